@@ -1,0 +1,165 @@
+"""From findings to one decision.
+
+Theory. The engine answers with *findings* (a rule spoke) or fails for a *cause*. ``decide`` is a pure
+function of those and of the modes in force; the strictest finding wins, and adding a finding never
+loosens the outcome:
+
+====================  ==============  =====================================
+strictest, enforcing  mode            effect
+====================  ==============  =====================================
+none or ``log``       any             ``ALLOW``
+``block``             enforce         ``BLOCK``
+``block``             monitor         ``WOULD_BLOCK`` (forwarded, recorded)
+engine failed         enforce         by fail mode: ``closed`` blocks what may be tagged
+engine failed         monitor         ``WOULD_BLOCK``
+====================  ==============  =====================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from haechi.domain.facts import JSON
+
+
+class Severity(StrEnum):
+    """What a rule asks for, mildest first."""
+
+    LOG = "log"
+    BLOCK = "block"
+
+    @property
+    def strictness(self) -> int:
+        """Larger is stricter."""
+        return list(Severity).index(self)
+
+
+class Basis(StrEnum):
+    """How certain the source of a rule is: what a security officer must be able to tell apart."""
+
+    STATUTE = "statute"
+    GUIDANCE = "guidance"
+    INFERENCE = "inference"
+
+
+class Mode(StrEnum):
+    """Whether a block is carried out. Monitor never blocks."""
+
+    ENFORCE = "enforce"
+    MONITOR = "monitor"
+
+
+class FailMode(StrEnum):
+    """What answers for an engine that failed."""
+
+    CLOSED = "closed"
+    """Whatever may carry tagged content is refused."""
+    OPEN = "open"
+    """Forwarded and recorded; only with a signed setting."""
+
+
+class Effect(StrEnum):
+    """What happens to the request, mildest first."""
+
+    ALLOW = "allow"
+    WOULD_BLOCK = "would_block"
+    BLOCK = "block"
+
+    @property
+    def strictness(self) -> int:
+        """Larger is stricter."""
+        return list(Effect).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule that spoke about one upload. ``params`` fill the rule's words, which are rendered outside Rego."""
+
+    rule: str
+    requirement: str
+    basis: Basis
+    severity: Severity
+    params: Mapping[str, JSON] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, JSON]:
+        """The form used in the audit."""
+        return {
+            "rule": self.rule,
+            "requirement": self.requirement,
+            "basis": self.basis.value,
+            "severity": self.severity.value,
+            "params": dict(self.params),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why there is no answer from the engine: ``engine-undefined``, ``engine-late``, ``engine-crashed``,
+    ``engine-invalid``, ``body-malformed``, ``body-short`` … A cause is a finding of the machinery itself.
+    """
+
+    code: str
+    params: Mapping[str, JSON] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, JSON]:
+        """The form used in the audit."""
+        return {"code": self.code, "params": dict(self.params)}
+
+
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """The modes in force: for everything, and for single rules. A rule's own mode wins."""
+
+    default: Mode = Mode.ENFORCE
+    by_rule: Mapping[str, Mode] = field(default_factory=dict)
+    fail: FailMode = FailMode.CLOSED
+
+    def of(self, rule: str) -> Mode:
+        """The mode of one rule."""
+        return self.by_rule.get(rule, self.default)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided about one request, and why. ``findings`` are ordered strictest first."""
+
+    effect: Effect
+    findings: tuple[Finding, ...] = ()
+    causes: tuple[Cause, ...] = ()
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the request is refused."""
+        return self.effect is Effect.BLOCK
+
+    def as_json(self) -> dict[str, JSON]:
+        """The form used in the audit."""
+        return {
+            "effect": self.effect.value,
+            "findings": [finding.as_json() for finding in self.findings],
+            "causes": [cause.as_json() for cause in self.causes],
+        }
+
+
+def decide(
+    findings: Iterable[Finding],
+    modes: Modes,
+    causes: Iterable[Cause] = (),
+    *,
+    may_be_tagged: bool = True,
+) -> Decision:
+    """Carry findings, causes and modes to the effect. ``may_be_tagged`` matters to causes alone:
+    a failed engine blocks nothing of which it is known that it carries no tagged content.
+    """
+    ordered = tuple(sorted(findings, key=lambda f: (-f.severity.strictness, f.requirement, f.rule, repr(f.params))))
+    failed = tuple(causes)
+    effects = [_effect_of(modes.of(finding.rule)) for finding in ordered if finding.severity is Severity.BLOCK]
+    if failed and may_be_tagged and modes.fail is FailMode.CLOSED:
+        effects.append(_effect_of(modes.default))
+    return Decision(max(effects, key=lambda e: e.strictness, default=Effect.ALLOW), ordered, failed)
+
+
+def _effect_of(mode: Mode) -> Effect:
+    return Effect.BLOCK if mode is Mode.ENFORCE else Effect.WOULD_BLOCK

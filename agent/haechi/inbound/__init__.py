@@ -1,0 +1,1 @@
+"""What drives us: the data path, file events, the control socket."""

@@ -1,0 +1,1 @@
+"""What we drive: engine, index, audit, registry, notices, telemetry."""

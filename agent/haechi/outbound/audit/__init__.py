@@ -1,0 +1,1 @@
+"""The hash-chained, checkpoint-signed record of decisions."""

@@ -1,0 +1,1 @@
+"""The Rego engine in a process of its own, with a deadline."""

@@ -1,0 +1,1 @@
+"""The index of protected content, in SQLite and in memory."""

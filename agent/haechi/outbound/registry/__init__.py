@@ -1,0 +1,1 @@
+"""The institution's signed registry and the keys that are trusted to sign."""

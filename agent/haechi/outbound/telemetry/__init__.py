@@ -1,0 +1,1 @@
+"""Operations log and metrics; never the audit."""

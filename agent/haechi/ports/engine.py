@@ -1,0 +1,52 @@
+"""The policy engine: facts in, findings out, or a named cause why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from haechi.domain.decision import Basis, Cause, Finding, Modes, Severity
+from haechi.domain.facts import JSON
+
+
+@dataclass(frozen=True, slots=True)
+class RuleInfo:
+    """What a rule's METADATA says: for explanation, never for the verdict."""
+
+    id: str
+    requirement: str
+    basis: Basis
+    severity: Severity
+    source: str
+    title: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The engine's findings, and how long it took inside the worker (seconds)."""
+
+    findings: tuple[Finding, ...]
+    seconds: float
+
+
+class PolicyEngine(Protocol):
+    """Judges one input. Never raises for what the policy or engine did wrong: that is a ``Cause``."""
+
+    @property
+    def revision(self) -> str:
+        """Digest of the policies and their data now loaded."""
+
+    @property
+    def modes(self) -> Modes:
+        """The modes that the signed policy data sets."""
+
+    @property
+    def rules(self) -> Mapping[str, RuleInfo]:
+        """Every loaded rule by id."""
+
+    async def evaluate(self, facts: Mapping[str, JSON]) -> Answered | Cause:
+        """Judge one policy input (``policies/schema/input-1.json``). Causes: ``engine-undefined``, ``engine-late``,
+        ``engine-crashed``, ``engine-invalid``.
+        """

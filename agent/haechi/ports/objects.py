@@ -1,0 +1,45 @@
+"""What is known of objects: those being assembled from pieces, and those already stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from haechi.domain.content import Content
+from haechi.domain.upload import Assembly, Location
+from haechi.ports.index import Edges
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One piece of an object under assembly, as it was seen on the wire."""
+
+    part: int
+    content: Content
+    edges: Edges
+
+
+class Assemblies(Protocol):
+    """Pieces of objects under assembly, over connections and restarts of the agent."""
+
+    def put(self, place: Location, assembly: Assembly, piece: Piece) -> None:
+        """Remember a piece; the same part again replaces the earlier one, as stores do, but its matches stay."""
+
+    def pieces(self, place: Location, assembly: Assembly) -> tuple[Piece, ...]:
+        """All pieces seen, ordered by part."""
+
+    def forget(self, place: Location, assembly: Assembly) -> None:
+        """The object was completed or abandoned."""
+
+
+class ObjectLedger(Protocol):
+    """Which tagged content was let through to which object."""
+
+    def stored(self, place: Location, content: Content) -> None:
+        """Remember what an allowed upload, copy or assembly put there; untagged content clears the entry."""
+
+    def holds(self, place: Location) -> Content | None:
+        """The tagged content that the object is known to hold; None when nothing is known of it."""
+
+    def any_in(self, provider: str, container: str) -> bool:
+        """Whether any object of the container is known to hold tagged content."""

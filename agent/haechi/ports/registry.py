@@ -1,0 +1,23 @@
+"""The institution's signed registry."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Protocol
+
+from haechi.domain.actor import Actor
+from haechi.domain.content import Content
+from haechi.domain.facts import JSON
+from haechi.domain.upload import Location
+
+
+class Registry(Protocol):
+    """The registry that was last verified."""
+
+    @property
+    def revision(self) -> str:
+        """Digest of the registry in force; changes with it."""
+
+    def facts(self, place: Location | None, actor: Actor, content: Content, now: dt.datetime) -> Mapping[str, JSON]:
+        """The registry's part of the policy input: only the entries that can matter to this upload."""
