@@ -51,11 +51,11 @@ class Opaque:
 Event: TypeAlias = Opened | Bytes | Closed | Opaque
 
 
-class Malformed(ValueError):
+class MalformedError(ValueError):
     """The outer framing breaks its own rules, so what a store would make of it is not known: refuse.
 
-    ``code`` is stable (``chunk-size``, ``chunk-signature``, ``length-mismatch``, ``boundary``, ``cut-short`` …), ``offset`` the
-    byte of the wire body at which it was noticed.
+    ``code`` is stable (``chunk-size``, ``chunk-signature``, ``length-mismatch``, ``boundary``, ``cut-short`` …),
+    ``offset`` the byte of the wire body at which it was noticed.
     """
 
     def __init__(self, code: str, offset: int) -> None:
@@ -68,10 +68,10 @@ class Decoder(Protocol):
     """Decodes one request body."""
 
     def feed(self, data: bytes | memoryview) -> list[Event]:
-        """Take the next bytes of the wire body. Raises ``Malformed``."""
+        """Take the next bytes of the wire body. Raises ``MalformedError``."""
 
     def finish(self) -> list[Event]:
-        """The wire body ended. Raises ``Malformed('cut-short')`` when the framing was not complete."""
+        """The wire body ended. Raises ``MalformedError('cut-short')`` when the framing was not complete."""
 
     @property
     def complete(self) -> bool:

@@ -12,7 +12,10 @@ class AuditLog(Protocol):
     """Appends events to a hash-chained, durable log."""
 
     async def durable(self, event: Mapping[str, JSON]) -> None:
-        """Append, and return once it cannot be lost (group commit). Raises ``HaechiError('audit.…')`` when it can not be made durable."""
+        """Append, and return once it cannot be lost (group commit).
+
+        Raises ``HaechiError('audit.…')`` when it can not be made durable.
+        """
 
     def soon(self, event: Mapping[str, JSON]) -> None:
         """Append without waiting: for allowed uploads of untagged content. Raises when the log is full or broken."""

@@ -12,7 +12,10 @@ class Destinations(Protocol):
     """Reads and caches what a provider says about a container. Never raises: what failed is ``Unknown``."""
 
     async def facts(self, place: Location) -> Destination:
-        """The facts, from the cache while fresh (then without any wait), else read now; concurrent reads of one container are joined."""
+        """The facts: from the cache while fresh (then without any wait), else read now.
+
+        Concurrent reads of one container are joined.
+        """
 
     def cached(self, place: Location) -> Destination | None:
         """The facts if they are fresh, without waiting; None otherwise."""
