@@ -1,0 +1,340 @@
+"""The agent's end of the control socket. Knows calls by name and role; knows nothing of what they do.
+
+asyncio's streams read without room for descriptors and the kernel would drop them, so a connection reads its socket
+itself. One call at a time a connection; a caller that hangs up cancels its call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+from structlog.typing import FilteringBoundLogger
+
+from haechi.domain.errors import HaechiError
+from haechi.inbound.control import protocol
+from haechi.inbound.control.peer import Authorise, Peer, Role, peer_of
+
+Progress = Callable[[dict[str, Any]], Awaitable[None]]
+Handler = Callable[[dict[str, Any], Peer, Progress], Awaitable[dict[str, Any]]]
+
+READ_SIZE: Final = 65536
+
+
+class Access(Enum):
+    """Who may reach the socket at all. Value: modes of the folder and of the socket."""
+
+    PRIVATE = (0o700, 0o600)
+    """Cooperative mode: the person's own agent."""
+    MACHINE = (0o755, 0o666)
+    """Enforced mode: every local user; roles decide the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of the socket. Seconds and counts."""
+
+    connections: int = 128
+    connections_per_user: int = 32
+    idle: float = 30.0
+    send: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    handler: Handler
+    role: Role
+    timeout: float
+
+
+class ControlServer:
+    """Listens on ``path``; ``authorise`` tells a peer's roles; ``refused`` counts what was turned away, by cause."""
+
+    def __init__(
+        self,
+        path: Path,
+        authorise: Authorise,
+        log: FilteringBoundLogger,
+        *,
+        access: Access = Access.PRIVATE,
+        limits: Limits | None = None,
+    ) -> None:
+        self._path = path
+        self._authorise = authorise
+        self._log = log
+        self._access = access
+        self._limits = limits or Limits()
+        self._calls: dict[str, _Registered] = {}
+        self._tasks: dict[asyncio.Task[None], int] = {}
+        self._listener: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self.refused: Counter[str] = Counter()
+
+    @property
+    def path(self) -> Path:
+        """Where it listens."""
+        return self._path
+
+    @property
+    def calls(self) -> dict[str, Role]:
+        """Every registered call with the role it needs."""
+        return {name: registered.role for name, registered in self._calls.items()}
+
+    def register(self, name: str, handler: Handler, role: Role, *, timeout: float = 120.0) -> None:
+        """Offer a call. ``timeout`` bounds it in seconds. Raises ``ValueError`` for a name offered twice."""
+        if name in self._calls:
+            raise ValueError(f"{name} is registered already")
+        self._calls[name] = _Registered(handler, role, timeout)
+
+    async def start(self) -> None:
+        """Listen. Raises ``control.already-running``, ``control.path-too-long``, ``control.no-folder``."""
+        folder_mode, socket_mode = self._access.value
+        if len(os.fsencode(self._path)) > 107:  # sockaddr_un.sun_path
+            raise HaechiError("control.path-too-long", path=str(self._path))
+        try:
+            self._path.parent.mkdir(mode=folder_mode, parents=True, exist_ok=True)
+            if self._access is Access.PRIVATE:
+                self._path.parent.chmod(folder_mode)
+            await asyncio.to_thread(self._clear_stale)
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            listener.setblocking(False)
+            listener.bind(str(self._path))
+            self._path.chmod(socket_mode)
+            listener.listen(64)
+        except OSError as error:
+            raise HaechiError("control.no-folder", path=str(self._path), reason=error.strerror or "") from error
+        self._listener = listener
+        self._accepting = asyncio.create_task(self._accept(listener), name="control-accept")
+
+    async def stop(self) -> None:
+        """Stop listening, end running calls, remove the socket."""
+        if self._accepting is not None:
+            self._accepting.cancel()
+            await asyncio.gather(self._accepting, return_exceptions=True)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+
+    def _clear_stale(self) -> None:
+        if not self._path.exists():
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(2)
+            try:
+                probe.connect(str(self._path))
+            except ConnectionRefusedError:
+                self._path.unlink()
+                return
+        raise HaechiError("control.already-running", path=str(self._path))
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(listener)
+            except OSError as error:  # out of descriptors: the pause keeps this from spinning
+                self.refused["accept"] += 1
+                self._log.warning("control.accept-failed", reason=error.strerror)
+                await asyncio.sleep(0.2)
+                continue
+            connection.setblocking(False)
+            try:
+                peer = peer_of(connection)
+            except OSError:
+                self.refused["no-peer"] += 1
+                connection.close()
+                continue
+            of_user = sum(1 for uid in self._tasks.values() if uid == peer.uid)
+            if len(self._tasks) >= self._limits.connections or of_user >= self._limits.connections_per_user:
+                self.refused["too-many"] += 1
+                error_line = {"id": "", "error": {"code": "control.too-many", "params": {}}}
+                with contextlib.suppress(OSError):
+                    connection.send(protocol.encode(error_line))
+                connection.close()
+                continue
+            task = asyncio.create_task(self._serve(connection, peer), name="control-connection")
+            self._tasks[task] = peer.uid
+            task.add_done_callback(lambda done: self._tasks.pop(done, None))
+
+    async def _serve(self, connection: socket.socket, peer: Peer) -> None:
+        wire = _Wire(connection, self._limits)
+        try:
+            while (line := await wire.line()) is not None:
+                if not await self._answer(wire, peer, line):
+                    return
+        except HaechiError as error:
+            self.refused[error.code] += 1
+            with contextlib.suppress(OSError, TimeoutError):
+                await wire.send({"id": "", "error": protocol.error_form(error)})
+        except (OSError, TimeoutError):
+            self.refused["connection"] += 1
+        finally:
+            wire.close()
+
+    async def _answer(self, wire: _Wire, peer: Peer, line: bytes) -> bool:
+        """Serve one line; False ends the connection."""
+        call = protocol.decode_call(line)
+        files = wire.take(call.files)
+
+        async def progress(fact: dict[str, Any]) -> None:
+            try:
+                await wire.send({"id": call.id, "progress": fact})
+            except (OSError, TimeoutError) as error:
+                raise _GoneError from error
+
+        try:
+            answer = await self._outcome(call, replace(peer, files=files), progress, wire)
+        except _GoneError:
+            self.refused["hung-up"] += 1
+            return False
+        finally:
+            for descriptor in files:
+                os.close(descriptor)
+        await wire.send({"id": call.id, **answer})
+        return True
+
+    async def _outcome(self, call: protocol.Call, peer: Peer, progress: Progress, wire: _Wire) -> dict[str, Any]:
+        """Result or error of one call. Raises ``_GoneError`` where the caller hung up."""
+        try:
+            registered = self._admitted(call, peer)
+            return {"result": await self._run(call, registered, registered.handler(call.args, peer, progress), wire)}
+        except _GoneError:
+            raise
+        except HaechiError as error:
+            self.refused[error.code] += 1
+            return {"error": protocol.error_form(error)}
+        except Exception:
+            reference = secrets.token_hex(4)
+            self.refused["control.internal"] += 1
+            self._log.exception("control.call-failed", call=call.name, reference=reference)
+            return {"error": {"code": "control.internal", "params": {"call": call.name, "reference": reference}}}
+
+    async def _run(
+        self, call: protocol.Call, registered: _Registered, work: Awaitable[dict[str, Any]], wire: _Wire
+    ) -> dict[str, Any]:
+        """Run a call within its time, and only as long as somebody waits for it."""
+        task = asyncio.ensure_future(work)
+        gone = asyncio.create_task(wire.hung_up())
+        try:
+            async with asyncio.timeout(registered.timeout):
+                await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+                if not task.done() and gone.result():
+                    raise _GoneError
+                await asyncio.wait({task})
+        except TimeoutError as error:
+            raise HaechiError("control.timed-out", call=call.name, seconds=registered.timeout) from error
+        finally:
+            gone.cancel()
+            if not task.done():
+                task.cancel()
+            await asyncio.gather(task, gone, return_exceptions=True)
+        return task.result()
+
+    def _admitted(self, call: protocol.Call, peer: Peer) -> _Registered:
+        registered = self._calls.get(call.name)
+        if registered is None:
+            raise HaechiError("control.unknown-call", call=call.name)
+        if registered.role not in self._authorise(peer):
+            self._log.warning("control.not-allowed", call=call.name, role=registered.role.value, uid=peer.uid)
+            raise HaechiError("control.not-allowed", call=call.name, role=registered.role.value)
+        return registered
+
+
+class _GoneError(Exception):
+    """The caller hung up while its call ran."""
+
+
+class _Wire:
+    """One connection's bytes and descriptors."""
+
+    def __init__(self, connection: socket.socket, limits: Limits) -> None:
+        self._socket = connection
+        self._limits = limits
+        self._buffer = bytearray()
+        self._files: list[int] = []
+
+    async def line(self) -> bytes | None:
+        """The next line; None where the caller ended. Raises ``control.too-large``, ``control.idle``."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._limits.idle
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            if searched >= protocol.MAX_LINE:
+                raise HaechiError("control.too-large", limit=protocol.MAX_LINE)
+            if not await self._readable(deadline - loop.time()):
+                raise HaechiError("control.idle", seconds=self._limits.idle)
+            try:
+                data, files, flags, _ = socket.recv_fds(
+                    self._socket, READ_SIZE, protocol.MAX_FILES, socket.MSG_CMSG_CLOEXEC
+                )
+            except BlockingIOError:
+                continue
+            self._files += files
+            if flags & socket.MSG_CTRUNC or len(self._files) > protocol.MAX_FILES:
+                raise HaechiError("control.bad-request", reason="files")
+            if not data:
+                return None
+            self._buffer += data
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        return line
+
+    def take(self, count: int) -> tuple[int, ...]:
+        """The descriptors of one call, in the order sent. Raises ``control.bad-request`` where they did not come."""
+        if count != len(self._files):
+            raise HaechiError("control.bad-request", reason="files")
+        taken, self._files = tuple(self._files), []
+        return taken
+
+    async def hung_up(self) -> bool:
+        """Return True once the caller hangs up; False once it sends more instead (nothing to watch any longer)."""
+        while True:
+            if not await self._readable(None):
+                continue
+            try:
+                return not self._socket.recv(1, socket.MSG_PEEK)
+            except BlockingIOError:
+                continue
+            except OSError:
+                return True
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Send one answer. Raises ``TimeoutError`` for a caller that does not read."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self._limits.send):
+            await loop.sock_sendall(self._socket, protocol.encode(message))
+
+    def close(self) -> None:
+        for descriptor in self._files:
+            os.close(descriptor)
+        self._files.clear()
+        self._socket.close()
+
+    async def _readable(self, seconds: float | None) -> bool:
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[None] = loop.create_future()
+        number = self._socket.fileno()
+        loop.add_reader(number, lambda: None if ready.done() else ready.set_result(None))
+        try:
+            await asyncio.wait_for(ready, seconds)
+            return True
+        except TimeoutError:
+            return False
+        finally:
+            loop.remove_reader(number)
