@@ -1,0 +1,189 @@
+"""From facts to a decision: gather, ask the engine, decide. The one place where a verdict is made.
+
+Every way in (proxy, redirect, ``haechi check``, guards) uses it. What it must not know: HTTP, bodies, records.
+
+Theory of the cache. A verdict may be reused while its policy, registry, destination facts and actor are the same. For
+content in which nothing was recognised the policy input is *reduced*: object name, size, digest, upload id and process
+number are left out, so that the policy cannot depend on them and the same verdict holds for the next such upload (ages
+of facts are those of the first, at most ``CACHE_SECONDS`` younger). Verdicts on recognised content are never reused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from haechi.domain.actor import Actor
+from haechi.domain.content import Content, ContentState, Match, MatchHow
+from haechi.domain.decision import Cause, Decision, decide
+from haechi.domain.destination import Destination
+from haechi.domain.facts import JSON, Unknown
+from haechi.domain.policy import policy_input
+from haechi.domain.upload import Action, ActionKind, Location
+from haechi.ports.clock import Clock
+from haechi.ports.destinations import Destinations
+from haechi.ports.engine import Answered, PolicyEngine
+from haechi.ports.index import ContentIndex
+from haechi.ports.registry import Registry
+
+CACHE_SECONDS = 30.0
+"""How long a verdict on unrecognised content may be reused; a limit of this project's choosing."""
+CACHE_ENTRIES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is the same for all questions about one request."""
+
+    action: Action
+    actor: Actor
+    scheme: str
+    host: str
+    consistent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A decision with all that it rests on, for record and explanation."""
+
+    decision: Decision
+    content: Content
+    facts: Mapping[str, JSON]
+    policy: str
+    registry: str
+    seconds: float = 0.0
+    cached: bool = False
+    destination: Destination | None = None
+
+
+@dataclass(slots=True)
+class _Entry:
+    at: float
+    assessment: Assessment
+
+
+@dataclass(slots=True)
+class Assessor:
+    """Answers "may this content go there?" from live facts, the registry and the policy."""
+
+    engine: PolicyEngine
+    destinations: Destinations
+    registry: Registry
+    index: ContentIndex
+    clock: Clock
+    _cache: OrderedDict[object, _Entry] = field(default_factory=OrderedDict)
+
+    async def places(self, action: Action) -> tuple[Destination | None, Destination | None]:
+        """The live facts of destination and copy source; None where the action names no container."""
+        here, there = action.destination, action.source
+        if there is None or not there.container:
+            return await self._place(here), None
+        return await asyncio.gather(self._place(here), self._place(there))
+
+    async def _place(self, place: Location | None) -> Destination | None:
+        if place is None or not place.container:
+            return None
+        return self.destinations.cached(place) or await self.destinations.facts(place)
+
+    def worst_case(self) -> Content:
+        """What a body that nobody looked into may carry: the strictest tags of all protected content, in the clear."""
+        if self.index.empty:
+            return Content(ContentState.NOT_INSPECTED)
+        match = Match("*", "", self.index.worst_tags(), MatchHow.WORST_CASE)
+        return Content(ContentState.MATCHED, (match,))
+
+    async def assess(self, about: Circumstances, content: Content) -> Assessment:
+        """Decide. Never raises for what provider, policy or engine did wrong: those are unknown facts and causes."""
+        destination, source = await self.places(about.action)
+        reusable = _reusable(content)
+        if reusable:
+            about = _reduced(about)
+        key = self._key(about, content, destination, source) if reusable else None
+        known = self._known(key)
+        if known is not None:
+            return dataclasses.replace(known, content=content, cached=True)
+        now = self.clock.now()
+        facts = policy_input(
+            now=now,
+            action=about.action,
+            actor=about.actor,
+            destination=destination,
+            source=source,
+            content=Content(content.state, content.matches, notes=content.notes) if reusable else content,
+            registry=self.registry.facts(about.action.destination, about.actor, content, now),
+            scheme=about.scheme,
+            host=about.host,
+            consistent=about.consistent,
+        )
+        answer = await self.engine.evaluate(facts)
+        modes = self.engine.modes
+        if isinstance(answer, Answered):
+            decision, seconds = decide(answer.findings, modes), answer.seconds
+        else:
+            decision, seconds = decide((), modes, (answer,), may_be_tagged=self._may_be_tagged(content)), 0.0
+        made = Assessment(
+            decision, content, facts, self.engine.revision, self.registry.revision, seconds, False, destination
+        )
+        if key is not None and isinstance(answer, Answered):
+            self._remember(key, made)
+        return made
+
+    def failed(self, about: Circumstances, content: Content, cause: Cause) -> Assessment:
+        """The decision when our own machinery failed before the policy could be asked."""
+        decision = decide((), self.engine.modes, (cause,), may_be_tagged=self._may_be_tagged(content))
+        return Assessment(decision, content, {}, self.engine.revision, self.registry.revision)
+
+    def _may_be_tagged(self, content: Content) -> bool:
+        return content.state is not ContentState.CLEAN and not (
+            self.index.empty and content.state is not ContentState.MATCHED
+        )
+
+    def _key(
+        self, about: Circumstances, content: Content, destination: Destination | None, source: Destination | None
+    ) -> object:
+        return (
+            self.engine.revision,
+            self.registry.revision,
+            destination.revision if destination else None,
+            source.revision if source else None,
+            about,
+            content.state,
+            content.matches,
+            content.notes,
+        )
+
+    def _known(self, key: object) -> Assessment | None:
+        entry = self._cache.get(key) if key is not None else None
+        if entry is None or self.clock.monotonic() - entry.at > CACHE_SECONDS:
+            return None
+        return entry.assessment
+
+    def _remember(self, key: object, made: Assessment) -> None:
+        self._cache[key] = _Entry(self.clock.monotonic(), made)
+        self._cache.move_to_end(key)
+        while len(self._cache) > CACHE_ENTRIES:
+            self._cache.popitem(last=False)
+
+
+def _reusable(content: Content) -> bool:
+    """Nothing was recognised, or nothing was looked at and the worst is assumed: neither depends on this very body."""
+    return all(match.how is MatchHow.WORST_CASE for match in content.matches)
+
+
+def _reduced(about: Circumstances) -> Circumstances:
+    """The circumstances without what belongs to this one object and process."""
+    action, where = about.action, about.action.destination
+    left_out = Unknown("left-out")
+    return dataclasses.replace(
+        about,
+        action=dataclasses.replace(
+            action,
+            destination=dataclasses.replace(where, key="") if where and action.kind is ActionKind.UPLOAD else where,
+            body=dataclasses.replace(action.body, wire_length=None, decoded_length=None, boundary=""),
+            assembly=None,
+        ),
+        actor=dataclasses.replace(about.actor, pid=left_out, started=left_out),
+    )

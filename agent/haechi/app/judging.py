@@ -1,0 +1,406 @@
+"""Judge one request of a data path: the use case that everything else serves.
+
+Theory. A judgement is a small state machine::
+
+    NEW ──head──▶ PASSING                (nothing to look at: forwarded)
+     │  └───────▶ REFUSED                (decided on the head alone)
+     └──────────▶ INSPECTING ──piece──▶ DECIDED   (the completing piece: recorded, then released)
+                       │        └─────▶ REFUSED   (recorded, then refused)
+                       ├──piece──▶ TRAILING       (decided and released, but the framing goes on: nothing may follow)
+                       └──piece──▶ OBSERVING      (would have been refused; monitor mode forwards the rest)
+
+A piece is answered only after every chunk completed in it was looked up; the answer to the piece with which a store
+could call the object complete waits for the final decision and its record. A record that cannot be made refuses, in
+monitor mode too only counts: monitor never blocks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from haechi.app.assessing import Assessment, Assessor, Circumstances
+from haechi.app.inspection import Inspection, merge_matches
+from haechi.app.preparations import Preparations
+from haechi.app.recording import Recorder
+from haechi.domain.content import Content, ContentState, Match, MatchHow, union
+from haechi.domain.decision import Cause, Decision, Effect, FailMode, Mode
+from haechi.domain.errors import HaechiError
+from haechi.domain.names import names_agree
+from haechi.domain.upload import Action, ActionKind, Framing, Request
+from haechi.payload.body import decoder
+from haechi.payload.events import MalformedError
+from haechi.ports.actors import Actors
+from haechi.ports.clock import Clock
+from haechi.ports.connector import Connector, RefusalText
+from haechi.ports.index import ContentIndex, Edges
+from haechi.ports.judge import Connection, Forward, Hold, Inspect, Judging, Refuse, Reply
+from haechi.ports.metrics import Metrics
+from haechi.ports.objects import Assemblies, ObjectLedger, Piece
+
+DOCUMENT_LIMIT = 1 << 20
+"""Bytes of a control document (ACL, policy, replication) that are read. S3's own limits are far below."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeUploads:
+    """Opens a judgement for each request. ``connectors`` are asked in order, the last one claims every host."""
+
+    connectors: Sequence[Connector]
+    assessor: Assessor
+    index: ContentIndex
+    actors: Actors
+    assemblies: Assemblies
+    ledger: ObjectLedger
+    recorder: Recorder
+    compose: Callable[[Decision, Action, str], RefusalText]
+    clock: Clock
+    metrics: Metrics
+    preparations: Preparations
+
+    def open(self, connection: Connection, request: Request) -> Judging:
+        """Begin to judge a request."""
+        return Judgement(self, connection, request)
+
+
+NO_EDGES = Edges(b"", b"", 0)
+"""A piece that was copied on the server's side: its bytes were never seen."""
+
+Verdict = Forward | Refuse
+
+
+class State(Enum):
+    """Where a judgement stands; see the module's table."""
+
+    NEW = auto()
+    PASSING = auto()
+    INSPECTING = auto()
+    DOCUMENT = auto()
+    OBSERVING = auto()
+    TRAILING = auto()
+    DECIDED = auto()
+    REFUSED = auto()
+
+
+class Judgement:
+    """The judgement of one request."""
+
+    def __init__(self, case: JudgeUploads, connection: Connection, request: Request) -> None:
+        self._case = case
+        self._connection = connection
+        self._request = request
+        self._state = State.NEW
+        self._connector = next(c for c in case.connectors if c.claims(request.host))
+        self._about: Circumstances | None = None
+        self._inspection: Inspection | None = None
+        self._document = bytearray()
+        self._id = ""
+
+    # --- the data path's questions ------------------------------------------------------------------------------
+
+    async def head(self) -> Forward | Inspect | Refuse:
+        """Judge the head."""
+        case, request = self._case, self._request
+        action = self._connector.action(request)
+        consistent = names_agree(self._connection.connect, self._connection.sni, request.host)
+        if not action.judged and consistent:
+            self._state = State.PASSING
+            return Forward()
+        actor = case.actors.of(self._connection.address, self._connection.port)
+        self._about = Circumstances(action, actor, request.scheme, request.host, consistent)
+        if not consistent:
+            return await self._decide_now(Content(ContentState.NOT_INSPECTED))
+        match action.kind:
+            case ActionKind.UPLOAD:
+                return await self._head_of_upload(action)
+            case ActionKind.ASSEMBLE:
+                return await self._guarded(self._assembled(action))
+            case ActionKind.COPY:
+                return await self._guarded(self._copied(action))
+            case ActionKind.PREPARE:
+                case.preparations.note(action)
+                return await self._decide_now(Content(ContentState.CLEAN))
+            case ActionKind.EXPOSE:
+                return await self._head_of_exposure(action)
+            case _:
+                return await self._decide_now(case.assessor.worst_case())
+
+    async def piece(self, data: bytes | memoryview, last: bool) -> Verdict:
+        """Judge the next bytes of the body."""
+        match self._state:
+            case State.INSPECTING | State.TRAILING:
+                return await self._inspect(data, last)
+            case State.DOCUMENT:
+                return await self._read_document(data, last)
+            case State.REFUSED:
+                raise RuntimeError("a refused request was asked about again")
+            case _:
+                return Forward()
+
+    async def overflow(self) -> Refuse:
+        """The spool is full."""
+        verdict = await self._fail(Cause("spool-full"), self._so_far(), always=True)
+        assert isinstance(verdict, Refuse)  # noqa: S101 - always=True refuses in every mode
+        return verdict
+
+    async def abandoned(self, cause: str) -> None:
+        """The request ended early. What had been recognised in the released pieces is worth a record."""
+        about, inspection = self._about, self._inspection
+        if self._state is State.INSPECTING and about and inspection and inspection.matches:
+            self._state = State.DECIDED
+            with contextlib.suppress(HaechiError):
+                await self._case.recorder.broken_off(self._new_id(), about, cause, self._case.clock.now())
+
+    # --- heads --------------------------------------------------------------------------------------------------
+
+    async def _head_of_upload(self, action: Action) -> Forward | Inspect | Refuse:
+        case, about = self._case, self._certain()
+        self._about = about = dataclasses.replace(about, action=case.preparations.applied(action))
+        if action.body.framing is Framing.NONE or action.body.wire_length == 0:
+            return await self._decide_now(Content(ContentState.CLEAN, size=0))
+        worst = await case.assessor.assess(about, case.assessor.worst_case())
+        if worst.decision.effect is Effect.ALLOW and not worst.decision.causes:
+            # Even the strictest protected content may go there (or nothing is protected): nobody needs to look.
+            made = dataclasses.replace(worst, content=Content(ContentState.NOT_INSPECTED))
+            return await self._conclude(made)
+        self._inspection = Inspection(decoder(action.body), case.index)
+        self._state = State.INSPECTING
+        return Inspect(_hold(worst))
+
+    async def _head_of_exposure(self, action: Action) -> Forward | Inspect | Refuse:
+        if action.body.framing is Framing.DOCUMENT and action.body.wire_length != 0:
+            self._state = State.DOCUMENT
+            return Inspect(Hold.WHOLE)
+        return await self._guarded(self._exposed(action))
+
+    # --- bodies -------------------------------------------------------------------------------------------------
+
+    async def _inspect(self, data: bytes | memoryview, last: bool) -> Verdict:
+        inspection = self._inspection
+        assert inspection is not None  # noqa: S101 - INSPECTING has one
+        try:
+            grew = inspection.feed(data)
+            self._fill_form()
+            if last:
+                grew = inspection.close() or grew
+        except MalformedError as broken:
+            return await self._fail(
+                Cause("body-malformed", {"code": broken.code, "offset": broken.offset}), self._so_far()
+            )
+        except HaechiError as error:
+            return await self._fail(Cause(error.code.replace(".", "-")), self._so_far())
+        if self._state is State.TRAILING:
+            return await self._refuse_early(inspection) if grew else Forward()
+        if last or inspection.complete:
+            verdict = await self._guarded(self._completed(inspection))
+            if self._state is State.DECIDED and not last:
+                self._state = State.TRAILING
+            return verdict
+        if grew:
+            return await self._refuse_early(inspection)
+        return Forward()
+
+    async def _refuse_early(self, inspection: Inspection) -> Verdict:
+        """Refuse as soon as what was recognised suffices; an allow waits for the whole body."""
+        made = await self._case.assessor.assess(self._certain(), inspection.so_far())
+        if made.decision.effect is Effect.BLOCK:
+            return await self._conclude(made)
+        return Forward()
+
+    async def _completed(self, inspection: Inspection) -> Verdict:
+        """The whole body is known: judge it, together with what was sent of the same object before."""
+        about, case = self._certain(), self._case
+        content, place, assembly = inspection.result(), about.action.destination, about.action.assembly
+        if place is None or assembly is None or assembly.part is None:
+            return await self._decide_now(content)
+        piece = Piece(assembly.part, content, inspection.edges())
+        others = [other for other in case.assemblies.pieces(place, assembly) if other.part != piece.part]
+        whole = self._union([*others, piece])
+        verdict = await self._decide_now(dataclasses.replace(whole, digest=content.digest, size=content.size))
+        if isinstance(verdict, Forward):
+            case.assemblies.put(place, assembly, piece)
+        return verdict
+
+    async def _read_document(self, data: bytes | memoryview, last: bool) -> Verdict:
+        about = self._certain()
+        self._document += data
+        if len(self._document) > DOCUMENT_LIMIT:
+            return await self._fail(Cause("document-too-large"), Content(ContentState.NOT_INSPECTED))
+        length = about.action.body.wire_length
+        if not last and (length is None or len(self._document) < length):
+            return Forward()
+        action = self._connector.with_document(about.action, bytes(self._document))
+        self._about = dataclasses.replace(about, action=action)
+        return await self._guarded(self._exposed(action))
+
+    # --- requests whose content is already at the store ------------------------------------------------------------
+
+    async def _assembled(self, action: Action) -> Verdict:
+        """Complete an object: judged on the union of all pieces that were seen."""
+        case, place, assembly = self._case, action.destination, action.assembly
+        if place is None or assembly is None:
+            return await self._decide_now(case.assessor.worst_case())
+        about = self._certain()
+        self._about = dataclasses.replace(about, action=case.preparations.applied(action))
+        pieces = case.assemblies.pieces(place, assembly)
+        # Pieces that this agent never saw may hold anything.
+        content = self._union(pieces) if pieces else case.assessor.worst_case()
+        return await self._decide_now(content)
+
+    async def _copied(self, action: Action) -> Verdict:
+        """Copy on the server's side: what the source is known to hold, or the worst where it may hold something."""
+        case, source, place, assembly = self._case, action.source, action.destination, action.assembly
+        if source is None:
+            content = case.assessor.worst_case()
+        else:
+            known = case.ledger.holds(source)
+            if known is not None:
+                content = _as_stored(known)
+            elif case.ledger.any_in(source.provider, source.container):
+                content = case.assessor.worst_case()
+            else:
+                content = Content(ContentState.NOT_INSPECTED, notes=("source-not-seen",))
+        verdict = await self._decide_now(content)
+        if isinstance(verdict, Forward) and place and assembly and assembly.part is not None:
+            case.assemblies.put(place, assembly, Piece(assembly.part, content, NO_EDGES))
+        return verdict
+
+    async def _exposed(self, action: Action) -> Verdict:
+        """Change who can read a place: judged with what the place is known to hold."""
+        case, place = self._case, action.destination
+        content = Content(ContentState.NOT_INSPECTED)
+        if place is not None and place.container:
+            if place.key:
+                known = case.ledger.holds(place)
+                content = _as_stored(known) if known is not None else content
+            elif case.ledger.any_in(place.provider, place.container):
+                match = Match("*", place.container, case.index.worst_tags(), MatchHow.STORED)
+                content = Content(ContentState.MATCHED, (match,)) if match.tags else content
+        return await self._decide_now(content)
+
+    # --- deciding -------------------------------------------------------------------------------------------------
+
+    async def _guarded(self, step: Coroutine[None, None, Verdict]) -> Verdict:
+        """Run a step that reads or writes our own stores; their failure is a cause, never an allow."""
+        try:
+            return await step
+        except HaechiError as error:
+            return await self._fail(Cause(error.code.replace(".", "-")), self._so_far())
+
+    async def _decide_now(self, content: Content) -> Verdict:
+        return await self._conclude(await self._case.assessor.assess(self._certain(), content))
+
+    async def _fail(self, cause: Cause, content: Content, *, always: bool = False) -> Verdict:
+        made = self._case.assessor.failed(self._certain(), content, cause)
+        if always and made.decision.effect is not Effect.BLOCK:
+            made = dataclasses.replace(made, decision=dataclasses.replace(made.decision, effect=Effect.BLOCK))
+        return await self._conclude(made)
+
+    async def _conclude(self, made: Assessment) -> Verdict:
+        """Record, then act."""
+        case, about = self._case, self._certain()
+        decision_id = self._new_id()
+        effect = made.decision.effect
+        try:
+            if effect is not Effect.BLOCK:
+                self._remember_stored(made)
+            await case.recorder.decided(self._connection, self._request, about, made, case.clock.now(), decision_id)
+        except HaechiError as error:
+            return self._unrecorded(made, error)
+        case.metrics.count("haechi_decisions_total", effect=effect.value, operation=about.action.operation)
+        if effect is Effect.BLOCK:
+            self._state = State.REFUSED
+            return Refuse(self._reply(made.decision, decision_id))
+        self._state = State.OBSERVING if effect is Effect.WOULD_BLOCK else State.DECIDED
+        return Forward()
+
+    def _unrecorded(self, made: Assessment, error: HaechiError) -> Verdict:
+        """No record could be made. Enforcing refuses; monitoring never blocks, and the loss is counted and shown."""
+        case = self._case
+        case.metrics.count("haechi_records_lost_total", cause=error.code)
+        modes = case.assessor.engine.modes
+        if modes.default is Mode.MONITOR and made.decision.effect is not Effect.BLOCK:
+            self._state = State.OBSERVING
+            return Forward()
+        if modes.fail is FailMode.OPEN and made.decision.effect is Effect.ALLOW:
+            self._state = State.DECIDED
+            return Forward()
+        self._state = State.REFUSED
+        cause = Cause(error.code.replace(".", "-"))
+        decision = Decision(Effect.BLOCK, made.decision.findings, (*made.decision.causes, cause))
+        return Refuse(self._reply(decision, self._new_id()))
+
+    def _remember_stored(self, made: Assessment) -> None:
+        """Note what goes to which object, before it goes: a ledger that cannot be written refuses.
+
+        An entry only grows. Whether the store accepts the request is not known here, so an upload that may yet fail
+        never clears what the object is known to hold.
+        """
+        action = self._certain().action
+        place, content = action.destination, made.content
+        whole = action.assembly is None or action.assembly.part is None
+        puts = action.kind in (ActionKind.UPLOAD, ActionKind.ASSEMBLE, ActionKind.COPY)
+        if place is None or not place.key or not (whole and puts) or content.state is not ContentState.MATCHED:
+            return
+        earlier = self._case.ledger.holds(place)
+        self._case.ledger.stored(place, union([earlier, content]) if earlier else content)
+
+    # --- small things -----------------------------------------------------------------------------------------------
+
+    def _union(self, pieces: Sequence[Piece]) -> Content:
+        ordered = sorted(pieces, key=lambda piece: piece.part)
+        together = union(piece.content for piece in ordered)
+        seams = self._case.index.seams([piece.edges for piece in ordered])
+        if not seams:
+            return together
+        return dataclasses.replace(
+            together, state=ContentState.MATCHED, matches=merge_matches([*together.matches, *seams])
+        )
+
+    def _fill_form(self) -> None:
+        """A POST form names its object and its wishes in fields that come before the file."""
+        about = self._certain()
+        fields = self._inspection.fields if self._inspection else None
+        if fields and about.action.body.framing is Framing.FORM:
+            complete = getattr(self._connector, "with_form", None)
+            if complete is not None:
+                self._about = dataclasses.replace(about, action=complete(about.action, fields))
+
+    def _so_far(self) -> Content:
+        return self._inspection.so_far() if self._inspection else Content(ContentState.NOT_INSPECTED)
+
+    def _certain(self) -> Circumstances:
+        assert self._about is not None  # noqa: S101 - set by head() before anything is decided
+        return self._about
+
+    def _new_id(self) -> str:
+        self._id = self._id or self._case.recorder.new_id()
+        return self._id
+
+    def _reply(self, decision: Decision, decision_id: str) -> Reply:
+        text = self._case.compose(decision, self._certain().action, decision_id)
+        return self._connector.refusal(text, self._request)
+
+
+def _hold(worst: Assessment) -> Hold:
+    """Toward a place that is not known to be in Korea a prefix may itself be an export: hold the whole body.
+
+    Where nothing would be refused (monitor mode) nothing is held: a full spool must not become a block.
+    """
+    place = worst.destination
+    in_korea = place is not None and place.country == "KR"
+    return Hold.PIECES if in_korea or worst.decision.effect is not Effect.BLOCK else Hold.WHOLE
+
+
+def _as_stored(content: Content) -> Content:
+    """Content known from the ledger: sealed stays sealed, all else is recognised by its place."""
+    return dataclasses.replace(
+        content,
+        matches=tuple(
+            match if match.how is MatchHow.SEALED else dataclasses.replace(match, how=MatchHow.STORED)
+            for match in content.matches
+        ),
+    )
