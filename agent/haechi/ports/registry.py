@@ -19,5 +19,11 @@ class Registry(Protocol):
     def revision(self) -> str:
         """Digest of the registry in force; changes with it."""
 
-    def facts(self, place: Location | None, actor: Actor, content: Content, now: dt.datetime) -> Mapping[str, JSON]:
-        """The registry's part of the policy input: only the entries that can matter to this upload."""
+    def facts(
+        self, place: Location | None, actor: Actor, content: Content, now: dt.datetime, access_key: str = ""
+    ) -> Mapping[str, JSON]:
+        """The registry's part of the policy input: only the entries that can matter to this upload.
+
+        ``access_key`` is the public identifier of the request's credential (``Action.access_key``). Without a
+        registry that verified, the answer is ``{"unknown": "<cause>"}`` (``registry-missing`` …).
+        """
