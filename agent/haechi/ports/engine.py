@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
-from haechi.domain.decision import Basis, Cause, Finding, Modes, Severity
+from haechi.domain.decision import Cause, Finding, Modes
 from haechi.domain.facts import JSON
-
-
-@dataclass(frozen=True, slots=True)
-class RuleInfo:
-    """What a rule's METADATA says: for explanation, never for the verdict."""
-
-    id: str
-    requirement: str
-    basis: Basis
-    severity: Severity
-    source: str
-    title: Mapping[str, str] = field(default_factory=dict)
-    file: str = ""
+from haechi.domain.policy import RuleInfo as RuleInfo
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,256 @@
+"""The policy input: what the engine is told about one request, and what it answers.
+
+Theory. Everything a rule may look at stands in one object, ``haechi.input/1``
+(``policies/schema/input-1.json``). Nothing in it is ever absent: what could not be learned is
+``{"unknown": "<cause>"}`` in its place, so that a rule cannot pass because a field was missing.
+The answer, ``haechi.decision/1``, is a list of rules that spoke with their parameters; requirement, basis
+and severity are joined to it here from the rules' METADATA, because neither engine reads METADATA itself.
+
+Must not know: how an engine is run, where policies lie, what words a finding is told in.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from haechi.domain.actor import Actor
+from haechi.domain.content import Content
+from haechi.domain.decision import Basis, Finding, Severity
+from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess
+from haechi.domain.facts import JSON, Known, Unknown, as_json
+from haechi.domain.upload import Action, Location, RequestEncryption
+
+INPUT_SCHEMA = "haechi.input/1"
+DECISION_SCHEMA = "haechi.decision/1"
+
+_KEYED_MODES = ("kms", "kms-dual")
+_REGISTRY_TIMES = ("valid_from", "valid_until", "issued_at", "effective_from", "lifted_at")
+_REGISTRY_LISTS = ("accounts", "keys", "approvals", "declarations", "orders")
+
+
+@dataclass(frozen=True, slots=True)
+class RuleInfo:
+    """What a rule's METADATA and the institution's policy data say about it, for joining and explaining.
+
+    ``certainty`` is the regulation table's own letter (Q, S, I); empty for the project's own caution.
+    """
+
+    id: str
+    requirement: str
+    basis: Basis
+    severity: Severity
+    source: str
+    title: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
+    certainty: str = ""
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CopySource:
+    """Where a server-side copy takes its bytes from.
+
+    ``content`` is what that object is known to hold, None where nothing is known of it; then
+    ``holds_tagged`` (whether anything tagged is known to lie in that container) decides.
+    """
+
+    location: Location
+    content: Content | None = None
+    holds_tagged: Known[bool] = field(default_factory=lambda: Unknown("not-read"))
+    facts: Destination | None = None
+
+
+def policy_input(
+    *,
+    now: dt.datetime,
+    action: Action,
+    actor: Actor,
+    content: Content,
+    registry: Mapping[str, JSON] | Unknown,
+    destination: Destination | Unknown | None,
+    scheme: str,
+    host: str,
+    consistent: bool,
+    way: str = "proxy",
+    source: CopySource | None = None,
+    holds_tagged: Known[bool] | None = None,
+    request_key: KeyFacts | Unknown | None = None,
+    begun: Action | Unknown | None = None,
+) -> dict[str, JSON]:
+    """Everything the rules may know about one request.
+
+    ``consistent`` whether CONNECT target, SNI, Host and resolved address name the same place.
+    ``destination`` Unknown or None makes every fact of it unknown. ``holds_tagged`` is whether the destination
+    container is known to hold tagged objects. ``request_key`` are the facts of the key that the request itself
+    names, where that is not the container's default key. ``begun`` is, for a piece or the completion of an
+    assembled object, the action that began it: stores take encryption and ACL from there; where it was not seen
+    the encryption is unknown. Raises ``ValueError`` for a ``now`` without time zone.
+    """
+    if now.tzinfo is None:
+        raise ValueError("now needs a time zone")
+    facts = _facts_of(destination, action.destination)
+    encryption = _asked_encryption(action, begun)
+    exposures = action.exposures + (begun.exposures if isinstance(begun, Action) else ())
+    return {
+        "schema": INPUT_SCHEMA,
+        "time": instant(now),
+        "request": {
+            "provider": action.provider,
+            "service": action.service,
+            "operation": action.operation,
+            "kind": action.kind.value,
+            "reason": action.reason,
+            "scheme": scheme,
+            "host": host,
+            "way": way,
+            "encryption": as_json(encryption) if isinstance(encryption, Unknown) else encryption.as_json(),
+            "exposures": [change.as_json() for change in exposures],
+            "route": action.route.as_json(),
+            "access_key": action.access_key,
+            "presigned": action.presigned,
+            "consistent": consistent,
+        },
+        "destination": {
+            "location": action.destination.as_json() if action.destination else None,
+            "holds_tagged": as_json(Unknown("not-read") if holds_tagged is None else holds_tagged),
+            "facts": facts.as_json(now),
+        },
+        "encryption": effective_encryption(encryption, facts, request_key),
+        "source": _source_json(source, now),
+        "actor": actor.as_json(),
+        "content": content.as_json(),
+        "registry": as_json(registry) if isinstance(registry, Unknown) else _registry_json(registry),
+    }
+
+
+def effective_encryption(
+    asked: RequestEncryption | Unknown,
+    facts: Destination,
+    request_key: KeyFacts | Unknown | None = None,
+) -> dict[str, JSON]:
+    """What the object will be encrypted with on the provider's side: the request's word, else the container's.
+
+    ``key`` is null where the mode has no key of its own (none, provider, client-key).
+    """
+    if isinstance(asked, Unknown):
+        return {"mode": as_json(asked), "key": as_json(asked)}
+    if asked.mode == "unset":
+        return facts.encryption.as_json()
+    if asked.mode not in _KEYED_MODES:
+        return {"mode": asked.mode, "key": None}
+    return {"mode": asked.mode, "key": _key_json(_asked_key(asked, facts, request_key))}
+
+
+def findings_from(answer: Mapping[str, object], rules: Mapping[str, RuleInfo]) -> tuple[Finding, ...]:
+    """The findings of an engine's answer. Raises ``ValueError`` for anything that is not exactly such an answer."""
+    if not isinstance(answer, Mapping) or answer.get("schema") != DECISION_SCHEMA:
+        raise ValueError(f"the answer is not {DECISION_SCHEMA}")
+    listed = answer.get("findings")
+    if set(answer) != {"schema", "findings"} or not isinstance(listed, list):
+        raise ValueError("the answer has no list of findings, or more than that")
+    return tuple(_finding(item, rules) for item in listed)
+
+
+def instant(moment: dt.datetime) -> str:
+    """A moment as the policies compare it: UTC, whole seconds, ``2026-01-02T03:04:05Z``."""
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _finding(item: object, rules: Mapping[str, RuleInfo]) -> Finding:
+    if not isinstance(item, Mapping) or set(item) != {"rule", "params"}:
+        raise ValueError("a finding has exactly rule and params")
+    rule, params = item["rule"], item["params"]
+    if not isinstance(rule, str) or rule not in rules:
+        raise ValueError(f"finding of a rule that is not loaded: {rule!r}")
+    if not isinstance(params, Mapping):
+        raise ValueError(f"the params of {rule} are not an object")
+    info = rules[rule]
+    return Finding(info.id, info.requirement, info.basis, info.severity, dict(params))
+
+
+def _facts_of(destination: Destination | Unknown | None, place: Location | None) -> Destination:
+    """Facts that always have every field: a destination nobody could read has them all unknown."""
+    if isinstance(destination, Destination):
+        return destination
+    why = destination if isinstance(destination, Unknown) else Unknown("no-destination")
+    return Destination(
+        provider=place.provider if place else "",
+        container=place.container if place else "",
+        exists=why,
+        region=why,
+        country=why,
+        account=why,
+        encryption=EncryptionFacts(why, why),
+        public=PublicAccess(why, {}, why, why),
+        replicas=why,
+        versioning=why,
+        mfa_delete=why,
+        object_lock=why,
+        logging=why,
+        acceleration=why,
+    )
+
+
+def _asked_encryption(action: Action, begun: Action | Unknown | None) -> RequestEncryption | Unknown:
+    if action.assembly is None or action.encryption.mode != "unset":
+        return action.encryption
+    if isinstance(begun, Action):
+        return begun.encryption
+    return begun if isinstance(begun, Unknown) else Unknown("begin-not-seen")
+
+
+def _asked_key(
+    asked: RequestEncryption, facts: Destination, request_key: KeyFacts | Unknown | None
+) -> KeyFacts | Unknown:
+    default = facts.encryption.key
+    if not asked.key_id:
+        # S3 takes the account's provider-managed key then; elsewhere nothing is known of it.
+        return KeyFacts(manager="provider") if facts.provider == "aws" else Unknown("key-not-named")
+    if isinstance(default, KeyFacts) and default.id == asked.key_id:
+        return default
+    return request_key if request_key is not None else Unknown("not-read")
+
+
+def _key_json(key: KeyFacts | Unknown) -> JSON:
+    return key.as_json() if isinstance(key, KeyFacts) else as_json(key)
+
+
+def _source_json(source: CopySource | None, now: dt.datetime) -> JSON:
+    if source is None:
+        return None
+    return {
+        "location": source.location.as_json(),
+        "content": source.content.as_json() if source.content else {"unknown": "not-recorded"},
+        "holds_tagged": as_json(source.holds_tagged),
+        "facts": source.facts.as_json(now) if source.facts else {"unknown": "not-read"},
+    }
+
+
+def _registry_json(registry: Mapping[str, JSON]) -> JSON:
+    """The registry's entries with every moment in the one form that can be compared as text."""
+    if "unknown" in registry:
+        return dict(registry)
+    rendered = dict(registry)
+    for name in _REGISTRY_LISTS:
+        entries = rendered.get(name)
+        if isinstance(entries, list):
+            rendered[name] = [_with_instants(entry) for entry in entries]
+    return rendered
+
+
+def _with_instants(entry: JSON) -> JSON:
+    if not isinstance(entry, Mapping):
+        return entry
+    return {name: _as_instant(value) if name in _REGISTRY_TIMES else value for name, value in entry.items()}
+
+
+def _as_instant(value: JSON) -> JSON:
+    if not isinstance(value, str):
+        return value
+    try:
+        moment = dt.datetime.fromisoformat(value)
+    except ValueError:
+        return {"unknown": "malformed-time"}
+    return instant(moment) if moment.tzinfo else {"unknown": "time-without-zone"}
