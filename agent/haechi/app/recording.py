@@ -1,7 +1,8 @@
 """Turn a judged request into its audit record, and see to it that the record is there before anyone acts on it.
 
 What must be durable before it leaves: every refusal, every ``would block``, every verdict on content that was
-recognised or could not be read, and every change of exposure. An allowed upload of clean content is recorded without waiting.
+recognised or could not be read, and every change of exposure. An allowed upload of clean content is recorded without
+waiting.
 """
 
 from __future__ import annotations

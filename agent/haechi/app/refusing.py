@@ -1,0 +1,73 @@
+"""The words of a refusal: one line that a command-line tool prints and an engineer can act on.
+
+What, why, what to do, and by which number to ask. The first finding speaks in full; the others are named by their
+requirement, so the line stays readable in a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from haechi.domain.decision import Cause, Decision, Finding, Severity
+from haechi.domain.facts import JSON
+from haechi.domain.upload import Action
+from haechi.ports.connector import RefusalText
+from haechi.words import say
+
+
+class SpokenRule(Protocol):
+    """A rule's words in one language."""
+
+    @property
+    def message(self) -> str:
+        """What is wrong."""
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+
+
+class RuleWords(Protocol):
+    """The words of the rules, which live beside them."""
+
+    def __call__(self, rule_id: str, lang: str, params: Mapping[str, JSON]) -> SpokenRule:
+        """The words of one rule, filled from a finding's parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalWriter:
+    """Writes refusals in the language of the machine's people."""
+
+    rule_words: RuleWords
+    lang: str
+
+    def __call__(self, decision: Decision, action: Action, decision_id: str) -> RefusalText:
+        """The refusal of one request."""
+        blocking = [finding for finding in decision.findings if finding.severity is Severity.BLOCK]
+        reason = self._of_finding(blocking) if blocking else self._of_cause(decision.causes)
+        message = say("refusal.line", self.lang, reason=reason, id=decision_id)
+        return RefusalText("AccessDenied", " ".join(message.split()), decision_id)
+
+    def _of_finding(self, blocking: list[Finding]) -> str:
+        first = blocking[0]
+        words = self.rule_words(first.rule, self.lang, first.params)
+        others = list(dict.fromkeys(f.requirement for f in blocking[1:] if f.requirement != first.requirement))
+        also = say("refusal.also", self.lang, others=", ".join(others)) if others else ""
+        basis = say(f"basis.{first.basis.value}", self.lang)
+        return say(
+            "refusal.finding",
+            self.lang,
+            requirement=first.requirement,
+            basis=basis,
+            message=words.message,
+            remedy=words.remedy,
+            also=also,
+        )
+
+    def _of_cause(self, causes: tuple[Cause, ...]) -> str:
+        if not causes:
+            return say("cause.unnamed", self.lang)
+        first = causes[0]
+        return say(f"cause.{first.code}", self.lang, **first.params)

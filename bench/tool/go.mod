@@ -1,0 +1,3 @@
+module haechi/bench
+
+go 1.22
