@@ -19,15 +19,13 @@ from haechi.domain.actor import Actor
 from haechi.domain.content import Content
 from haechi.domain.decision import Basis, Finding, Severity
 from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess
-from haechi.domain.facts import JSON, Known, Unknown, as_json
+from haechi.domain.facts import JSON, Unknown, as_json
 from haechi.domain.upload import Action, Location, RequestEncryption
 
 INPUT_SCHEMA = "haechi.input/1"
 DECISION_SCHEMA = "haechi.decision/1"
 
 _KEYED_MODES = ("kms", "kms-dual")
-_REGISTRY_TIMES = ("valid_from", "valid_until", "issued_at", "effective_from", "lifted_at")
-_REGISTRY_LISTS = ("accounts", "keys", "approvals", "declarations", "orders")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,51 +46,33 @@ class RuleInfo:
     also: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CopySource:
-    """Where a server-side copy takes its bytes from.
-
-    ``content`` is what that object is known to hold, None where nothing is known of it; then
-    ``holds_tagged`` (whether anything tagged is known to lie in that container) decides.
-    """
-
-    location: Location
-    content: Content | None = None
-    holds_tagged: Known[bool] = field(default_factory=lambda: Unknown("not-read"))
-    facts: Destination | None = None
-
-
 def policy_input(
     *,
     now: dt.datetime,
     action: Action,
     actor: Actor,
     content: Content,
-    registry: Mapping[str, JSON] | Unknown,
+    registry: Mapping[str, JSON],
     destination: Destination | Unknown | None,
+    source: Destination | Unknown | None,
     scheme: str,
     host: str,
     consistent: bool,
     way: str = "proxy",
-    source: CopySource | None = None,
-    holds_tagged: Known[bool] | None = None,
     request_key: KeyFacts | Unknown | None = None,
-    begun: Action | Unknown | None = None,
 ) -> dict[str, JSON]:
     """Everything the rules may know about one request.
 
-    ``consistent`` whether CONNECT target, SNI, Host and resolved address name the same place.
-    ``destination`` Unknown or None makes every fact of it unknown. ``holds_tagged`` is whether the destination
-    container is known to hold tagged objects. ``request_key`` are the facts of the key that the request itself
-    names, where that is not the container's default key. ``begun`` is, for a piece or the completion of an
-    assembled object, the action that began it: stores take encryption and ACL from there; where it was not seen
-    the encryption is unknown. Raises ``ValueError`` for a ``now`` without time zone.
+    ``content`` is what travels, or, for a copy, an assembly or a change of settings, what is known to be stored; where
+    something protected may be in it that nobody looked for, it carries a worst-case match: content without
+    matches counts as untagged. ``consistent`` whether CONNECT target, SNI and Host name the same place.
+    ``destination`` and ``source`` Unknown or None make every fact of them unknown. ``request_key`` are the facts of the
+    key that the request itself names, where that is not the container's default key.
+    ``registry`` may be ``{"unknown": cause}``. Raises ``ValueError`` for a ``now`` without time zone.
     """
     if now.tzinfo is None:
         raise ValueError("now needs a time zone")
     facts = _facts_of(destination, action.destination)
-    encryption = _asked_encryption(action, begun)
-    exposures = action.exposures + (begun.exposures if isinstance(begun, Action) else ())
     return {
         "schema": INPUT_SCHEMA,
         "time": instant(now),
@@ -105,8 +85,8 @@ def policy_input(
             "scheme": scheme,
             "host": host,
             "way": way,
-            "encryption": as_json(encryption) if isinstance(encryption, Unknown) else encryption.as_json(),
-            "exposures": [change.as_json() for change in exposures],
+            "encryption": action.encryption.as_json(),
+            "exposures": [change.as_json() for change in action.exposures],
             "route": action.route.as_json(),
             "access_key": action.access_key,
             "presigned": action.presigned,
@@ -114,28 +94,28 @@ def policy_input(
         },
         "destination": {
             "location": action.destination.as_json() if action.destination else None,
-            "holds_tagged": as_json(Unknown("not-read") if holds_tagged is None else holds_tagged),
             "facts": facts.as_json(now),
         },
-        "encryption": effective_encryption(encryption, facts, request_key),
-        "source": _source_json(source, now),
+        "encryption": effective_encryption(action.encryption, facts, request_key),
+        "source": _source_json(action.source, source, now),
         "actor": actor.as_json(),
         "content": content.as_json(),
-        "registry": as_json(registry) if isinstance(registry, Unknown) else _registry_json(registry),
+        "registry": dict(registry),
     }
 
 
 def effective_encryption(
-    asked: RequestEncryption | Unknown,
+    asked: RequestEncryption,
     facts: Destination,
     request_key: KeyFacts | Unknown | None = None,
 ) -> dict[str, JSON]:
     """What the object will be encrypted with on the provider's side: the request's word, else the container's.
 
-    ``key`` is null where the mode has no key of its own (none, provider, client-key).
+    ``key`` is null where the mode has no key of its own (none, provider, client-key). The wish of an assembled object
+    whose beginning was not seen (mode ``not-seen``) is unknown, mode and key.
     """
-    if isinstance(asked, Unknown):
-        return {"mode": as_json(asked), "key": as_json(asked)}
+    if asked.mode == "not-seen":
+        return {"mode": as_json(Unknown("begin-not-seen")), "key": as_json(Unknown("begin-not-seen"))}
     if asked.mode == "unset":
         return facts.encryption.as_json()
     if asked.mode not in _KEYED_MODES:
@@ -165,7 +145,7 @@ def _finding(item: object, rules: Mapping[str, RuleInfo]) -> Finding:
     if not isinstance(rule, str) or rule not in rules:
         raise ValueError(f"finding of a rule that is not loaded: {rule!r}")
     if not isinstance(params, Mapping):
-        raise ValueError(f"the params of {rule} are not an object")
+        raise ValueError(f"the params of {rule} are not an object")  # noqa: TRY004 - one error for a bad answer
     info = rules[rule]
     return Finding(info.id, info.requirement, info.basis, info.severity, dict(params))
 
@@ -193,14 +173,6 @@ def _facts_of(destination: Destination | Unknown | None, place: Location | None)
     )
 
 
-def _asked_encryption(action: Action, begun: Action | Unknown | None) -> RequestEncryption | Unknown:
-    if action.assembly is None or action.encryption.mode != "unset":
-        return action.encryption
-    if isinstance(begun, Action):
-        return begun.encryption
-    return begun if isinstance(begun, Unknown) else Unknown("begin-not-seen")
-
-
 def _asked_key(
     asked: RequestEncryption, facts: Destination, request_key: KeyFacts | Unknown | None
 ) -> KeyFacts | Unknown:
@@ -217,40 +189,7 @@ def _key_json(key: KeyFacts | Unknown) -> JSON:
     return key.as_json() if isinstance(key, KeyFacts) else as_json(key)
 
 
-def _source_json(source: CopySource | None, now: dt.datetime) -> JSON:
-    if source is None:
+def _source_json(place: Location | None, facts: Destination | Unknown | None, now: dt.datetime) -> JSON:
+    if place is None:
         return None
-    return {
-        "location": source.location.as_json(),
-        "content": source.content.as_json() if source.content else {"unknown": "not-recorded"},
-        "holds_tagged": as_json(source.holds_tagged),
-        "facts": source.facts.as_json(now) if source.facts else {"unknown": "not-read"},
-    }
-
-
-def _registry_json(registry: Mapping[str, JSON]) -> JSON:
-    """The registry's entries with every moment in the one form that can be compared as text."""
-    if "unknown" in registry:
-        return dict(registry)
-    rendered = dict(registry)
-    for name in _REGISTRY_LISTS:
-        entries = rendered.get(name)
-        if isinstance(entries, list):
-            rendered[name] = [_with_instants(entry) for entry in entries]
-    return rendered
-
-
-def _with_instants(entry: JSON) -> JSON:
-    if not isinstance(entry, Mapping):
-        return entry
-    return {name: _as_instant(value) if name in _REGISTRY_TIMES else value for name, value in entry.items()}
-
-
-def _as_instant(value: JSON) -> JSON:
-    if not isinstance(value, str):
-        return value
-    try:
-        moment = dt.datetime.fromisoformat(value)
-    except ValueError:
-        return {"unknown": "malformed-time"}
-    return instant(moment) if moment.tzinfo else {"unknown": "time-without-zone"}
+    return {"location": place.as_json(), "facts": _facts_of(facts, place).as_json(now)}

@@ -8,7 +8,10 @@ from typing import Protocol
 
 from haechi.domain.decision import Cause, Finding, Modes
 from haechi.domain.facts import JSON
-from haechi.domain.policy import RuleInfo as RuleInfo
+from haechi.domain.policy import RuleInfo
+
+
+__all__ = ["Answered", "PolicyEngine", "RuleInfo"]
 
 
 @dataclass(frozen=True, slots=True)
