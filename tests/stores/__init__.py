@@ -1,0 +1,24 @@
+"""Real S3 stores on loopback, for tests, demo and bench: moto (settings, accounts) and versitygw (strict signatures).
+
+``with MotoStore() as store: store.client().create_bucket(…)``; ``async with`` works too.
+"""
+
+from tests.stores.certificates import AWS_NAMES, StoreAuthority
+from tests.stores.moto import AFFILIATE, AGENT, OURS, STRANGER, MotoStore
+from tests.stores.store import Account, TestStore, digest_of
+from tests.stores.versity import VersityStore, find_versitygw
+
+__all__ = [
+    "AFFILIATE",
+    "AGENT",
+    "AWS_NAMES",
+    "OURS",
+    "STRANGER",
+    "Account",
+    "MotoStore",
+    "StoreAuthority",
+    "TestStore",
+    "VersityStore",
+    "digest_of",
+    "find_versitygw",
+]

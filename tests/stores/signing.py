@@ -1,0 +1,84 @@
+"""Bodies as AWS's own clients sign them: STREAMING-AWS4-HMAC-SHA256-PAYLOAD, built by hand so that tests can break them.
+
+The chain of chunk signatures follows "Signature calculations for the Authorization header: transferring payload in
+multiple chunks" of the S3 API reference. The head is signed by botocore.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from tests.stores.store import TestStore
+
+STREAMING = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+EMPTY = hashlib.sha256(b"").hexdigest()
+
+
+class DeclaredPayload(S3SigV4Auth):
+    """Signs a head whose ``x-amz-content-sha256`` is given, not computed from a body."""
+
+    def __init__(self, store: TestStore, declared: str) -> None:
+        super().__init__(Credentials(store.account.access_key, store.account.secret_key), "s3", store.region)
+        self._declared = declared
+
+    def payload(self, request: AWSRequest) -> str:
+        """The declared value."""
+        return self._declared
+
+
+def signed_chunked_put(
+    store: TestStore, path: str, body: bytes, *, chunk: int, host: str = "", forge_chunk: int | None = None
+) -> tuple[dict[str, str], bytes]:
+    """Headers and wire body of a PUT with signed chunks; ``forge_chunk`` spoils that chunk's signature."""
+    pieces = [body[start : start + chunk] for start in range(0, len(body), chunk)] + [b""]
+    length = len(chunked_body(pieces[:-1], ["0" * 64] * len(pieces)))
+    host = host or f"127.0.0.1:{store.port}"
+    request = AWSRequest(
+        "PUT",
+        f"https://{host}{path}",
+        {
+            "content-encoding": "aws-chunked",
+            "x-amz-decoded-content-length": str(len(body)),
+            "content-length": str(length),
+        },
+    )
+    DeclaredPayload(store, STREAMING).add_auth(request)
+    seed = request.headers["Authorization"].rpartition("Signature=")[2]
+    moment = request.headers["X-Amz-Date"]
+    signatures = _chain(store, moment, seed, pieces)
+    if forge_chunk is not None:
+        signatures[forge_chunk] = "0" * 64
+    headers = {"host": host, **{name.lower(): value for name, value in request.headers.items()}}
+    return headers, chunked_body(pieces[:-1], signatures)
+
+
+def chunked_body(pieces: Sequence[bytes], signatures: Sequence[str]) -> bytes:
+    """Pieces and the closing empty one, each with its signature."""
+    return b"".join(
+        b"%x;chunk-signature=%s\r\n%s\r\n" % (len(piece), signature.encode(), piece)
+        for piece, signature in zip([*pieces, b""], signatures, strict=True)
+    )
+
+
+def _chain(store: TestStore, moment: str, seed: str, pieces: Sequence[bytes]) -> list[str]:
+    day = moment[:8]
+    scope = f"{day}/{store.region}/s3/aws4_request"
+    key = b"AWS4" + store.account.secret_key.encode()
+    for part in (day, store.region, "s3", "aws4_request"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    signatures, previous = [], seed
+    for piece in pieces:
+        digest = hashlib.sha256(piece).hexdigest()
+        text = "\n".join(("AWS4-HMAC-SHA256-PAYLOAD", moment, scope, previous, EMPTY, digest))
+        previous = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+        signatures.append(previous)
+    return signatures
+
+
+__all__ = ["STREAMING", "DeclaredPayload", "chunked_body", "signed_chunked_put"]
