@@ -6,7 +6,7 @@ Picking never decides: an authorisation that is pending, expired or for another 
 is, and the policy says what follows.
 
 Dates are Korean. A date without a time means the whole day in Korea: ``valid_from`` begins at 00:00 KST and
-``valid_to`` lasts until 24:00 KST.
+``valid_until`` lasts until 24:00 KST. The policy input carries the instants.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Period:
         """Both ends in UTC, RFC 3339."""
         return {
             "valid_from": _instant(self.start),
-            "valid_to": _instant(self.end),
+            "valid_until": _instant(self.end),
         }
 
 
@@ -77,7 +77,7 @@ class CloudAccount:
     """An account, project or tenant that belongs to the institution."""
 
     provider: str
-    account: str
+    id: str
     label: str = ""
 
 
@@ -265,7 +265,7 @@ class RegistryIndex:
                 "registration_number": data.institution.registration_number,
             },
             "accounts": [
-                {"provider": a.provider, "account": a.account, "label": a.label}
+                {"provider": a.provider, "id": a.id, "label": a.label}
                 for a in data.accounts
                 if provider is None or a.provider == provider
             ],
@@ -282,8 +282,8 @@ class RegistryIndex:
                     "id": order.id,
                     "kind": order.kind.value,
                     "technologies": about.named(order.technologies),
-                    "in_force": True,
-                    **order.period.as_json(),
+                    "effective_from": _instant(order.period.start),
+                    "lifted_at": _instant(order.period.end),
                 }
                 for order in data.orders
                 if order.period.holds(now) and about.named(order.technologies)
