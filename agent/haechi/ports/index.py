@@ -40,8 +40,22 @@ class Scan(Protocol):
         """Head, tail and size of what passed, for the union of an assembled object. After ``finish``."""
 
 
+class Fingerprinting(Protocol):
+    """A stream that is being produced, so that ``remember_sealed`` can be told of it."""
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Take the next bytes of the ciphertext, cut anywhere."""
+
+    def finish(self) -> tuple[str, int, Sequence[int]]:
+        """Digest (``blake3:<hex>``), size in bytes and chunks, as ``remember_sealed`` wants them."""
+
+
 class ContentIndex(Protocol):
-    """All protected content of this machine."""
+    """All protected content of this machine.
+
+    Calls that must read from storage raise ``HaechiError`` (``index.corrupt``, ``index.locked``): then the index could not
+    answer, which is never the same as *nothing found*.
+    """
 
     @property
     def revision(self) -> int:
@@ -54,8 +68,21 @@ class ContentIndex(Protocol):
     def worst_tags(self) -> tuple[Tag, ...]:
         """The strictest tag of each technology in the index: what an uninspected body is assumed to carry."""
 
-    def scan(self) -> Scan:
-        """A new scan against the index as it is now; content tagged while it runs is seen from then on."""
+    @property
+    def ready(self) -> bool:
+        """Whether the files were gone through since the start, or since the index had to be made anew. Before that, content
+        that is protected may be missing from it.
+        """
+
+    def scan(self, *, piece: bool = False) -> Scan:
+        """A new scan against the index as it is now; content tagged while it runs is seen from then on.
+
+        ``piece`` says that the stream is one piece of an object under assembly. A stream is ``SEALED`` when its whole body is
+        ciphertext that was remembered; a piece when all but its edges is, and ``seams`` judges the edges.
+        """
+
+    def fingerprinting(self) -> Fingerprinting:
+        """Begin to fingerprint ciphertext of the agent's own making."""
 
     def seams(self, pieces: Sequence[Edges]) -> tuple[Match, ...]:
         """What is recognised across the seams of neighbouring pieces, in object order; and, where all pieces were
