@@ -1,0 +1,342 @@
+"""The writer: order, durability, recovery, outages."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from haechi.domain.errors import HaechiError
+from haechi.outbound.audit import AuditSettings, SegmentedAuditLog, verify
+from haechi.outbound.audit import log as log_module
+from haechi.outbound.audit.segments import lines, segments
+
+
+def records(folder: Path) -> list[dict]:
+    return [json.loads(line) for path in segments(folder) for line, _ in lines(path)]
+
+
+def decisions(folder: Path) -> list[int]:
+    return [record["event"]["n"] for record in records(folder) if record["kind"] == "decision"]
+
+
+async def test_what_was_recorded_verifies_and_keeps_its_order(folder, key, clock):
+    with SegmentedAuditLog(folder, key, clock) as log:
+        for n in range(50):
+            if n % 3:
+                log.soon({"kind": "decision", "n": n})
+            else:
+                await log.durable({"kind": "decision", "n": n})
+    assert decisions(folder) == list(range(50))
+    result = verify(folder, keys={key.id: key.public})
+    assert result.ok and result.records == 50 + 3  # opened, closed, checkpoint
+    assert result.unanchored == 1  # the last checkpoint itself
+
+
+async def test_durable_returns_only_after_a_sync_that_followed_the_write(folder, key, clock, monkeypatch):
+    synced: list[int] = []
+    real = os.fdatasync
+
+    def fdatasync(fd: int) -> None:
+        synced.append(os.fstat(fd).st_size)
+        real(fd)
+
+    monkeypatch.setattr(log_module.os, "fdatasync", fdatasync)
+    with SegmentedAuditLog(folder, key, clock) as log:
+        await log.durable({"kind": "decision", "n": 1})
+        (path,) = segments(folder)
+        assert b'"n":1' in path.read_bytes()[: synced[-1]]
+
+
+async def test_many_waiters_share_a_sync(folder, key, clock):
+    with SegmentedAuditLog(folder, key, clock) as log:
+        await log.durable({"kind": "decision", "n": -1})
+        before = log.counters.commits
+        await asyncio.gather(*(log.durable({"kind": "decision", "n": n}) for n in range(200)))
+        assert log.counters.commits - before < 20
+
+
+def test_a_record_nobody_waits_for_is_on_the_disk_within_the_window(folder, key, clock):
+    with SegmentedAuditLog(folder, key, clock, AuditSettings(flush_seconds=0.05)) as log:
+        before = log.counters.commits
+        log.soon({"kind": "decision", "n": 1})
+        deadline = time.monotonic() + 2
+        while log.counters.commits == before and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert log.counters.commits > before
+        assert decisions(folder) == [1]
+
+
+def test_only_the_owner_can_read(folder, key, clock):
+    with SegmentedAuditLog(folder, key, clock):
+        pass
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+
+
+def test_a_second_writer_is_refused_and_told_who_writes(folder, key, clock):
+    with SegmentedAuditLog(folder, key, clock), pytest.raises(HaechiError) as caught:
+        SegmentedAuditLog(folder, key, clock).start()
+    assert caught.value.code == "audit.locked"
+    assert caught.value.params["pid"] == str(os.getpid())
+    SegmentedAuditLog(folder, key, clock).start().close()
+
+
+async def test_segments_rotate_by_size_and_the_chain_goes_on(folder, key, clock):
+    settings = AuditSettings(segment_bytes=2000)
+    with SegmentedAuditLog(folder, key, clock, settings) as log:
+        for n in range(40):
+            await log.durable({"kind": "decision", "n": n})
+    assert len(segments(folder)) > 3
+    result = verify(folder, keys={key.id: key.public})
+    assert result.ok and decisions(folder) == list(range(40))
+
+
+async def test_checkpoints_come_by_count_and_by_time(folder, key, clock):
+    settings = AuditSettings(checkpoint_records=10, checkpoint_seconds=0.1)
+    with SegmentedAuditLog(folder, key, clock, settings) as log:
+        for n in range(30):
+            await log.durable({"kind": "decision", "n": n})
+        counted = log.counters.checkpoints
+        assert counted >= 2
+        await log.durable({"kind": "decision", "n": 30})
+        await asyncio.sleep(0.4)
+        assert log.counters.checkpoints > counted
+        idle = log.counters.checkpoints
+        await asyncio.sleep(0.3)
+        assert log.counters.checkpoints == idle  # a checkpoint is no reason for the next
+    listed = (folder / "checkpoints.jsonl").read_text().splitlines()
+    assert len(listed) == log.counters.checkpoints
+
+
+@pytest.mark.parametrize("cut", [1, 20, 100])
+async def test_a_torn_last_line_is_kept_aside_recorded_and_the_chain_goes_on(folder, key, clock, cut):
+    with SegmentedAuditLog(folder, key, clock) as log:
+        await log.durable({"kind": "decision", "n": 1})
+    (path,) = segments(folder)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-cut])
+    torn = whole[:-cut][whole[:-cut].rfind(b"\n") + 1 :]
+    with SegmentedAuditLog(folder, key, clock) as log:
+        await log.durable({"kind": "decision", "n": 2})
+        assert log.counters.torn == 1
+    (aside,) = folder.glob("torn-*.bin")
+    assert aside.read_bytes() == torn
+    result = verify(folder, keys={key.id: key.public})
+    assert [note.code for note in result.notes if note.code == "recovered"] == ["recovered"]
+    assert decisions(folder) == [1, 2]
+    # The cut took a checkpoint that had been given out: that, and only that, is a flaw.
+    assert {problem.flaw.value for problem in result.problems} <= {"checkpoint"}
+
+
+async def test_a_torn_record_without_checkpoint_verifies_with_a_note(folder, key, clock):
+    with SegmentedAuditLog(folder, key, clock) as log:
+        await log.durable({"kind": "decision", "n": 1})
+    (path,) = segments(folder)
+    with path.open("ab") as file:
+        file.write(b'{"event":{"kind":"decision","n":2},"ki')
+    with SegmentedAuditLog(folder, key, clock) as log:
+        await log.durable({"kind": "decision", "n": 3})
+    result = verify(folder, keys={key.id: key.public})
+    assert result.ok
+    assert "recovered" in {note.code for note in result.notes}
+
+
+async def test_a_full_disk_refuses_and_room_brings_it_back(folder, key, clock, monkeypatch):
+    full = threading.Event()
+    real = os.write
+
+    def write(fd: int, data: bytes) -> int:
+        if full.is_set():
+            if len(data) > 10:
+                real(fd, bytes(data[:10]))  # as a filling disk does: some of it still fits
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(fd, data)
+
+    monkeypatch.setattr(log_module.os, "write", write)
+    with SegmentedAuditLog(folder, key, clock, AuditSettings(retry_seconds=0.02)) as log:
+        await log.durable({"kind": "decision", "n": 1})
+        full.set()
+        with pytest.raises(HaechiError) as caught:
+            await log.durable({"kind": "decision", "n": 2})
+        assert caught.value.code == "audit.disk-full"
+        with pytest.raises(HaechiError):
+            log.soon({"kind": "decision", "n": 3})
+        assert log.health is not None
+        full.clear()
+        for _ in range(200):
+            if log.health is None:
+                break
+            await asyncio.sleep(0.01)
+        await log.durable({"kind": "decision", "n": 4})
+    assert decisions(folder) == [1, 4]
+    (told,) = [record for record in records(folder) if record["kind"] == "interrupted"]
+    assert told["event"]["cause"] == "audit.disk-full" and told["event"]["refused"] == 2
+    assert verify(folder, keys={key.id: key.public}).ok
+
+
+async def test_what_was_taken_before_the_disk_filled_is_written_later(folder, key, clock, monkeypatch):
+    real, state = os.write, {"full": False}
+
+    def write(fd: int, data: bytes) -> int:
+        if state["full"]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(fd, data)
+
+    monkeypatch.setattr(log_module.os, "write", write)
+    with SegmentedAuditLog(folder, key, clock, AuditSettings(retry_seconds=0.02)) as log:
+        await log.durable({"kind": "decision", "n": 0})
+        state["full"] = True
+        for n in range(1, 4):
+            log.soon({"kind": "decision", "n": n})
+        while log.health is None:
+            await asyncio.sleep(0.005)
+        state["full"] = False
+    assert decisions(folder) == [0, 1, 2, 3]
+    assert log.counters.lost == 0
+
+
+async def test_a_failed_sync_refuses_and_a_new_segment_goes_on(folder, key, clock, monkeypatch):
+    real, state = os.fdatasync, {"bad": False}
+
+    def fdatasync(fd: int) -> None:
+        if state["bad"]:
+            state["bad"] = False
+            raise OSError(errno.EIO, "Input/output error")
+        real(fd)
+
+    monkeypatch.setattr(log_module.os, "fdatasync", fdatasync)
+    with SegmentedAuditLog(folder, key, clock, AuditSettings(retry_seconds=0.02)) as log:
+        await log.durable({"kind": "decision", "n": 1})
+        state["bad"] = True
+        with pytest.raises(HaechiError) as caught:
+            await log.durable({"kind": "decision", "n": 2})
+        assert caught.value.code == "audit.broken"
+        while log.health is not None:
+            await asyncio.sleep(0.005)
+        await log.durable({"kind": "decision", "n": 3})
+    assert len(segments(folder)) == 2
+    assert verify(folder, keys={key.id: key.public}).ok
+
+
+async def test_a_disk_that_does_not_answer_in_time_is_an_error_not_an_allow(folder, key, clock, monkeypatch):
+    release = threading.Event()
+    real = os.fdatasync
+
+    def fdatasync(fd: int) -> None:
+        release.wait(5)
+        real(fd)
+
+    with SegmentedAuditLog(folder, key, clock, AuditSettings(durable_seconds=0.05)) as log:
+        await asyncio.sleep(0.1)
+        monkeypatch.setattr(log_module.os, "fdatasync", fdatasync)
+        with pytest.raises(HaechiError) as caught:
+            await log.durable({"kind": "decision", "n": 1})
+        assert caught.value.code == "audit.late"
+        release.set()
+
+
+async def test_a_full_queue_refuses_and_counts(folder, key, clock, monkeypatch):
+    hold = threading.Event()
+    real = os.write
+
+    def write(fd: int, data: bytes) -> int:
+        hold.wait(5)
+        return real(fd, data)
+
+    with SegmentedAuditLog(folder, key, clock, AuditSettings(max_records=5)) as log:
+        await log.durable({"kind": "decision", "n": 0})
+        monkeypatch.setattr(log_module.os, "write", write)
+        log.soon({"kind": "decision", "n": 1})
+        await asyncio.sleep(0.05)  # the writer holds it now
+        for n in range(5):
+            log.soon({"kind": "decision", "n": 2 + n})
+        with pytest.raises(HaechiError) as caught:
+            log.soon({"kind": "decision", "n": 99})
+        assert caught.value.code == "audit.full" and log.counters.refused == 1
+        hold.set()
+    assert decisions(folder) == list(range(7))
+
+
+async def test_a_closed_log_refuses(folder, key, clock):
+    log = SegmentedAuditLog(folder, key, clock).start()
+    log.close()
+    with pytest.raises(HaechiError, match=r"audit\.closed"):
+        await log.durable({"kind": "decision", "n": 1})
+    with pytest.raises(HaechiError, match=r"audit\.closed"):
+        log.soon({"kind": "decision", "n": 1})
+
+
+async def test_a_name_that_is_no_text_is_spelled_out(folder, key, clock):
+    with SegmentedAuditLog(folder, key, clock) as log:
+        await log.durable({"kind": "decision", "n": 1, "path": b"/a/\xff".decode("utf-8", "surrogateescape")})
+    assert r"\udcff" in [r for r in records(folder) if r["kind"] == "decision"][0]["event"]["path"]
+    assert verify(folder, keys={key.id: key.public}).ok
+
+
+async def test_what_cannot_be_recorded_is_refused_and_the_log_lives(folder, key, clock):
+    with SegmentedAuditLog(folder, key, clock) as log:
+        with pytest.raises(HaechiError, match=r"audit\.not-recordable"):
+            await log.durable({"kind": "decision", "n": object()})
+        with pytest.raises(HaechiError, match=r"audit\.too-large"):
+            await log.durable({"kind": "decision", "n": "x" * 5_000_000})
+        await log.durable({"kind": "decision", "n": 1})
+    assert decisions(folder) == [1]
+
+
+KILLED = textwrap.dedent(
+    """
+    import asyncio, sys
+    from pathlib import Path
+    from haechi.outbound.audit import AuditSettings, SegmentedAuditLog
+    from haechi.outbound.clock import SystemClock
+    from haechi.outbound.trust.keys import SigningKey
+
+    async def main(folder):
+        key = SigningKey.load_or_make(folder.parent / "key.pem")
+        settings = AuditSettings(segment_bytes=20_000, checkpoint_records=20)
+        with SegmentedAuditLog(folder, key, SystemClock(), settings) as log:
+            n = 0
+            while True:
+                n += 1
+                log.soon({"kind": "soon", "n": n})
+                await log.durable({"kind": "decision", "n": n})
+                print(n, flush=True)
+
+    asyncio.run(main(Path(sys.argv[1])))
+    """
+)
+
+
+def test_kill_9_loses_nothing_that_was_acknowledged(folder, clock):
+    acknowledged = []
+    for turn in range(4):
+        process = subprocess.Popen([sys.executable, "-c", KILLED, str(folder)], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.05 + 0.03 * turn)
+        process.send_signal(signal.SIGKILL)
+        seen = [1] + [int(line) for line in process.stdout.read().splitlines() if line]
+        process.wait()
+        acknowledged.append(len(seen))
+    result = verify(folder)
+    assert result.ok, result.problems
+    assert len([r for r in records(folder) if r["kind"] == "decision"]) >= sum(acknowledged) - 4
+    counts = []
+    for record in records(folder):
+        if record["kind"] == "opened":
+            counts.append(0)
+        elif record["kind"] == "decision":
+            counts[-1] += 1
+    assert all(kept >= said for kept, said in zip(counts, acknowledged, strict=True))
