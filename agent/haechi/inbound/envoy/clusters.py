@@ -1,0 +1,170 @@
+"""Where Envoy may connect to: the real hosts, overridden hosts, a company's proxy, the agent. Pure.
+
+Theory. Every upstream certificate is verified for the name that the request carries (``auto_sni``,
+``auto_san_validation``), also where the address is overridden or a company proxy stands between. Behind a company proxy,
+TLS to the real host runs inside an internal connection whose server name becomes the CONNECT target.
+"""
+
+from __future__ import annotations
+
+from haechi.inbound.envoy.extensions import EXTENSION, Config, duration, endpoints, preserve_case, socket_address, typed
+from haechi.inbound.envoy.settings import DataPathSettings, HostOverride
+
+AGENT = "agent"
+UPSTREAM_TLS = "upstream-tls"
+UPSTREAM_PLAIN = "upstream-plain"
+TUNNEL = "tunnel"
+VIA_COMPANY = "via-company-tls"
+COMPANY = "company"
+COMPANY_HOP = "company-hop"
+HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+_CONNECT_S = 15.0
+_AGENT_WINDOW = 16 << 20
+
+
+def override_name(override: HostOverride, purpose: str) -> str:
+    """The cluster of an override, for ``tls``, ``plain`` or ``tunnel`` traffic."""
+    return f"override-{purpose}-{override.address}-{override.port}".replace(":", "_")
+
+
+def clusters(settings: DataPathSettings, agent_socket: str, upstream_roots: str) -> list[Config]:
+    """Every cluster of the bootstrap."""
+    made = [
+        _agent(settings, agent_socket),
+        {**_dynamic(settings, UPSTREAM_TLS, tls=True), "transport_socket": _tls(upstream_roots), **_http(names=True)},
+        {**_dynamic(settings, UPSTREAM_PLAIN), **_http(names=False)},
+        _dynamic(settings, TUNNEL),
+    ]
+    seen: set[str] = set()
+    for override in settings.hosts:
+        for purpose in ("plain", "tunnel") if override.plain else ("tls", "tunnel"):
+            name = override_name(override, purpose)
+            if name in seen:
+                continue
+            seen.add(name)
+            cluster = _fixed(settings, name, override.address, override.port)
+            if purpose == "tls":
+                cluster |= {"transport_socket": _tls(upstream_roots), **_http(names=True)}
+            elif purpose == "plain":
+                cluster |= _http(names=False)
+            made.append(cluster)
+    if settings.upstream_proxy:
+        made += _company(settings, settings.upstream_proxy.host, settings.upstream_proxy.port, upstream_roots)
+    return made
+
+
+def internal(name: str, listener: str) -> Config:
+    """A cluster that leads to an internal listener of this Envoy, filter state included."""
+    return {
+        "name": name,
+        "connect_timeout": duration(_CONNECT_S),
+        "load_assignment": endpoints(name, {"envoy_internal_address": {"server_listener_name": listener}}),
+        "transport_socket": typed(
+            "envoy.transport_sockets.internal_upstream",
+            "transport_sockets.internal_upstream.v3.InternalUpstreamTransport",
+            transport_socket=typed(
+                "envoy.transport_sockets.raw_buffer", "transport_sockets.raw_buffer.v3.RawBuffer"
+            ),
+        ),
+    }
+
+
+def dns_cache(settings: DataPathSettings) -> Config:
+    """The one cache of resolved names; the same everywhere, as Envoy asks."""
+    return {
+        "name": "names",
+        "dns_lookup_family": "V4_PREFERRED",
+        "max_hosts": settings.max_names,
+        "dns_cache_circuit_breaker": {"max_pending_requests": 4096},
+    }
+
+
+def _dynamic(settings: DataPathSettings, name: str, *, tls: bool = False) -> Config:
+    return {
+        "name": name,
+        "connect_timeout": duration(_CONNECT_S),
+        "lb_policy": "CLUSTER_PROVIDED",
+        "per_connection_buffer_limit_bytes": settings.buffer_bytes,
+        "circuit_breakers": _breakers(settings),
+        "cluster_type": typed(
+            "envoy.clusters.dynamic_forward_proxy",
+            "clusters.dynamic_forward_proxy.v3.ClusterConfig",
+            dns_cache_config=dns_cache(settings),
+            # Envoy's word for "no TLS of its own": plain HTTP, and tunnels whose TLS is the client's.
+            allow_insecure_cluster_options=not tls,
+        ),
+    }
+
+
+def _fixed(settings: DataPathSettings, name: str, host: str, port: int) -> Config:
+    literal = host.replace(".", "").isdigit() or ":" in host
+    return {
+        "name": name,
+        "type": "STATIC" if literal else "STRICT_DNS",
+        "connect_timeout": duration(_CONNECT_S),
+        "per_connection_buffer_limit_bytes": settings.buffer_bytes,
+        "circuit_breakers": _breakers(settings),
+        "load_assignment": endpoints(name, socket_address(host, port)),
+    }
+
+
+def _agent(settings: DataPathSettings, socket: str) -> Config:
+    return {
+        "name": AGENT,
+        "type": "STATIC",
+        "connect_timeout": "2s",
+        "per_connection_buffer_limit_bytes": settings.buffer_bytes,
+        "circuit_breakers": _breakers(settings),
+        "load_assignment": endpoints(AGENT, {"pipe": {"path": socket}}),
+        "typed_extension_protocol_options": {
+            HTTP_OPTIONS: {
+                "@type": EXTENSION + "upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {
+                    "http2_protocol_options": {
+                        "max_concurrent_streams": 2000,
+                        # One slow body must not stall the judging of the others on the same connection.
+                        "initial_stream_window_size": settings.buffer_bytes,
+                        "initial_connection_window_size": max(_AGENT_WINDOW, settings.buffer_bytes),
+                    }
+                },
+            }
+        },
+    }
+
+
+def _company(settings: DataPathSettings, host: str, port: int, roots: str) -> list[Config]:
+    hop = internal(VIA_COMPANY, COMPANY_HOP)
+    return [
+        {**hop, "transport_socket": _tls(roots), "circuit_breakers": _breakers(settings), **_http(names=True)},
+        _fixed(settings, COMPANY, host, port),
+    ]
+
+
+def _breakers(settings: DataPathSettings) -> Config:
+    bound = settings.max_connections
+    limits = {"max_connections": bound, "max_pending_requests": bound, "max_requests": bound, "max_retries": 0}
+    return {"thresholds": [limits]}
+
+
+def _http(*, names: bool) -> Config:
+    http1 = {"header_key_format": preserve_case()}
+    options: Config = {"@type": EXTENSION + "upstreams.http.v3.HttpProtocolOptions"}
+    if names:
+        options |= {
+            "upstream_http_protocol_options": {"auto_sni": True, "auto_san_validation": True},
+            "auto_config": {"http_protocol_options": http1, "http2_protocol_options": {}},
+        }
+    else:
+        options["explicit_http_config"] = {"http_protocol_options": http1}
+    return {"typed_extension_protocol_options": {HTTP_OPTIONS: options}}
+
+
+def _tls(roots: str) -> Config:
+    return typed(
+        "envoy.transport_sockets.tls",
+        "transport_sockets.tls.v3.UpstreamTlsContext",
+        common_tls_context={"validation_context": {"trusted_ca": {"filename": roots}}},
+    )
+
+

@@ -1,0 +1,206 @@
+"""The data path as one thing: certificates, judge's service and Envoy, started and stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import socket
+from pathlib import Path
+from typing import Any
+
+import grpc
+import structlog
+
+from haechi.domain.errors import HaechiError
+from haechi.inbound.envoy import trust
+from haechi.inbound.envoy.authority import Authority, write_private
+from haechi.inbound.envoy.bootstrap import as_text, bootstrap
+from haechi.inbound.envoy.processor import Processor, RefuseMismatch
+from haechi.inbound.envoy.secrets import LeafSecrets
+from haechi.inbound.envoy.settings import DataPathSettings
+from haechi.inbound.envoy.supervisor import EnvoySupervisor, State, envoy_binary
+from haechi.ports.judge import Judge
+
+_MAX_SOCKET_PATH = 100
+_ROOT_WATCH_S = 300.0
+
+
+class DataPath:
+    """Envoy with its judge. ``runtime_dir`` becomes 0700: whoever reaches its socket gets keys of any host in scope.
+
+    ``public_dir`` is where clients read the trust bundle (``bundle.pem``) and Java's trust store; by default
+    ``runtime_dir``, which serves clients of the same user only.
+    """
+
+    def __init__(
+        self,
+        settings: DataPathSettings,
+        judge: Judge,
+        authority: Authority,
+        runtime_dir: Path,
+        log: structlog.typing.FilteringBoundLogger,
+        *,
+        public_dir: Path | None = None,
+        refuse_mismatch: RefuseMismatch | None = None,
+    ) -> None:
+        self._settings = settings
+        self._authority = authority
+        self._runtime_dir = runtime_dir
+        self._public_dir = public_dir or runtime_dir
+        self._log = log
+        self._server: grpc.aio.Server | None = None
+        self._supervisor: EnvoySupervisor | None = None
+        self._roots_watch: asyncio.Task[None] | None = None
+        self._published = b""
+        self.proxy_port = settings.proxy_port
+        self.processor = Processor(
+            judge,
+            spool_dir=settings.spool_dir or runtime_dir,
+            spool_bytes=settings.spool_bytes,
+            log=log,
+            refuse_mismatch=refuse_mismatch,
+        )
+        self.secrets = LeafSecrets(authority, max_names=settings.max_names, log=log)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether Envoy takes connections and the judge's service is up."""
+        ready = self._supervisor is not None and self._supervisor.state is State.READY
+        return ready and self._server is not None and _accepts(self.proxy_port)
+
+    @property
+    def bundle(self) -> Path:
+        """The system's roots, the company's and ours."""
+        return self._public_dir / "bundle.pem"
+
+    @property
+    def truststore(self) -> Path:
+        """The same for Java."""
+        return self._public_dir / "truststore.p12"
+
+    @property
+    def envoy_pid(self) -> int | None:
+        """Envoy's process, while there is one."""
+        return self._supervisor.pid if self._supervisor else None
+
+    @property
+    def restarts(self) -> int:
+        """How often Envoy had to be started again."""
+        return self._supervisor.restarts if self._supervisor else 0
+
+    async def start(self) -> None:
+        """Start all, and return when connections are taken.
+
+        Raises ``HaechiError`` (``datapath.*``): what could not start, and why. Nothing is left running then.
+        """
+        binary = envoy_binary(self._settings.envoy)
+        self._prepare_folders()
+        system = trust.system_roots()
+        upstream = self._runtime_dir / "upstream-roots.pem"
+        trust.write_bundle(upstream, system, self._settings.extra_roots)
+        self._publish_roots(upstream)
+        agent_socket = self._runtime_dir / "agent.sock"
+        if len(str(agent_socket)) > _MAX_SOCKET_PATH:
+            raise HaechiError("datapath.path-too-long", path=str(agent_socket), bound=_MAX_SOCKET_PATH)
+        settings = self._with_ports()
+        config = self._runtime_dir / "envoy.json"
+        write_private(config, as_text(bootstrap(settings, str(agent_socket), str(upstream))).encode())
+        self._supervisor = EnvoySupervisor(
+            binary,
+            config,
+            self._runtime_dir,
+            lambda: _accepts(self.proxy_port),
+            concurrency=settings.concurrency,
+            linger_s=settings.linger_s,
+            log=self._log,
+        )
+        try:
+            await self._serve(agent_socket)
+            await self._supervisor.start()
+        except BaseException:
+            await self.stop()
+            raise
+        self._roots_watch = asyncio.get_running_loop().create_task(self._watch_roots(upstream))
+
+    async def stop(self) -> None:
+        """Stop all: Envoy first, so that nothing asks a judge that is gone. Safe to call twice."""
+        if self._roots_watch is not None:
+            self._roots_watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._roots_watch
+            self._roots_watch = None
+        if self._supervisor is not None:
+            await self._supervisor.stop()
+        if self._server is not None:
+            await self._server.stop(grace=None)
+            self._server = None
+
+    def describe(self) -> dict[str, Any]:
+        """What a command needs to go through this data path (the answer to ``datapath.describe``)."""
+        return {
+            "proxy_host": "127.0.0.1",
+            "proxy_port": self.proxy_port,
+            "bundle": str(self.bundle),
+            "truststore": str(self.truststore),
+            "truststore_password": trust.TRUSTSTORE_PASSWORD,
+            "healthy": self.healthy,
+            "restarts": self.restarts,
+            "redirect_tls_port": self._settings.redirect_tls_port,
+            "redirect_plain_port": self._settings.redirect_plain_port,
+            "scope": self._settings.scope.mode.value,
+            "authority_not_after": self._authority.not_after.isoformat(),
+            "refused_names": self.secrets.refused,
+            "spool_left": self.processor.spool_left,
+            **dataclasses.asdict(self.processor.tally),
+        }
+
+    def _prepare_folders(self) -> None:
+        self._runtime_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._runtime_dir.chmod(0o700)
+        self._public_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if self._settings.spool_dir:
+            self._settings.spool_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def _with_ports(self) -> DataPathSettings:
+        if not self.proxy_port:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.proxy_port = probe.getsockname()[1]
+        return dataclasses.replace(self._settings, proxy_port=self.proxy_port)
+
+    async def _serve(self, path: Path) -> None:
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", -1),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.so_reuseport", 0),
+            ]
+        )
+        self._server.add_generic_rpc_handlers((self.secrets.handler(), self.processor.handler()))
+        path.unlink(missing_ok=True)
+        self._server.add_insecure_port(f"unix:{path}")
+        await self._server.start()
+        path.chmod(0o600)
+
+    def _publish_roots(self, upstream: Path) -> None:
+        root = self._authority.root_pem
+        if root == self._published:
+            return
+        trust.write_bundle(self.bundle, upstream, (), root)
+        trust.write_java_truststore(self.truststore, self.bundle)
+        self._published = root
+
+    async def _watch_roots(self, upstream: Path) -> None:
+        """A renewed root reaches the bundle without a restart."""
+        while True:
+            await asyncio.sleep(_ROOT_WATCH_S)
+            self._publish_roots(upstream)
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=0.5).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,153 @@
+"""The judge's messages with Envoy (ext_proc). Bodies are read by hand, all else through the official classes.
+
+Why by hand: a gibibyte passes through the two fields of one message; copying it through generated classes doubles the
+judge's CPU time. The reader takes exactly ``ProcessingRequest.request_body`` and leaves every other message alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from envoy.config.core.v3 import base_pb2
+from envoy.extensions.filters.http.ext_proc.v3 import processing_mode_pb2
+from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
+
+from haechi.domain.upload import Request
+from haechi.inbound.envoy.http import ADDED_HEADER, HOLD_HEADER
+from haechi.ports.judge import Reply
+
+_REQUEST_BODY = 0x22  # field 4, length-delimited
+_BODY = 0x0A  # field 1, length-delimited
+_END_OF_STREAM = 0x10  # field 2, varint
+_END_WITHOUT_MESSAGE = 0x18  # field 3, varint
+_MODE = processing_mode_pb2.ProcessingMode
+_STREAMED = _MODE(
+    response_header_mode=_MODE.SKIP,
+    request_body_mode=_MODE.STREAMED,
+    # Without it a body that ends in trailers would end unseen.
+    request_trailer_mode=_MODE.SEND,
+)
+
+
+def _made(**fields: object) -> bytes:
+    return ext_proc.ProcessingResponse(**fields).SerializeToString()  # type: ignore[arg-type]
+
+
+HEAD_PASSES = _made(request_headers=ext_proc.HeadersResponse())
+HEAD_PASSES_BODY_STREAMED = _made(request_headers=ext_proc.HeadersResponse(), mode_override=_STREAMED)
+PIECE_PASSES = _made(request_body=ext_proc.BodyResponse())
+TRAILERS_PASS = _made(request_trailers=ext_proc.TrailersResponse())
+HELD_HEAD_PASSES = _made(
+    request_headers=ext_proc.HeadersResponse(
+        response=ext_proc.CommonResponse(header_mutation=ext_proc.HeaderMutation(remove_headers=[HOLD_HEADER]))
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes of a body; the view is valid while the message is."""
+
+    data: memoryview
+    last: bool
+
+
+def piece_of(message: bytes) -> Piece | None:
+    """The piece of a body message; None when the message is something else. Raises ``ValueError`` when it is cut short."""
+    if not message or message[0] != _REQUEST_BODY:
+        return None
+    length, at = _varint(message, 1)
+    end = at + length
+    if end > len(message):
+        raise ValueError("body message is cut short")
+    data, last = memoryview(b""), False
+    while at < end:
+        tag = message[at]
+        number, at = _varint(message, at + 1)
+        if tag == _BODY:
+            if at + number > end:
+                raise ValueError("body is cut short")
+            data = memoryview(message)[at : at + number]
+            at += number
+        elif tag in (_END_OF_STREAM, _END_WITHOUT_MESSAGE):
+            last = last or bool(number)
+        elif tag & 7:
+            raise ValueError("unknown field in a body message")
+    return Piece(data, last)
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        if at >= len(message) or shift > 63:
+            raise ValueError("number is cut short")
+        byte = message[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+
+
+def request_of(head: ext_proc.HttpHeaders) -> tuple[Request, str]:
+    """The request's head, and the token of a body to hold (empty where there is none). Raises ``KeyError`` for a head
+    without a method: Envoy never sends one.
+    """
+    pseudo: dict[str, str] = {}
+    headers: list[tuple[str, str]] = []
+    token = ""
+    for header in head.headers.headers:
+        name, value = header.key, header.raw_value.decode("latin-1") or header.value
+        if name[:1] == ":":
+            pseudo[name] = value
+        elif name == HOLD_HEADER:
+            token = value
+        elif name != ADDED_HEADER:
+            headers.append((name, value))
+    request = Request(
+        pseudo[":method"],
+        pseudo.get(":scheme", "https"),
+        pseudo.get(":authority", "").lower(),
+        pseudo.get(":path", "*"),
+        tuple(headers),
+    )
+    return request, token
+
+
+def head_held(token: str) -> bytes:
+    """Send the request to the filter that holds it whole, under this token."""
+    option = base_pb2.HeaderValueOption(
+        header=base_pb2.HeaderValue(key=HOLD_HEADER, raw_value=token.encode()),
+        append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+    )
+    common = ext_proc.CommonResponse(
+        header_mutation=ext_proc.HeaderMutation(set_headers=[option]), clear_route_cache=True
+    )
+    return _made(request_headers=ext_proc.HeadersResponse(response=common))
+
+
+def replayed(data: bytes, *, last: bool) -> bytes:
+    """Give back a piece of a held body."""
+    streamed = ext_proc.StreamedBodyResponse(body=data, end_of_stream=last)
+    common = ext_proc.CommonResponse(body_mutation=ext_proc.BodyMutation(streamed_response=streamed))
+    return _made(request_body=ext_proc.BodyResponse(response=common))
+
+
+def refusal(reply: Reply) -> bytes:
+    """Answer the client at once."""
+    headers = [
+        base_pb2.HeaderValueOption(
+            header=base_pb2.HeaderValue(key=name.lower(), raw_value=value.encode("utf-8")),
+            append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+        )
+        for name, value in reply.headers
+        if name.lower() not in ("content-length", "transfer-encoding", "connection")
+    ]
+    return _made(
+        immediate_response=ext_proc.ImmediateResponse(
+            status={"code": reply.status},  # type: ignore[arg-type]
+            headers=ext_proc.HeaderMutation(set_headers=headers),
+            body=reply.body,
+            details="haechi_refused",
+        )
+    )

@@ -1,0 +1,302 @@
+"""Translates between Envoy (ext_proc) and the judge: one stream a request, two for one whose body is held whole.
+
+Theory. Envoy reads a stream that the server ends *well* as "no more to say" and lets the rest of the request pass. So a
+stream is ended well only after the last piece was answered; every other way out (an error here, a shutdown, a message out
+of turn) ends it with an error, which Envoy answers with a refusal.
+
+=============  ==========================  ======================================================
+judge's head   answer to Envoy             then
+=============  ==========================  ======================================================
+``Forward``    head passes                 nothing more is asked
+``PIECES``     head passes, body STREAMED  each piece waits for its own verdict, never for a later one
+``WHOLE``      head marked with a token    the hold filter's stream brings head and body again
+``Refuse``     immediate response          nothing more is asked
+=============  ==========================  ======================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import structlog
+from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
+
+from haechi.domain.upload import Request
+from haechi.inbound.envoy import messages
+from haechi.inbound.envoy.http import CONNECT_STATE, ROLE, SOURCE_STATE, WAY
+from haechi.inbound.envoy.spool import Spool, SpoolBudget, SpoolFullError
+from haechi.ports.judge import Connection, Forward, Hold, Inspect, Judge, Judging, Refuse, Reply
+
+SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
+_REPLAYED = 256 << 10
+_CLAIM_WITHIN_S = 30.0
+_MAX_WAITING = 4096
+
+RefuseMismatch = Callable[[Connection, Request], Awaitable[Reply | None]]
+"""Asked before a judgement is opened: the recorded reply when the connection's names do not agree, else None."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What passed through, for metrics. Every drop has its counter."""
+
+    requests: int = 0
+    inspected: int = 0
+    held: int = 0
+    refused: int = 0
+    abandoned: int = 0
+    failed: int = 0
+    spool_full: int = 0
+    bytes_inspected: int = 0
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A judgement whose body comes on the hold filter's stream."""
+
+    judging: Judging
+    timeout: asyncio.TimerHandle = field(repr=False)
+
+
+class Processor:
+    """The ext_proc service."""
+
+    def __init__(
+        self,
+        judge: Judge,
+        *,
+        spool_dir: Path,
+        spool_bytes: int,
+        log: structlog.typing.FilteringBoundLogger,
+        refuse_mismatch: RefuseMismatch | None = None,
+    ) -> None:
+        self._judge = judge
+        self._spool_dir = spool_dir
+        self._budget = SpoolBudget(spool_bytes)
+        self._log = log
+        self._refuse_mismatch = refuse_mismatch
+        self._waiting: dict[str, _Waiting] = {}
+        self._background: set[asyncio.Task[None]] = set()
+        self.tally = Tally()
+
+    @property
+    def spool_left(self) -> int:
+        """Bytes that bodies held whole can still take."""
+        return self._budget.left
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """For ``server.add_generic_rpc_handlers``. Messages stay bytes: see ``messages``."""
+        return grpc.method_handlers_generic_handler(
+            SERVICE, {"Process": grpc.stream_stream_rpc_method_handler(self._process)}
+        )
+
+    async def _process(self, _: Any, context: Any) -> None:
+        metadata = {key: value for key, value in context.invocation_metadata() if key in (WAY, ROLE)}
+        stream = _Stream(context)
+        try:
+            if metadata.get(ROLE) == "hold":
+                await self._hold(stream)
+            else:
+                await self._judge_request(stream, metadata.get(WAY, "proxy"))
+        except asyncio.CancelledError:
+            self._abandon(stream, "stream-reset")
+            raise
+        except Exception as error:
+            # The adapter's edge: whatever went wrong becomes a refusal, since the stream ends with an error.
+            self.tally.failed += 1
+            self._log.error("datapath.judging-failed", error=type(error).__name__, exc_info=True)
+            self._abandon(stream, "judge-failed")
+            await context.abort(grpc.StatusCode.INTERNAL, "the judge failed")
+
+    async def _judge_request(self, stream: _Stream, way: str) -> None:
+        first = await stream.read()
+        if first is None:
+            return
+        message = ext_proc.ProcessingRequest.FromString(first)
+        if message.WhichOneof("request") != "request_headers":
+            raise ValueError("a stream must begin with a head")
+        self.tally.requests += 1
+        request, _ = messages.request_of(message.request_headers)
+        connection = _connection(message, way)
+        if self._refuse_mismatch is not None:
+            reply = await self._refuse_mismatch(connection, request)
+            if reply is not None:
+                self.tally.refused += 1
+                await stream.write(messages.refusal(reply))
+                return
+        judging = stream.judging = self._judge.open(connection, request)
+        verdict = await judging.head()
+        bodiless = message.request_headers.end_of_stream
+        if isinstance(verdict, Inspect) and bodiless:
+            verdict = await judging.piece(b"", True)
+        match verdict:
+            case Forward():
+                stream.judging = None
+                await stream.write(messages.HEAD_PASSES)
+            case Refuse(reply):
+                await self._refuse(stream, reply)
+            case Inspect(Hold.PIECES):
+                self.tally.inspected += 1
+                await stream.write(messages.HEAD_PASSES_BODY_STREAMED)
+                await self._pieces(stream, judging)
+            case Inspect(Hold.WHOLE):
+                self.tally.held += 1
+                token = self._await_body(judging)
+                stream.judging = None
+                await stream.write(messages.head_held(token))
+
+    async def _pieces(self, stream: _Stream, judging: Judging) -> None:
+        read, write, tally = stream.read, stream.write, self.tally
+        while True:
+            message = await read()
+            if message is None:
+                self._abandon(stream, "client-closed")
+                return
+            piece = messages.piece_of(message)
+            if piece is not None:
+                tally.bytes_inspected += len(piece.data)
+                verdict = await judging.piece(piece.data, piece.last)
+                answer, last = messages.PIECE_PASSES, piece.last
+            elif ext_proc.ProcessingRequest.FromString(message).WhichOneof("request") == "request_trailers":
+                verdict = await judging.piece(b"", True)
+                answer, last = messages.TRAILERS_PASS, True
+            else:
+                raise ValueError("a message out of turn")
+            if isinstance(verdict, Refuse):
+                await self._refuse(stream, verdict.reply)
+                return
+            if last:
+                stream.judging = None
+            await write(answer)
+            if last:
+                return
+
+    async def _hold(self, stream: _Stream) -> None:
+        first = await stream.read()
+        if first is None:
+            return
+        message = ext_proc.ProcessingRequest.FromString(first)
+        _, token = messages.request_of(message.request_headers)
+        waiting = self._waiting.pop(token, None)
+        if waiting is None:
+            # A client's own header of that name, or one that came too late: not judged, so refused.
+            raise ValueError("no judgement waits for this body")
+        waiting.timeout.cancel()
+        judging = stream.judging = waiting.judging
+        with Spool(self._spool_dir, self._budget) as spool:
+            verdict, trailers = await self._take_whole(stream, judging, spool)
+            if verdict is None:
+                return
+            if isinstance(verdict, Refuse):
+                await self._refuse(stream, verdict.reply)
+                return
+            stream.judging = None
+            await self._give_back(stream, spool, trailers=trailers)
+
+    async def _take_whole(
+        self, stream: _Stream, judging: Judging, spool: Spool
+    ) -> tuple[Forward | Refuse | None, bool]:
+        """The last verdict, None when the client broke off; and whether trailers ended the body."""
+        while True:
+            message = await stream.read()
+            if message is None:
+                self._abandon(stream, "client-closed")
+                return None, False
+            piece = messages.piece_of(message)
+            trailers = piece is None
+            if piece is None:
+                if ext_proc.ProcessingRequest.FromString(message).WhichOneof("request") != "request_trailers":
+                    raise ValueError("a message out of turn")
+                piece = messages.Piece(memoryview(b""), True)
+            self.tally.bytes_inspected += len(piece.data)
+            try:
+                if piece.data:
+                    await asyncio.to_thread(spool.append, piece.data)
+            except SpoolFullError:
+                self.tally.spool_full += 1
+                return await judging.overflow(), trailers
+            verdict = await judging.piece(piece.data, piece.last)
+            if isinstance(verdict, Refuse) or piece.last:
+                return verdict, trailers
+
+    async def _give_back(self, stream: _Stream, spool: Spool, *, trailers: bool) -> None:
+        await stream.write(messages.HELD_HEAD_PASSES)
+        for data, last in spool.pieces(_REPLAYED):
+            await stream.write(messages.replayed(data, last=last and not trailers))
+        if trailers:
+            await stream.write(messages.TRAILERS_PASS)
+
+    def _await_body(self, judging: Judging) -> str:
+        if len(self._waiting) >= _MAX_WAITING:
+            raise RuntimeError("too many bodies wait to be held")
+        token = secrets.token_urlsafe(24)
+        loop = asyncio.get_running_loop()
+        self._waiting[token] = _Waiting(judging, loop.call_later(_CLAIM_WITHIN_S, self._unclaimed, token))
+        return token
+
+    def _unclaimed(self, token: str) -> None:
+        waiting = self._waiting.pop(token, None)
+        if waiting is not None:
+            self._tell_abandoned(waiting.judging, "client-closed")
+
+    async def _refuse(self, stream: _Stream, reply: Reply) -> None:
+        self.tally.refused += 1
+        stream.judging = None
+        await stream.write(messages.refusal(reply))
+
+    def _abandon(self, stream: _Stream, cause: str) -> None:
+        judging, stream.judging = stream.judging, None
+        if judging is not None:
+            self._tell_abandoned(judging, cause)
+
+    def _tell_abandoned(self, judging: Judging, cause: str) -> None:
+        """In a task of its own: the stream's task may be cancelled already."""
+        self.tally.abandoned += 1
+        task = asyncio.get_running_loop().create_task(self._abandoned(judging, cause))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _abandoned(self, judging: Judging, cause: str) -> None:
+        try:
+            await judging.abandoned(cause)
+        except Exception as error:
+            self._log.error("datapath.abandon-failed", error=type(error).__name__, exc_info=True)
+
+
+class _Stream:
+    """One gRPC stream: raw messages in and out, and the judgement that is not finished."""
+
+    __slots__ = ("_context", "judging", "write")
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self.write: Callable[[bytes], Awaitable[None]] = context.write
+        self.judging: Judging | None = None
+
+    async def read(self) -> bytes | None:
+        """The next message; None when Envoy has no more."""
+        message = await self._context.read()
+        return None if message is grpc.aio.EOF else message
+
+
+def _connection(message: ext_proc.ProcessingRequest, way: str) -> Connection:
+    said: dict[str, str] = {}
+    for attributes in message.attributes.values():
+        for name, value in attributes.fields.items():
+            said[name] = value.string_value
+    source = said.get(f"filter_state['{SOURCE_STATE}']") or said.get("source.address", "")
+    address, _, port = source.rpartition(":")
+    return Connection(
+        address=address.strip("[]"),
+        port=int(port) if port.isdigit() else 0,
+        connect=said.get(f"filter_state['{CONNECT_STATE}']", "") if way == "proxy" else "",
+        sni=said.get("connection.requested_server_name", ""),
+        way="proxy" if way == "plain" else way,
+        original=said.get("destination.address", "") if way == "redirect" else "",
+    )

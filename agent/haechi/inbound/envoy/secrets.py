@@ -1,0 +1,110 @@
+"""Hands Envoy the certificate of a host when it asks for one (SDS, delta), and a fresh one before it ends.
+
+Only names in scope, only so many at a time. Knows nothing of requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import grpc
+import structlog
+from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
+from envoy.service.discovery.v3 import discovery_pb2
+
+from haechi.domain.errors import HaechiError
+from haechi.inbound.envoy.authority import Authority, LeafPair, utc_now
+
+SERVICE = "envoy.service.secret.v3.SecretDiscoveryService"
+_SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"  # noqa: S105 - a type's name
+_LOOK_AGAIN_S = 30.0
+
+
+class LeafSecrets:
+    """The SDS service. ``refused`` counts names that were asked for and not given."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        *,
+        max_names: int,
+        log: structlog.typing.FilteringBoundLogger,
+        now: Callable[[], dt.datetime] = utc_now,
+        look_again_s: float = _LOOK_AGAIN_S,
+    ) -> None:
+        self._authority = authority
+        self._max_names = max_names
+        self._log = log
+        self._now = now
+        self._look_again_s = look_again_s
+        self.refused = 0
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """For ``server.add_generic_rpc_handlers``."""
+        method = grpc.stream_stream_rpc_method_handler(
+            self._delta,
+            request_deserializer=discovery_pb2.DeltaDiscoveryRequest.FromString,
+            response_serializer=discovery_pb2.DeltaDiscoveryResponse.SerializeToString,
+        )
+        return grpc.method_handlers_generic_handler(SERVICE, {"DeltaSecrets": method})
+
+    async def _delta(self, requests: Any, context: Any) -> AsyncIterator[discovery_pb2.DeltaDiscoveryResponse]:
+        held: dict[str, LeafPair] = {}
+        version = 0
+        reading = asyncio.ensure_future(context.read())
+        try:
+            while True:
+                done, _ = await asyncio.wait({reading}, timeout=self._pause(held))
+                if done:
+                    request = reading.result()
+                    if request is grpc.aio.EOF:
+                        return
+                    reading = asyncio.ensure_future(context.read())
+                    for name in request.resource_names_unsubscribe:
+                        held.pop(name, None)
+                    wanted = list(request.resource_names_subscribe)
+                else:
+                    now = self._now()
+                    wanted = [name for name, leaf in held.items() if leaf.renew_at <= now]
+                if wanted:
+                    version += 1
+                    yield self._answer(wanted, held, str(version))
+        finally:
+            reading.cancel()
+
+    def _pause(self, held: dict[str, LeafPair]) -> float:
+        if not held:
+            return self._look_again_s
+        first = min(leaf.renew_at for leaf in held.values())
+        return min(self._look_again_s, max(0.2, (first - self._now()).total_seconds()))
+
+    def _answer(
+        self, wanted: list[str], held: dict[str, LeafPair], version: str
+    ) -> discovery_pb2.DeltaDiscoveryResponse:
+        response = discovery_pb2.DeltaDiscoveryResponse(nonce=version, type_url=_SECRET, system_version_info=version)
+        for name in wanted:
+            leaf = self._leaf(name, held)
+            if leaf is None:
+                response.removed_resources.append(name)
+                continue
+            held[name] = leaf
+            secret = secret_pb2.Secret(name=name)
+            secret.tls_certificate.certificate_chain.inline_bytes = leaf.chain
+            secret.tls_certificate.private_key.inline_bytes = leaf.key
+            response.resources.add(name=name, version=version).resource.Pack(secret)
+        return response
+
+    def _leaf(self, name: str, held: dict[str, LeafPair]) -> LeafPair | None:
+        if name not in held and len(held) >= self._max_names:
+            self.refused += 1
+            self._log.warning("datapath.too-many-names", bound=self._max_names)
+            return None
+        try:
+            return self._authority.leaf(name)
+        except HaechiError as error:
+            self.refused += 1
+            self._log.warning("datapath.certificate-refused", cause=error.code, host=name[:253])
+            return None

@@ -1,0 +1,79 @@
+"""Where a body that is held whole waits: an unlinked file, readable by nobody else, with a bound."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+
+class SpoolFullError(Exception):
+    """The bound, or the disk, is reached."""
+
+
+class SpoolBudget:
+    """The bytes that all held bodies may take together."""
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+        self._lock = threading.Lock()  # bodies are written from worker threads
+
+    def take(self, size: int) -> None:
+        """Raises ``SpoolFullError``."""
+        with self._lock:
+            if size > self._left:
+                raise SpoolFullError
+            self._left -= size
+
+    def give_back(self, size: int) -> None:
+        """A body is gone."""
+        with self._lock:
+            self._left += size
+
+    @property
+    def left(self) -> int:
+        """Bytes that can still be taken."""
+        return self._left
+
+
+class Spool:
+    """One held body. A context manager: leaving it frees file and budget."""
+
+    def __init__(self, folder: Path, budget: SpoolBudget) -> None:
+        # Unlinked at once: nothing survives a crash, nobody else can open it.
+        self._file = tempfile.TemporaryFile(dir=folder, prefix="held-", buffering=0)  # noqa: SIM115
+        self._budget = budget
+        self.size = 0
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._budget.give_back(self.size)
+        self._file.close()
+
+    def append(self, data: bytes | memoryview) -> None:
+        """Raises ``SpoolFullError`` when the bound or the disk is full."""
+        self._budget.take(len(data))
+        self.size += len(data)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._file.fileno(), view) :]
+        except OSError as error:
+            raise SpoolFullError from error
+
+    def pieces(self, size: int) -> Iterator[tuple[bytes, bool]]:
+        """The body again, in pieces, each with whether it is the last; an empty body is one empty piece."""
+        at = 0
+        while True:
+            data = os.pread(self._file.fileno(), size, at)
+            at += len(data)
+            if not data and at < self.size:
+                raise OSError("a held body was cut short")
+            yield data, at >= self.size
+            if at >= self.size:
+                return
