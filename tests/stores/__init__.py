@@ -4,6 +4,7 @@
 """
 
 from tests.stores.certificates import AWS_NAMES, StoreAuthority
+from tests.stores.landscape import Landscape, build_landscape
 from tests.stores.moto import AFFILIATE, AGENT, OURS, STRANGER, MotoStore
 from tests.stores.store import Account, TestStore, digest_of
 from tests.stores.versity import VersityStore, find_versitygw
@@ -15,10 +16,12 @@ __all__ = [
     "OURS",
     "STRANGER",
     "Account",
+    "Landscape",
     "MotoStore",
     "StoreAuthority",
     "TestStore",
     "VersityStore",
+    "build_landscape",
     "digest_of",
     "find_versitygw",
 ]

@@ -1,0 +1,350 @@
+"""Reads the facts about a bucket through boto3, in at most two rounds of parallel questions. Never raises.
+
+First round: everything the bucket itself can tell, and what proves its owner. Second round: what only the first named
+(the key, the targets of replication, the account's public access block). A host name that tells no region costs one
+HEAD before, once per bucket. Questions that miss the deadline are ``Unknown('timeout')``; they end by their own
+time-outs. The client's credentials are never used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from haechi.domain.destination import Destination, KeyFacts, ReplicaTarget
+from haechi.domain.facts import Known, Unknown
+from haechi.domain.upload import Location
+from haechi.ports.clock import Clock
+from haechi.ports.connector import Site
+
+from haechi_connectors.s3 import posture_reading as reading
+from haechi_connectors.s3.posture_answers import NOT_ASKED, Answer, ask
+from haechi_connectors.s3.posture_clients import Clients
+from haechi_connectors.s3.posture_countries import country_of
+from haechi_connectors.s3.posture_owner import IMPOSSIBLE_OWNER, Evidence, owner
+
+AWS = "aws"
+FIRST_REGION = "us-east-1"
+"""Where a bucket of unknown region is asked about first: AWS answers any HEAD there with the right region."""
+THREADS = 24
+REMEMBERED_REGIONS = 4096
+REMEMBERED_CALLER_SECONDS = 3600.0
+MOST_TARGETS = 16
+
+SETTINGS: Mapping[str, str] = {
+    "location": "get_bucket_location",
+    "encryption": "get_bucket_encryption",
+    "block": "get_public_access_block",
+    "acl": "get_bucket_acl",
+    "policy": "get_bucket_policy_status",
+    "replication": "get_bucket_replication",
+    "versioning": "get_bucket_versioning",
+    "lock": "get_object_lock_configuration",
+    "logging": "get_bucket_logging",
+    "acceleration": "get_bucket_accelerate_configuration",
+}
+"""Our name of a question to the SDK's method."""
+
+ASKED: Mapping[str, str] = {
+    "exists": "HeadBucket",
+    "region": "GetBucketLocation, HeadBucket",
+    "country": "data: countries.yaml",
+    "encryption": "GetBucketEncryption",
+    "key": "DescribeKey",
+    "public.flags": "GetPublicAccessBlock of bucket and account",
+    "public.acl": "GetBucketAcl",
+    "public.policy": "GetBucketPolicyStatus",
+    "replicas": "GetBucketReplication",
+    "versioning": "GetBucketVersioning",
+    "object_lock": "GetObjectLockConfiguration",
+    "logging": "GetBucketLogging",
+    "acceleration": "GetBucketAccelerateConfiguration",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Store:
+    """Where one container is asked about. ``endpoint`` is empty for the provider's own regional one."""
+
+    provider: str
+    region: str
+    endpoint: str = ""
+    site: Site | None = None
+
+    @property
+    def own_level(self) -> bool:
+        """Whether the provider has accounts with settings of their own, keys and identities: AWS."""
+        return self.provider == AWS and self.site is None
+
+
+class S3Posture:
+    """Facts about buckets of AWS and of S3-compatible sites.
+
+    ``accounts`` gives the institution's accounts at a provider, as the registry now says. ``deadline`` bounds one read,
+    in seconds.
+    """
+
+    def __init__(
+        self,
+        clients: Clients,
+        accounts: Callable[[str], Sequence[str]],
+        clock: Clock,
+        *,
+        sites: Sequence[Site] = (),
+        deadline: float = 8.0,
+    ) -> None:
+        self._clients, self._accounts, self._clock = clients, accounts, clock
+        self._sites = tuple(sites)
+        self._deadline = deadline
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="haechi-s3-facts")
+        self._regions: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._honoured: dict[tuple[str, str, str], bool] = {}
+        self._caller: dict[str, tuple[float, str]] = {}
+
+    def close(self) -> None:
+        """Take no more questions."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def warm(self, region: str) -> None:
+        """Load the SDK's models and credentials for a region, which costs a second once. Blocks; never raises."""
+        for service in ("s3", "kms", "sts", "s3control"):
+            with contextlib.suppress(Exception):  # the first question will name the cause
+                self._clients.of(service, AWS, region)
+
+    async def read(self, place: Location) -> Destination:
+        """Everything that can be learned about the place's bucket now."""
+        ends = self._clock.monotonic() + self._deadline
+        if not place.container:
+            return _nothing(place, Unknown("access-point" if place.alias else "no-container"), self._clock)
+        store = await self._store(place, ends)
+        first = await self._first(store, place.container, ends)
+        where = store.site.region if store.site else reading.region(first["location"], first["head"])
+        self._learn(place, where)
+        evidence = self._evidence(store, place.container, first)
+        account, method = owner(evidence)
+        mode, key_id = reading.encryption_mode(first["encryption"])
+        targets = reading.replication(first["replication"])
+        block, key, replicas = await asyncio.gather(
+            self._account_block(store, account, ends),
+            self._key(store, mode, key_id, where, account, ends),
+            self._replicas(store, targets, ends),
+        )
+        state, second_factor = reading.versioning(first["versioning"])
+        others = tuple(first[name] for name in SETTINGS)
+        return Destination(
+            provider=place.provider,
+            container=place.container,
+            exists=reading.exists(first["head"], others, hidden_means_there=store.own_level),
+            region=where,
+            country=store.site.country if store.site else country_of(place.provider, where),
+            account=account,
+            encryption=reading.encryption(mode, key),
+            public=reading.public_access(first["block"], block, first["acl"], first["policy"]),
+            replicas=replicas,
+            versioning=state,
+            mfa_delete=second_factor,
+            object_lock=reading.object_lock(first["lock"]),
+            logging=reading.logging(first["logging"]),
+            acceleration=reading.acceleration(first["acceleration"]),
+            read_at=self._clock.now(),
+            asked=_asked(store, method),
+        )
+
+    async def key(self, place: Location, key_id: str) -> KeyFacts:
+        """The facts of a key that a request itself names (``x-amz-server-side-encryption-aws-kms-key-id``)."""
+        ends = self._clock.monotonic() + self._deadline
+        store = await self._store(place, ends)
+        return await self._described(store, key_id, store.region, ends)
+
+    # --- rounds ---
+
+    async def _first(self, store: _Store, container: str, ends: float) -> dict[str, Answer]:
+        questions: dict[str, Callable[[], Mapping[str, Any]]] = {
+            name: self._bucket_question(store, method, container) for name, method in SETTINGS.items()
+        }
+        questions |= self._owner_questions(store, container)
+        if store.own_level and self._known_caller(store) is None:
+            questions["identity"] = lambda: self._client("sts", store).get_caller_identity()
+        answers = await self._together(questions, ends)
+        self._remember_caller(store, answers.get("identity", NOT_ASKED))
+        return answers
+
+    def _owner_questions(self, store: _Store, container: str) -> dict[str, Callable[[], Mapping[str, Any]]]:
+        """HEAD plain, expecting each registered account, and expecting nobody; and the list of our own buckets."""
+        questions = {"head": self._bucket_question(store, "head_bucket", container)}
+        expected = list(self._accounts(store.provider))
+        if self._control_key(store) not in self._honoured:
+            expected.append(IMPOSSIBLE_OWNER)
+        for account in expected:
+            name = f"expected:{account}"
+            questions[name] = self._bucket_question(store, "head_bucket", container, ExpectedBucketOwner=account)
+        questions["listed"] = lambda: self._client("s3", store).list_buckets(Prefix=container)
+        return questions
+
+    async def _account_block(self, store: _Store, account: Known[str], ends: float) -> Answer:
+        if not store.own_level:
+            return Answer(absent=True)
+        if isinstance(account, Unknown):
+            return Answer(cause=account.cause)
+        questions = {"block": lambda: self._client("s3control", store).get_public_access_block(AccountId=account)}
+        return (await self._together(questions, ends))["block"]
+
+    async def _key(
+        self, store: _Store, mode: Known[str], key_id: str, where: Known[str], account: Known[str], ends: float
+    ) -> KeyFacts | None:
+        if isinstance(mode, Unknown) or not mode.startswith("kms"):
+            return None
+        if not key_id:
+            return reading.provider_key(store.provider, where, account)
+        return await self._described(store, key_id, where, ends)
+
+    async def _described(self, store: _Store, key_id: str, where: Known[str], ends: float) -> KeyFacts:
+        region, _, resource = reading.key_parts(key_id)
+        if not store.own_level:
+            described = Answer(cause="not-supported")
+        elif not region and (isinstance(where, Unknown) or resource.startswith("alias/")):
+            described = NOT_ASKED
+        else:
+            there = dataclasses.replace(store, region=region or str(where))
+            answers = await self._together({"key": lambda: self._client("kms", there).describe_key(KeyId=key_id)}, ends)
+            described = answers["key"]
+        return reading.key_facts(store.provider, key_id, where, described)
+
+    async def _replicas(
+        self, store: _Store, targets: Known[tuple[tuple[str, str], ...]], ends: float
+    ) -> Known[tuple[ReplicaTarget, ...]]:
+        if isinstance(targets, Unknown):
+            return targets
+        if len(targets) > MOST_TARGETS:
+            return Unknown("too-many-targets")
+        return tuple(await asyncio.gather(*(self._replica(store, *target, ends) for target in targets)))
+
+    async def _replica(self, store: _Store, container: str, named: str, ends: float) -> ReplicaTarget:
+        questions = self._owner_questions(store, container)
+        questions["location"] = self._bucket_question(store, "get_bucket_location", container)
+        answers = await self._together(questions, ends)
+        where = reading.region(answers["location"], answers["head"])
+        account, _ = owner(self._evidence(store, container, answers))
+        if isinstance(account, Unknown) and named and named not in self._accounts(store.provider):
+            # The rule names a stranger itself. A rule that names us proves nothing: whoever wrote it may lie.
+            account = named
+        return reading.replica(store.provider, container, where, account)
+
+    # --- asking ---
+
+    async def _together(
+        self, questions: Mapping[str, Callable[[], Mapping[str, Any]]], ends: float
+    ) -> dict[str, Answer]:
+        loop = asyncio.get_running_loop()
+        asked = {name: loop.run_in_executor(self._threads, ask, question) for name, question in questions.items()}
+        await asyncio.wait(asked.values(), timeout=max(0.0, ends - self._clock.monotonic()))
+        answers = {}
+        for name, future in asked.items():
+            done = future.done() and not future.cancelled()
+            answers[name] = future.result() if done else Answer(cause="timeout")
+            if not done:
+                future.cancel()
+        return answers
+
+    def _bucket_question(
+        self, store: _Store, method: str, container: str, **more: str
+    ) -> Callable[[], Mapping[str, Any]]:
+        return lambda: getattr(self._client("s3", store), method)(Bucket=container, **more)
+
+    def _client(self, service: str, store: _Store) -> Any:
+        return self._clients.of(service, store.provider, store.region, store.endpoint)
+
+    # --- what is remembered ---
+
+    async def _store(self, place: Location, ends: float) -> _Store:
+        site = next((site for site in self._sites if _is_at(site, place)), None)
+        if site is not None:
+            return _Store(place.provider, site.region, site.endpoint or f"https://{place.endpoint}", site)
+        if place.provider != AWS:
+            region = "" if isinstance(place.region, Unknown) else place.region
+            return _Store(place.provider, region or FIRST_REGION, f"https://{place.endpoint}")
+        region = self._regions.get((place.provider, place.container), "")
+        if not region and not isinstance(place.region, Unknown):
+            region = place.region
+        if region:
+            return _Store(AWS, region)
+        store = _Store(AWS, FIRST_REGION)
+        head = await self._together({"head": self._bucket_question(store, "head_bucket", place.container)}, ends)
+        return _Store(AWS, head["head"].headers.get(reading.REGION_HEADER) or FIRST_REGION)
+
+    def _learn(self, place: Location, where: Known[str]) -> None:
+        key = (place.provider, place.container)
+        if isinstance(where, Unknown):
+            self._regions.pop(key, None)
+            return
+        self._regions[key] = where
+        self._regions.move_to_end(key)
+        while len(self._regions) > REMEMBERED_REGIONS:
+            self._regions.popitem(last=False)
+
+    def _evidence(self, store: _Store, container: str, answers: Mapping[str, Answer]) -> Evidence:
+        control = answers.get(f"expected:{IMPOSSIBLE_OWNER}", NOT_ASKED)
+        key, head = self._control_key(store), answers["head"]
+        if head.ok and (control.ok or control.cause == "access-denied"):
+            self._honoured[key] = not control.ok
+        listed = answers["listed"]
+        caller = self._known_caller(store)
+        if caller is None and not store.own_level:
+            caller = str(listed.data.get("Owner", {}).get("ID") or "") or None
+        return Evidence(
+            container,
+            head,
+            {account: answers[f"expected:{account}"] for account in self._accounts(store.provider)},
+            self._honoured.get(key, Unknown("not-proven")),
+            listed,
+            caller if caller is not None else answers.get("identity", NOT_ASKED).unknown,
+            answers.get("acl", NOT_ASKED),
+            acl_names_account=not store.own_level,
+        )
+
+    def _control_key(self, store: _Store) -> tuple[str, str, str]:
+        return (store.provider, store.region, store.endpoint)
+
+    def _known_caller(self, store: _Store) -> str | None:
+        remembered = self._caller.get(store.provider)
+        if remembered is None or self._clock.monotonic() - remembered[0] > REMEMBERED_CALLER_SECONDS:
+            return None
+        return remembered[1]
+
+    def _remember_caller(self, store: _Store, identity: Answer) -> None:
+        account = identity.data.get("Account") if identity.ok else None
+        if account:
+            with contextlib.suppress(TypeError):
+                self._caller[store.provider] = (self._clock.monotonic(), str(account))
+
+
+def _is_at(site: Site, place: Location) -> bool:
+    if site.provider != place.provider:
+        return False
+    bare = site.host.removeprefix("*.")
+    return place.endpoint == bare or place.endpoint.endswith(f".{bare}")
+
+
+def _asked(store: _Store, owner_method: str) -> dict[str, str]:
+    asked = {**ASKED, "account": owner_method} if owner_method else dict(ASKED)
+    return {**asked, "region": "site", "country": "site"} if store.site else asked
+
+
+def _nothing(place: Location, why: Unknown, clock: Clock) -> Destination:
+    """A destination of which nothing can be asked."""
+    return Destination(
+        place.provider,
+        place.container,
+        exists=why,
+        region=why,
+        country=why,
+        account=why,
+        replicas=why,
+        read_at=clock.now(),
+    )

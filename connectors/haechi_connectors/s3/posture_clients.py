@@ -1,0 +1,174 @@
+"""The agent's own way to a store: its credentials, its time-outs, its roots, and never through its own proxy.
+
+Nothing is taken from the client whose upload is judged, nor from proxy or endpoint variables of the environment.
+What it must not know: facts and their meaning.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.session
+import urllib3
+from botocore import exceptions as boto
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.config import Config
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, ReadTimeoutError, SSLError
+from urllib3.util import Timeout, parse_url
+
+CONNECTIONS = 32
+ATTEMPTS = 2
+"""One repetition, after at most a second: facts are asked again soon, an uploader should not wait for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How the agent reaches stores. Times in seconds.
+
+    ``profile`` and ``credentials_file`` name the agent's own credentials (a profile may assume a role); with neither,
+    the SDK's chain of the agent's own environment is used. ``bundle`` is a complete PEM bundle of roots; None: the
+    SDK's own. ``hosts`` maps a host name, or ``*.suffix``, to ``address:port`` instead of DNS; name, SNI and
+    signature stay.
+    ``endpoints`` maps ``provider/region``, ``provider/service`` or ``provider`` to a URL to ask instead.
+    ``proxy`` is the company's, a URL; empty: none.
+    """
+
+    profile: str = ""
+    credentials_file: Path | None = None
+    bundle: Path | None = None
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    proxy: str = ""
+    connect_timeout: float = 2.0
+    read_timeout: float = 5.0
+
+
+class Clients:
+    """Makes SDK clients once each and keeps them. Safe from any thread."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._session: boto3.session.Session | None = None
+        self._made: dict[tuple[str, str, str, str], Any] = {}
+        self._lock = threading.Lock()
+        self._directory = _Directory(access)
+
+    def of(self, service: str, provider: str, region: str, endpoint: str = "") -> Any:
+        """A client for ``s3``, ``kms``, ``sts`` or ``s3control``. Raises what botocore raises for bad settings."""
+        key = (service, provider, region, endpoint)
+        with self._lock:
+            client = self._made.get(key)
+            if client is None:
+                client = self._made[key] = self._make(*key)
+            return client
+
+    def _make(self, service: str, provider: str, region: str, endpoint: str) -> Any:
+        url = endpoint or self._endpoint(provider, region, service)
+        if self._session is None:
+            self._session = self._open()
+        client = self._session.client(
+            service,  # type: ignore[call-overload]
+            region_name=region,
+            endpoint_url=url or None,
+            verify=str(self._access.bundle) if self._access.bundle else True,
+            config=Config(  # type: ignore[call-arg]  # the stubs lag behind botocore by one option
+                connect_timeout=self._access.connect_timeout,
+                read_timeout=self._access.read_timeout,
+                retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+                max_pool_connections=CONNECTIONS,
+                proxies={"http": self._access.proxy, "https": self._access.proxy} if self._access.proxy else {},
+                s3={"addressing_style": "path" if url else "auto", "us_east_1_regional_endpoint": "regional"},
+                ignore_configured_endpoint_urls=True,
+                user_agent_extra="haechi",
+            ),
+        )
+        if self._access.hosts:
+            client.meta.events.register("before-send.*", self._directory.send)
+        return client
+
+    def _open(self) -> boto3.session.Session:
+        core = botocore.session.Session()
+        if self._access.credentials_file:
+            core.set_config_variable("credentials_file", str(self._access.credentials_file))
+        if self._access.profile or self._access.credentials_file:
+            # A profile named outright also keeps credentials in the environment from being taken first.
+            core.set_config_variable("profile", self._access.profile or "default")
+        return boto3.session.Session(botocore_session=core)
+
+    def _endpoint(self, provider: str, region: str, service: str) -> str:
+        named = self._access.endpoints
+        return named.get(f"{provider}/{region}") or named.get(f"{provider}/{service}") or named.get(provider) or ""
+
+
+class _Directory:
+    """Sends to ``hosts`` addresses instead of what DNS says; host name, SNI and certificate check stay the same."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._pools: dict[tuple[str, str], urllib3.HTTPSConnectionPool] = {}
+        self._lock = threading.Lock()
+
+    def send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse | None:
+        """The SDK's before-send hook: an answer here replaces its own sending."""
+        url = parse_url(request.url)
+        address = self._address(url.host or "")
+        if address is None or url.scheme != "https":
+            return None
+        pool = self._pool(address, url.host or "")
+        headers = {name: _text(value) for name, value in request.headers.items()}
+        headers.setdefault("Host", url.netloc or "")
+        try:
+            answer = pool.urlopen(
+                request.method,
+                url.request_uri,
+                body=request.body,  # type: ignore[arg-type]
+                headers=headers,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+            response = AWSResponse(request.url, answer.status, answer.headers, answer)  # type: ignore[arg-type]
+            _content = response.content  # read now, so that the connection returns to its pool
+        except ConnectTimeoutError as error:
+            raise boto.ConnectTimeoutError(endpoint_url=request.url, error=error) from error
+        except ReadTimeoutError as error:
+            raise boto.ReadTimeoutError(endpoint_url=request.url, error=error) from error
+        except SSLError as error:
+            raise boto.SSLError(endpoint_url=request.url, error=error) from error
+        except HTTPError as error:
+            raise boto.EndpointConnectionError(endpoint_url=request.url, error=error) from error
+        return response
+
+    def _address(self, host: str) -> str | None:
+        named = self._access.hosts
+        if host in named:
+            return named[host]
+        matches = [name for name in named if name.startswith("*.") and host.endswith(name[1:])]
+        return named[max(matches, key=len)] if matches else None
+
+    def _pool(self, address: str, host: str) -> urllib3.HTTPSConnectionPool:
+        with self._lock:
+            pool = self._pools.get((address, host))
+            if pool is None:
+                at, _, port = address.rpartition(":")
+                pool = self._pools[address, host] = urllib3.HTTPSConnectionPool(
+                    (at or address).strip("[]"),
+                    int(port) if at else 443,
+                    timeout=Timeout(connect=self._access.connect_timeout, read=self._access.read_timeout),
+                    maxsize=CONNECTIONS,
+                    server_hostname=host,
+                    assert_hostname=host,
+                    cert_reqs="CERT_REQUIRED",
+                    ca_certs=str(self._access.bundle) if self._access.bundle else None,
+                )
+            return pool
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
