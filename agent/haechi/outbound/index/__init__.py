@@ -1,1 +1,6 @@
-"""The index of protected content, in SQLite and in memory."""
+"""The index of protected content: SQLite for keeping, memory for looking up."""
+
+from haechi.outbound.index.reading import FileReader, stamp_of
+from haechi.outbound.index.sqlite import SealedPrints, SqliteContentIndex
+
+__all__ = ["FileReader", "SealedPrints", "SqliteContentIndex", "stamp_of"]

@@ -314,6 +314,21 @@ static PyObject *table_add(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+static PyObject *table_fresh(PyObject *self, PyObject *args) {
+    Table *table = (Table *)self;
+    Py_buffer keys;
+    if (!PyArg_ParseTuple(args, "y*", &keys)) return NULL;
+    PyObject *fresh = PyList_New(0);
+    for (Py_ssize_t i = 0; i < keys.len / 8 && fresh; i++) {
+        uint64_t before = table->used;
+        PyObject *index = put(table, eight((uint8_t *)keys.buf + 8 * i), 0) ? NULL : PyLong_FromSsize_t(i);
+        if (!index || (table->used != before && PyList_Append(fresh, index))) Py_CLEAR(fresh);
+        Py_XDECREF(index);
+    }
+    PyBuffer_Release(&keys);
+    return fresh;
+}
+
 static PyObject *table_hits(PyObject *self, PyObject *args) {
     Table *table = (Table *)self;
     Py_buffer keys;
@@ -361,6 +376,7 @@ static void table_dealloc(PyObject *self) {
 
 static PyMethodDef table_methods[] = {
     {"add", table_add, METH_VARARGS, "add(keys, values): 64-bit keys and 32-bit values, packed; equal pairs are kept once"},
+    {"fresh", table_fresh, METH_VARARGS, "fresh(keys) -> [index]: the keys that were not known, now added with the value 0"},
     {"hits", table_hits, METH_VARARGS, "hits(keys) -> [(index of the key, value)]: every value of every key that is known"},
     {NULL, NULL, 0, NULL},
 };

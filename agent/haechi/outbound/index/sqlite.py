@@ -1,0 +1,402 @@
+"""The content index: memory for what every block asks, SQLite (write-ahead log) for what must outlive the process.
+
+Locking. Writers (tagging, watching, scanning of folders) hold one lock and write in transactions; what they change in memory is
+changed after the commit, before they return. Scans never take that lock: they read the memory side, and the few rows a hit
+needs over a connection of their own. So a long write never makes an upload wait, and a file is refused as soon as ``tag`` returns.
+A storage that fails raises; nothing is ever taken for *not protected* because it could not be read.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import threading
+import time
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from blake3 import blake3
+
+from haechi.domain.content import Match
+from haechi.domain.errors import HaechiError
+from haechi.domain.tags import Tag, merge_tags
+from haechi.outbound.index.hot import Hot
+from haechi.outbound.index.scan import Detail, IndexScan, protection_of
+from haechi.outbound.index.schema import BUSY_SECONDS, connect, named, prepare
+from haechi.outbound.index.seams import recognise
+from haechi.outbound.index.store import Store, below
+from haechi.payload.anchors import RUN, Table, Winnower, fingerprint
+from haechi.ports.index import Edges
+from haechi.ports.protection import Observed, TaggedFile, Unreadable
+
+_REMEMBERED_DETAILS = 4096
+
+
+class SqliteContentIndex:
+    """Implements ``ports.index.ContentIndex`` and ``ports.protection.Protection``. All calls are safe from any thread."""
+
+    def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        """Open, or make, the index at ``path``; the seed lies beside it, for its owner only.
+
+        Raises ``HaechiError``: ``index.corrupt`` (``recover`` sets the file aside), ``index.locked``, ``index.version``.
+        """
+        self._path = path
+        self._writing = threading.RLock()
+        self._reading = threading.Lock()
+        self._revision = 0
+        self._details: dict[int, Detail] = {}
+        self._protections: dict[object, int] = {}
+        self._sizes: set[int] = set()
+        self._inodes = Table()
+        self._worst: tuple[int, tuple[Tag, ...]] = (-1, ())
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._seed = _seed(path.with_name(path.name + ".seed"))
+        with named(path):
+            path.touch(mode=0o600)
+            self._rows = Store(connect(path, timeout=busy_seconds))
+            try:
+                prepare(self._rows.connection, path)
+                self._check_seed()
+                self._read_rows = Store(connect(path, timeout=busy_seconds))
+                self._hot = self._load()
+                self._ready = False
+            except BaseException:
+                self._rows.connection.close()
+                raise
+
+    @classmethod
+    def recover(cls, path: Path) -> tuple[SqliteContentIndex, Path | None]:
+        """Open the index; where it is damaged, set it aside and begin anew. Answers where the damaged one lies.
+
+        A new index is not ``ready`` until every folder was gone through. What only the damaged one knew (contents whose
+        files lost their tags, ciphertext that was sealed) is lost: say so.
+        """
+        try:
+            return cls(path), None
+        except HaechiError as error:
+            if error.code not in ("index.corrupt", "index.version"):
+                raise
+        aside = path.with_name(f"{path.name}.damaged-{int(time.time())}")
+        for ending in ("", "-wal", "-shm", ".seed"):
+            part = path.with_name(path.name + ending)
+            if part.exists():
+                part.rename(aside.with_name(aside.name + ending))
+        return cls(path), aside
+
+    def close(self) -> None:
+        """Close the files. The index is of no use afterwards."""
+        with self._writing, self._reading:
+            self._rows.connection.close()
+            self._read_rows.connection.close()
+
+    def _check_seed(self) -> None:
+        mark = blake3(self._seed.to_bytes(8, "big"), derive_key_context="haechi index seed check 1").hexdigest()
+        known = self._rows.meta("seed")
+        if known is None:
+            self._rows.set_meta("seed", mark)
+        elif known != mark:
+            raise HaechiError("index.corrupt", path=str(self._path), cause="seed")
+
+    def _load(self) -> Hot:
+        common = Table()
+        for prints in self._rows.common():
+            common.add(prints, array("I", bytes(4 * len(prints))))
+        hot = Hot(common)
+        sizes: set[int] = set()
+        for detail in self._rows.contents():
+            hot.add_digest(detail.number, detail.digest)
+            for prints, units in self._rows.blocks(detail.number):
+                hot.add_blocks(detail.number, self._protection(detail.tags, detail.sealed), prints, units)
+            if not detail.sealed:
+                sizes.add(detail.size)
+        self._sizes = sizes
+        self._inodes.fresh(array("Q", self._rows.inodes()))
+        return hot
+
+    def _protection(self, tags: tuple[Tag, ...], sealed: bool) -> int:
+        return self._protections.setdefault((sealed, protection_of(tags)), len(self._protections))
+
+    # --- what a judge asks (ports.index.ContentIndex) ---------------------------------------------------------------
+
+    @property
+    def revision(self) -> int:
+        """See the port."""
+        return self._revision
+
+    @property
+    def hot(self) -> Hot:
+        """The memory side as it is now."""
+        return self._hot
+
+    @property
+    def seed(self) -> int:
+        """See the port."""
+        return self._seed
+
+    @property
+    def ready(self) -> bool:
+        """See the port."""
+        return self._ready
+
+    def mark_ready(self) -> None:
+        """See the port."""
+        self._ready = True
+
+    @property
+    def empty(self) -> bool:
+        """See the port. Never before the folders were gone through."""
+        return self._ready and not len(self._hot.digests) and not self.worst_tags()
+
+    def worst_tags(self) -> tuple[Tag, ...]:
+        """See the port."""
+        revision, worst = self._worst
+        if revision != self._revision:
+            revision = self._revision
+            with self._reader() as rows:
+                worst = merge_tags(itertools.chain.from_iterable(rows.tag_sets()))
+            self._worst = (revision, worst)
+        return worst
+
+    def scan(self, *, piece: bool = False) -> IndexScan:
+        """See the port."""
+        return IndexScan(self, piece=piece)
+
+    def seams(self, pieces: Sequence[Edges]) -> tuple[Match, ...]:
+        """See the port."""
+        return recognise(self, pieces)
+
+    def fingerprinting(self) -> SealedPrints:
+        """See the port."""
+        return SealedPrints(self._seed)
+
+    def remember_sealed(self, digest: str, size: int, name: str, tags: tuple[Tag, ...], chunks: Sequence[int]) -> None:
+        """See the port. ``chunks`` are those of ``fingerprinting``: the edges' prints, then the blocks'."""
+        if len(chunks) < 2:
+            raise ValueError("chunks begin with the prints of the edges")
+        raw, prints = bytes.fromhex(digest.removeprefix("blake3:")), array("Q", chunks[2:])
+        with self._changing() as after:
+            if self._rows.by_digest(raw) is not None:
+                return
+            number = self._rows.add_sealed(raw, size, name, tags, (chunks[0], chunks[1]), prints)
+            after.append(lambda: self._hot.add_digest(number, raw))
+            units, protection = array("I", range(len(prints))), self._protection(tags, True)
+            after.append(lambda: self._hot.add_blocks(number, protection, prints, units))
+
+    def detail(self, number: int) -> Detail | None:
+        """What is stored of a content."""
+        known = self._details.get(number)
+        if known is not None:
+            return known
+        with self._reader() as rows:  # remembered under the lock that forgetting takes: never an older one than stored
+            known = rows.detail(number)
+            if known is not None:
+                if len(self._details) >= _REMEMBERED_DETAILS:
+                    self._details = {}
+                self._details[number] = known
+        return known
+
+    def with_digest(self, digest: bytes, size: int) -> Detail | None:
+        """The content that is exactly this."""
+        found = (self.detail(number) for number in self._hot.by_digest(digest))
+        return next((detail for detail in found if detail and detail.digest == digest and detail.size == size), None)
+
+    # --- what those say who fill it (ports.protection.Protection) ---------------------------------------------------
+
+    def file(self, path: str) -> TaggedFile | None:
+        """See the port."""
+        with self._reader() as rows:
+            return next(iter(rows.files("f.path = ?", (path,))), None)
+
+    def files_of(self, device: int, inode: int) -> Sequence[TaggedFile]:
+        """See the port."""
+        signed = inode - (1 << 64) if inode >= 1 << 63 else inode
+        with self._reader() as rows:
+            return rows.files("f.inode = ? AND f.device = ?", (signed, device))
+
+    def files(self, below_folder: str = "/") -> Sequence[TaggedFile]:
+        """See the port."""
+        with self._reader() as rows:
+            return rows.files("f.path = ? OR (f.path >= ? AND f.path < ?)", (below_folder, *below(below_folder)))
+
+    def tags_of(self, digest: str) -> tuple[Tag, ...]:
+        """See the port."""
+        raw = bytes.fromhex(digest.removeprefix("blake3:"))
+        found = (self.detail(number) for number in self._hot.by_digest(raw))
+        return next((detail.tags for detail in found if detail and detail.digest == raw and not detail.sealed), ())
+
+    def has_size(self, size: int) -> bool:
+        """See the port."""
+        return size in self._sizes
+
+    def may_know(self, inode: int) -> bool:
+        """See the port."""
+        return bool(self._inodes.hits(array("Q", [inode])))
+
+    def files_in(self, folder: str) -> Sequence[TaggedFile]:
+        """See the port."""
+        inside = below(folder)
+        with self._reader() as rows:
+            condition = "f.path >= ? AND f.path < ? AND instr(substr(f.path, ?), '/') = 0"
+            return rows.files(condition, (*inside, len(inside[0]) + 1))
+
+    def observe(self, seen: Iterable[Observed]) -> None:
+        """See the port. One transaction."""
+        with self._changing() as after:
+            for file in seen:
+                self._observe(file, after)
+
+    def _observe(self, file: Observed, after: list[Callable[[], None]]) -> None:
+        content: int | None = None
+        if file.body is None:
+            earlier = next(iter(self._rows.files("f.path = ?", (file.path,))), None)
+            content = earlier.content if earlier else None
+        elif file.body.size:
+            body, digest = file.body, bytes.fromhex(file.body.digest.removeprefix("blake3:"))
+            known = self._rows.by_digest(digest)
+            if known is None:
+                content = number = self._rows.add_content(body, file.path, file.tags)
+                protection = self._protection(file.tags, False)
+                self._sizes.add(body.size)
+                after.append(lambda: self._hot.add_blocks(number, protection, body.prints, body.units))
+                after.append(lambda: self._hot.add_digest(number, digest))
+            else:
+                content = known.number
+        if content is not None:
+            self._tighten(content, file.tags, after)
+        inode = array("Q", [file.stamp.inode])
+        after.append(lambda: self._inodes.fresh(inode) and None)
+        self._rows.put_file(file.path, file.stamp, file.tags, content)
+        self._rows.readable(file.path)
+
+    def _tighten(self, number: int, tags: tuple[Tag, ...], after: list[Callable[[], None]]) -> None:
+        detail = self._rows.detail(number)
+        if detail is None or detail.sealed:
+            return
+        merged = merge_tags([*detail.tags, *tags])
+        if merged == detail.tags:
+            return
+        self._rows.retag(number, merged)
+        after.append(lambda: self._forget_detail(number))
+        if protection_of(merged) != protection_of(detail.tags):
+            protection = self._protection(merged, False)
+            for prints, units in list(self._rows.blocks(number)):
+                after.append(lambda p=prints, u=units: self._hot.add_blocks(number, protection, p, u))
+
+    def _forget_detail(self, number: int) -> None:
+        with self._reading:
+            self._details.pop(number, None)
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """See the port."""
+        with self._changing():
+            self._rows.forget(paths)
+
+    def moved(self, old: str, new: str) -> None:
+        """See the port."""
+        with self._changing():
+            self._rows.move(old, new)
+
+    def release(self, digest: str, tags: tuple[Tag, ...]) -> None:
+        """See the port."""
+        with self._changing() as after:
+            known = self._rows.by_digest(bytes.fromhex(digest.removeprefix("blake3:")))
+            if known is None or known.sealed:
+                raise HaechiError("tag.not-protected", digest=digest)
+            if tags:
+                self._rows.retag(known.number, tags)
+                self._rows.retag_files(known.number, tags)
+            else:
+                self._rows.drop(known.number)
+            after.append(self._reload)
+
+    def _reload(self) -> None:
+        with self._reading:
+            self._details = {}
+        self._hot = self._load()
+
+    def unreadable(self) -> Sequence[Unreadable]:
+        """See the port."""
+        with self._reader() as rows:
+            return rows.unreadable()
+
+    def mark_unreadable(self, files: Iterable[Unreadable]) -> None:
+        """See the port."""
+        with self._changing():
+            self._rows.put_unreadable(files)
+
+    def learn_common(self, prints: array[int]) -> None:
+        """See the port."""
+        fresh = [prints[index] for index in Table().fresh(prints)]
+        known = {index for index, _ in self._hot.common.hits(array("Q", fresh))}
+        new = array("Q", [value for index, value in enumerate(fresh) if index not in known])
+        if new:
+            with self._changing() as after:
+                self._rows.add_common(new)
+                after.append(self._reload)
+
+    # --- transactions -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _reader(self) -> Iterator[Store]:
+        with self._reading, named(self._path):
+            yield self._read_rows
+
+    @contextmanager
+    def _changing(self) -> Iterator[list[Callable[[], None]]]:
+        """One transaction; what is appended to the list is done after its commit, in order."""
+        after: list[Callable[[], None]] = []
+        with self._writing, named(self._path):
+            self._rows.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield after
+                self._rows.connection.execute("COMMIT")
+            except BaseException:
+                if self._rows.connection.in_transaction:
+                    self._rows.connection.execute("ROLLBACK")
+                raise
+            self._revision += 1
+            for step in after:
+                step()
+            self._revision += 1
+
+
+class SealedPrints:
+    """Fingerprints ciphertext while it is written: implements ``ports.index.Fingerprinting``."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._hasher = blake3(max_threads=1)
+        self._winnower = Winnower(seed)
+        self._prints = array("Q")
+        self._head, self._tail = b"", b""
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """See the port."""
+        view = memoryview(data)
+        self._hasher.update(view)
+        self._prints.extend(self._winnower.feed(view).prints)
+        if len(self._head) < RUN:
+            self._head += bytes(view[: RUN - len(self._head)])
+        self._tail = bytes(view[-RUN:]) if len(view) >= RUN else (self._tail + bytes(view))[-RUN:]
+
+    def finish(self) -> tuple[str, int, Sequence[int]]:
+        """See the port."""
+        edges = [fingerprint(self._head, self._seed), fingerprint(self._tail, self._seed)]
+        return "blake3:" + self._hasher.hexdigest(), self._winnower.seen, array("Q", [*edges, *self._prints])
+
+
+def _seed(path: Path) -> int:
+    """Read the seed, or make it; only its owner may read it."""
+    try:
+        return int.from_bytes(bytes.fromhex(path.read_text("ascii")), "big")
+    except FileNotFoundError:
+        pass
+    except (ValueError, OSError) as error:
+        raise HaechiError("index.corrupt", path=str(path), cause=type(error).__name__) from error
+    secret = secrets.token_bytes(8)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(secret.hex())
+    return int.from_bytes(secret, "big")

@@ -1,0 +1,131 @@
+"""The index as those see it who fill it: which files are tagged, and what is remembered of them.
+
+Every call may be made from any thread. What a call changed is seen by scans when it returns. All raise ``HaechiError``:
+``index.corrupt``, ``index.locked``, ``index.full`` (the disk, or the room for fingerprints).
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from haechi.domain.tags import Tag
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """By what a file is known to be the one seen before, unchanged. Times are nanoseconds."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedFile:
+    """One name of a tagged file. ``content`` is the id of what it holds, None while it is empty."""
+
+    path: str
+    stamp: Stamp
+    tags: tuple[Tag, ...]
+    content: int | None = None
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprints:
+    """The body of a file: digest (``blake3:<hex>``), size, and its distinct blocks with where they begin.
+
+    ``prints`` are packed 64-bit fingerprints, ``units`` their beginnings in units of 512 bytes.
+    """
+
+    digest: str
+    size: int
+    prints: array[int] = field(default_factory=lambda: array("Q"))
+    units: array[int] = field(default_factory=lambda: array("I"))
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A tagged file that was read: its tags, and its body where that is new (None: as remembered)."""
+
+    path: str
+    stamp: Stamp
+    tags: tuple[Tag, ...]
+    body: Fingerprints | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that could not be read, with the tags that its name has and the cause (``permission-denied`` …)."""
+
+    path: str
+    tags: tuple[Tag, ...]
+    cause: str
+
+
+class Protection(Protocol):
+    """What is remembered of tagged files."""
+
+    @property
+    def seed(self) -> int:
+        """The secret that fingerprints of this installation are keyed with."""
+
+    def file(self, path: str) -> TaggedFile | None:
+        """What is remembered under this name."""
+
+    def files_of(self, device: int, inode: int) -> Sequence[TaggedFile]:
+        """Every name that this file is remembered under."""
+
+    def files(self, below: str = "/") -> Sequence[TaggedFile]:
+        """Every remembered name at or below a folder, ordered."""
+
+    def tags_of(self, digest: str) -> tuple[Tag, ...]:
+        """The tags of a content, empty where it is not protected. Ciphertext of our own making is not asked for here."""
+
+    def has_size(self, size: int) -> bool:
+        """Whether some protected content has this size: whether a file may be a copy."""
+
+    def may_know(self, inode: int) -> bool:
+        """Whether ``files_of`` may know this inode. In memory."""
+
+    def files_in(self, folder: str) -> Sequence[TaggedFile]:
+        """Every remembered name directly in a folder, ordered."""
+
+    def observe(self, seen: Iterable[Observed]) -> None:
+        """Remember files as they are now. Tags of a content only tighten here."""
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """These names are gone. What they held stays protected."""
+
+    def moved(self, old: str, new: str) -> None:
+        """A name changed, of a file or a folder with all below it."""
+
+    def release(self, digest: str, tags: tuple[Tag, ...]) -> None:
+        """Replace the tags of a content and of every name of it; none at all ends its protection.
+
+        The only call that loosens: whoever calls it has verified a signed release.
+        """
+
+    def unreadable(self) -> Sequence[Unreadable]:
+        """Every file that could not be read when it was last tried."""
+
+    def mark_unreadable(self, files: Iterable[Unreadable]) -> None:
+        """Report files that could not be read. One that is observed or forgotten later is taken off."""
+
+    def learn_common(self, prints: array[int]) -> None:
+        """These blocks are everywhere: they stop counting as anything's excerpt."""
+
+    def mark_ready(self) -> None:
+        """All watched folders were gone through."""
+
+
+class BodyReader(Protocol):
+    """Reads files and fingerprints them."""
+
+    def read(self, path: str) -> tuple[Stamp, Fingerprints]:
+        """The body of a regular file as it is now. Raises ``OSError``."""
