@@ -20,7 +20,7 @@ from haechi.domain.content import Content
 from haechi.domain.decision import Basis, Finding, Severity
 from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess
 from haechi.domain.facts import JSON, Unknown, as_json
-from haechi.domain.upload import Action, Location, RequestEncryption
+from haechi.domain.upload import Action, ActionKind, Location, RequestEncryption
 
 INPUT_SCHEMA = "haechi.input/1"
 DECISION_SCHEMA = "haechi.decision/1"
@@ -97,7 +97,7 @@ def policy_input(
             "facts": facts.as_json(now),
         },
         "encryption": effective_encryption(action.encryption, facts, request_key),
-        "source": _source_json(action.source, source, now),
+        "source": _source_json(action, source, now),
         "actor": actor.as_json(),
         "content": content.as_json(),
         "registry": dict(registry),
@@ -189,7 +189,10 @@ def _key_json(key: KeyFacts | Unknown) -> JSON:
     return key.as_json() if isinstance(key, KeyFacts) else as_json(key)
 
 
-def _source_json(place: Location | None, facts: Destination | Unknown | None, now: dt.datetime) -> JSON:
-    if place is None:
+def _source_json(action: Action, facts: Destination | Unknown | None, now: dt.datetime) -> JSON:
+    if action.source is None and action.kind is not ActionKind.COPY:
         return None
-    return {"location": place.as_json(), "facts": _facts_of(facts, place).as_json(now)}
+    return {
+        "location": action.source.as_json() if action.source else None,
+        "facts": _facts_of(facts, action.source).as_json(now),
+    }

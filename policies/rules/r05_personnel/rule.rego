@@ -1,0 +1,37 @@
+# METADATA
+# title: Only designated personnel move tagged content
+# description: |
+#   Whoever uploads must be one of the designated personnel of the signed registry. Without a registry, or without
+#   a certain user, nobody is.
+# custom:
+#   requirement: R05
+#   basis: inference
+#   certainty: I
+#   severity: block
+#   source: >-
+#     Decree Art. 14(5): only designated personnel may view (Q). That an upload is such a use is inferred here
+#     (I).
+package haechi.rules.r05_personnel
+
+import data.haechi.facts
+
+findings contains {
+	"rule": "r05_personnel",
+	"params": {"user": input.actor.user, "access_key": input.request.access_key, "reason": reason},
+} if {
+	facts.moved
+	reason
+}
+
+reason := "registry" if {
+	facts.unknown(input.registry)
+} else := "nobody" if {
+	input.registry.person == null
+} else := "unknown" if {
+	facts.unknown(input.registry.person)
+} else := "user" if {
+	not input.registry.person.by_user == true
+} else := "credential" if {
+	not data.choices.listed_credentials_only.value == false
+	not input.registry.person.by_access_key == true
+}

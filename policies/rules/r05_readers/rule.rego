@@ -1,0 +1,35 @@
+# METADATA
+# title: Nobody outside the institution gains access
+# description: |
+#   An ACL or policy must not let an account in that is not the institution's, where tagged content lies or may
+#   lie.
+# custom:
+#   requirement: R05
+#   basis: statute
+#   certainty: Q
+#   severity: block
+#   source: >-
+#     Decree Art. 14(5): only designated personnel may view (Q).
+package haechi.rules.r05_readers
+
+import data.haechi.facts
+
+findings contains {
+	"rule": "r05_readers",
+	"params": {"container": facts.dest.container, "aspect": change.aspect, "target": target},
+} if {
+	facts.exposes
+	some change in input.request.exposures
+	change.aspect in {"acl", "policy", "access-point-policy"}
+	some target in change.targets
+	not within(target)
+}
+
+within(target) if target in facts.our_account_ids
+
+# arn:partition:service:region:account:resource
+within(target) if {
+	parts := split(target, ":")
+	parts[0] == "arn"
+	parts[4] in facts.our_account_ids
+}

@@ -1,0 +1,24 @@
+# METADATA
+# title: Stored encrypted
+# description: |
+#   Tagged content is encrypted in storage: by our own layer 1, or at least by the provider. An encryption that is
+#   unknown or not recognised is none.
+# custom:
+#   requirement: R07
+#   basis: statute
+#   certainty: S
+#   severity: block
+#   source: >-
+#     Decree Art. 14(4), from a secondary source (S).
+package haechi.rules.r07_storage_encryption
+
+import data.haechi.facts
+
+findings contains {
+	"rule": "r07_storage_encryption",
+	"params": {"container": facts.dest.container, "mode": input.encryption.mode},
+} if {
+	facts.moved
+	not facts.sealed
+	not facts.provider_encrypts
+}

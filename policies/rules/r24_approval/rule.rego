@@ -1,0 +1,52 @@
+# METADATA
+# title: Export of government-funded technology needs approval
+# description: |
+#   Content, copies or keys abroad need a granted approval in force that names the technology, the country and
+#   this content (or is comprehensive). Unknown funding counts as government. Pending authorises nothing (R26).
+# custom:
+#   requirement: R24
+#   also: [R26]
+#   basis: statute
+#   certainty: S
+#   severity: block
+#   source: >-
+#     Act Art. 11 (S); that a pending review authorises nothing follows from Decree Art. 15 and 16 (I).
+package haechi.rules.r24_approval
+
+import data.haechi.exports
+import data.haechi.facts
+
+findings contains {
+	"rule": "r24_approval",
+	"params": {
+		"technology": tag.technology,
+		"funding": tag.funding,
+		"role": place.role,
+		"container": place.container,
+		"country": place.country,
+		"reason": exports.reason(input.registry.approvals, tag.technology),
+	},
+} if {
+	some place in facts.abroad
+	some tag in exports.technologies
+	not tag.funding == "private"
+	not exports.covered(input.registry.approvals, tag.technology, place)
+}
+
+# Without a registry nothing is authorised.
+findings contains {
+	"rule": "r24_approval",
+	"params": {
+		"technology": tag.technology,
+		"funding": tag.funding,
+		"role": place.role,
+		"container": place.container,
+		"country": place.country,
+		"reason": "none",
+	},
+} if {
+	facts.unknown(input.registry)
+	some place in facts.abroad
+	some tag in exports.technologies
+	not tag.funding == "private"
+}

@@ -1,0 +1,34 @@
+# METADATA
+# title: Nothing is opened to everybody
+# description: |
+#   A change that makes a place public, or may, where tagged content lies or that belongs to the institution (or
+#   whose owner is unknown); and a public ACL wished for tagged content itself.
+# custom:
+#   requirement: R30
+#   basis: inference
+#   certainty: I
+#   severity: block
+#   source: >-
+#     In the spirit of Decree Art. 14(3)(4) (I).
+package haechi.rules.r30_exposure
+
+import data.haechi.facts
+
+# Aspects that decide who may read: not proven harmless is harmful.
+readers := {"acl", "policy", "access-point-policy", "public-access-block", "website", "other"}
+
+findings contains {
+	"rule": "r30_exposure",
+	"params": {"container": facts.dest.container, "aspect": change.aspect, "value": change.value},
+} if {
+	facts.exposes
+	some change in input.request.exposures
+	opens(change)
+}
+
+opens(change) if {
+	readers[change.aspect]
+	not change.public == false
+}
+
+opens(change) if change.public == true

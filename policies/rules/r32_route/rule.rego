@@ -1,0 +1,42 @@
+# METADATA
+# title: The way stays in Korea
+# description: |
+#   Accelerated endpoints and multi-region access points take the bytes through places that nobody can tell
+#   beforehand; turning acceleration on does so for every later request.
+# custom:
+#   requirement: R32
+#   also: [R10]
+#   basis: inference
+#   certainty: I
+#   severity: block
+#   source: >-
+#     R10 extended to acceleration and global routing (I).
+package haechi.rules.r32_route
+
+import data.haechi.facts
+
+findings contains {
+	"rule": "r32_route",
+	"params": {"host": input.request.host, "container": facts.dest.container, "reason": "accelerated"},
+} if {
+	facts.moved
+	not input.request.route.accelerated == false
+}
+
+findings contains {
+	"rule": "r32_route",
+	"params": {"host": input.request.host, "container": facts.dest.container, "reason": "multi-region"},
+} if {
+	facts.moved
+	not input.request.route.multi_region == false
+}
+
+findings contains {
+	"rule": "r32_route",
+	"params": {"host": input.request.host, "container": facts.dest.container, "reason": "turned-on"},
+} if {
+	facts.exposes
+	some change in input.request.exposures
+	change.aspect == "acceleration"
+	not lower(change.value) in {"suspended", "off", "disabled"}
+}

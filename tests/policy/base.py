@@ -1,0 +1,105 @@
+"""The upload that passes: sealed content, from a designated person, to the institution's own bucket in Seoul.
+
+Built by the real builder, so that a test fails when ``policies/testing/data.json`` no longer is what the agent sends.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from haechi.domain.actor import Actor, Certainty
+from haechi.domain.content import Content, ContentState, Match, MatchHow
+from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess
+from haechi.domain.policy import policy_input
+from haechi.domain.registry import (
+    ApprovedKey,
+    CloudAccount,
+    Institution,
+    Person,
+    Recipient,
+    RegistryData,
+    RegistryIndex,
+)
+from haechi.domain.tags import Funding, Grade, Tag
+from haechi.domain.upload import Action, ActionKind, BodyShape, Framing, Location
+
+NOW = dt.datetime(2026, 3, 2, 1, 30, tzinfo=dt.UTC)
+OURS = "111122223333"
+KEY = f"arn:aws:kms:ap-northeast-2:{OURS}:key/0a1b2c3d-0000-4000-8000-00000000aaaa"
+FLAGS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+
+TAG = Tag("SEM-01", Grade.A, Funding.GOVERNMENT, "process-integration", NOW - dt.timedelta(days=90))
+SEALED = Content(
+    ContentState.MATCHED,
+    (Match("blake3:5ea1", "recipe.csv.age", (TAG,), MatchHow.SEALED, 4096, 4096),),
+    4096,
+    "blake3:" + "5e" * 32,
+)
+PLACE = Location("aws", "ours-seoul", "lots/recipe.csv.age", "ap-northeast-2", "s3.ap-northeast-2.amazonaws.com")
+ACTION = Action(
+    "aws",
+    "s3",
+    "PutObject",
+    ActionKind.UPLOAD,
+    PLACE,
+    body=BodyShape(Framing.PLAIN, 4096, 4096),
+    access_key="AKIAEXAMPLE000000001",
+)
+ACTOR = Actor("kim", 1001, 4242, "/usr/bin/python3", 99, "inet-diag", Certainty.EXACT)
+DESTINATION = Destination(
+    "aws",
+    "ours-seoul",
+    exists=True,
+    region="ap-northeast-2",
+    country="KR",
+    account=OURS,
+    encryption=EncryptionFacts("kms", KeyFacts(KEY, OURS, "ap-northeast-2", "KR", "AWS_KMS", "customer", False, True)),
+    public=PublicAccess(True, dict.fromkeys(FLAGS, True), False, False),
+    replicas=(),
+    versioning="Enabled",
+    mfa_delete=False,
+    object_lock=False,
+    logging="ours-logs",
+    acceleration=False,
+    read_at=NOW - dt.timedelta(seconds=12),
+    revision="r1",
+)
+REGISTRY = RegistryIndex(
+    RegistryData(
+        7,
+        NOW - dt.timedelta(days=3),
+        Institution("Example Semiconductor", "NCT-2024-0001"),
+        accounts=(CloudAccount("aws", OURS, "production"),),
+        keys=(ApprovedKey("aws", KEY, "nct"),),
+        personnel=(Person("P-001", "Kim", ("kim",), ("AKIAEXAMPLE000000001",)),),
+        recipients=(Recipient("R-1", "age1example", "security"),),
+    )
+)
+
+
+def sealed_seoul(**changed: Any) -> dict[str, Any]:
+    """The passing input, with arguments of the builder replaced."""
+    arguments: dict[str, Any] = {
+        "now": NOW,
+        "action": ACTION,
+        "actor": ACTOR,
+        "content": SEALED,
+        "destination": DESTINATION,
+        "source": None,
+        "scheme": "https",
+        "host": "ours-seoul.s3.ap-northeast-2.amazonaws.com",
+        "consistent": True,
+    }
+    arguments.update(changed)
+    arguments.setdefault(
+        "registry",
+        REGISTRY.facts(
+            arguments["action"].destination,
+            arguments["actor"],
+            arguments["content"],
+            arguments["now"],
+            arguments["action"].access_key,
+        ),
+    )
+    return dict(policy_input(**arguments))
