@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from haechi.domain.destination import Destination
+from haechi.domain.destination import Destination, KeyFacts
+from haechi.domain.facts import Unknown
 from haechi.domain.upload import Location
 
 
@@ -19,3 +20,10 @@ class Destinations(Protocol):
 
     def cached(self, place: Location) -> Destination | None:
         """The facts if they are fresh, without waiting; None otherwise."""
+
+
+class Keys(Protocol):
+    """Reads what a provider says about a key that a request itself names, which need not be the container's own."""
+
+    async def key(self, place: Location, key_id: str) -> KeyFacts | Unknown:
+        """The key's facts, cached as the container's are. Never raises: what failed is ``Unknown``."""

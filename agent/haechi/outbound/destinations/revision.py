@@ -1,0 +1,41 @@
+"""What identifies a set of facts, and which of them are unknown. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+
+from haechi.domain.destination import Destination
+from haechi.domain.facts import JSON
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def revision_of(facts: Destination) -> str:
+    """A digest that changes whenever any fact does, also from one unknown to another; the age has no part in it."""
+    text = json.dumps(_facts(facts), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def unknown_causes(facts: Destination) -> frozenset[str]:
+    """The causes of all that is unknown."""
+    return frozenset(_causes(_facts(facts)))
+
+
+def _facts(facts: Destination) -> dict[str, JSON]:
+    return {name: fact for name, fact in facts.as_json(_EPOCH).items() if name != "age_seconds"}
+
+
+def _causes(value: JSON) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        cause = value.get("unknown")
+        if isinstance(cause, str) and len(value) == 1:
+            yield cause
+            return
+        for item in value.values():
+            yield from _causes(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _causes(item)

@@ -1,0 +1,320 @@
+"""The cache: fresh facts at once, one read for many, no read in the way, never a good fact out of a failure."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime as dt
+import time
+from collections import Counter
+
+import pytest
+from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess, ReplicaTarget
+from haechi.domain.facts import Unknown
+from haechi.domain.upload import Location
+from haechi.outbound.destinations import CachedDestinations, revision_of, unknown_causes
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+START = dt.datetime(2026, 11, 22, tzinfo=dt.UTC)
+
+
+class HandClock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> dt.datetime:
+        return START + dt.timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+class Counts:
+    def __init__(self) -> None:
+        self.of: Counter[str] = Counter()
+
+    def count(self, name: str, /, amount: int = 1, **labels: str) -> None:
+        self.of[":".join([name.removeprefix("haechi_destination_"), *labels.values()])] += amount
+
+    def observe(self, name: str, seconds: float, /, **labels: str) -> None:
+        self.of[name] += 1
+
+
+class Provider:
+    """A reader whose answers are set by hand; ``gate`` holds them back."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.keys = 0
+        self.change: dict[str, object] = {}
+        self.gate: asyncio.Event | None = None
+        self.error: Exception | None = None
+
+    async def read(self, place: Location) -> Destination:
+        self.reads += 1
+        if self.gate:
+            await self.gate.wait()
+        if self.error:
+            raise self.error
+        return known(place.container, **self.change)
+
+    async def key(self, place: Location, key_id: str) -> KeyFacts:
+        self.keys += 1
+        return KeyFacts(key_id, "1", "r", "KR", "AWS_KMS", "customer", False, True)
+
+
+def known(container: str = "seoul", **change: object) -> Destination:
+    facts = Destination(
+        "aws",
+        container,
+        exists=True,
+        region="ap-northeast-2",
+        country="KR",
+        account="111122223333",
+        encryption=EncryptionFacts("provider", None),
+        public=PublicAccess(True, {"BlockPublicAcls": True}, False, False),
+        replicas=(),
+        versioning="enabled",
+        mfa_delete=False,
+        object_lock=False,
+        logging="off",
+        acceleration=False,
+    )
+    return dataclasses.replace(facts, **change)  # type: ignore[arg-type]
+
+
+SEOUL = Location("aws", "seoul")
+
+
+@pytest.fixture
+def provider() -> Provider:
+    return Provider()
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+def cache(provider: Provider, clock: HandClock, counts: Counts | None = None, **options: float) -> CachedDestinations:
+    return CachedDestinations({"aws": provider}, clock, counts or Counts(), **options)  # type: ignore[arg-type]
+
+
+async def test_fresh_facts_are_not_read_again(provider: Provider, clock: HandClock) -> None:
+    destinations = cache(provider, clock)
+    assert destinations.cached(SEOUL) is None
+    facts = await destinations.facts(SEOUL)
+    clock.seconds = 200
+    assert await destinations.facts(SEOUL) is facts
+    assert destinations.cached(SEOUL) is facts
+    assert provider.reads == 1
+    assert facts.as_json(clock.now())["age_seconds"] == 200
+
+
+async def test_expired_facts_are_read_anew(provider: Provider, clock: HandClock) -> None:
+    destinations = cache(provider, clock)
+    await destinations.facts(SEOUL)
+    clock.seconds = 300
+    assert destinations.cached(SEOUL) is None
+    await destinations.facts(SEOUL)
+    assert provider.reads == 2
+
+
+async def test_many_askers_share_one_read(provider: Provider, clock: HandClock) -> None:
+    provider.gate, counts = asyncio.Event(), Counts()
+    destinations = cache(provider, clock, counts)
+    asked = [asyncio.create_task(destinations.facts(SEOUL)) for _ in range(50)]
+    await asyncio.sleep(0)
+    provider.gate.set()
+    answers = await asyncio.gather(*asked)
+    assert provider.reads == 1
+    assert all(answer is answers[0] for answer in answers)
+    assert counts.of["lookups_total:joined"] == 49
+
+
+async def test_an_asker_who_goes_away_takes_nothing_from_the_others(provider: Provider, clock: HandClock) -> None:
+    provider.gate = asyncio.Event()
+    destinations = cache(provider, clock)
+    first, second = (asyncio.create_task(destinations.facts(SEOUL)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    provider.gate.set()
+    assert (await second).exists is True
+    assert provider.reads == 1
+
+
+async def test_facts_in_use_are_refreshed_before_they_expire_and_nobody_waits(
+    provider: Provider, clock: HandClock
+) -> None:
+    destinations = cache(provider, clock)
+    old = await destinations.facts(SEOUL)
+    clock.seconds, provider.change, provider.gate = 230, {"versioning": "suspended"}, asyncio.Event()
+    assert destinations.cached(SEOUL) is old
+    assert destinations.cached(SEOUL) is old
+    await asyncio.sleep(0)
+    provider.gate.set()
+    while destinations.cached(SEOUL) is old:
+        await asyncio.sleep(0)
+    assert provider.reads == 2
+    clock.seconds = 310
+    fresh = destinations.cached(SEOUL)
+    assert fresh is not None
+    assert fresh.versioning == "suspended"
+    assert fresh.revision != old.revision
+
+
+async def test_what_may_soon_be_known_is_kept_shortly(provider: Provider, clock: HandClock) -> None:
+    provider.change = {"account": Unknown("access-denied")}
+    destinations = cache(provider, clock)
+    await destinations.facts(SEOUL)
+    clock.seconds = 14
+    assert destinations.cached(SEOUL) is not None
+    clock.seconds = 15
+    assert destinations.cached(SEOUL) is None
+
+
+async def test_a_container_that_is_not_there_is_asked_for_again_soon(provider: Provider, clock: HandClock) -> None:
+    provider.change = {"exists": False}
+    destinations = cache(provider, clock)
+    await destinations.facts(SEOUL)
+    clock.seconds = 15
+    assert destinations.cached(SEOUL) is None
+
+
+async def test_what_a_store_never_supports_lives_as_long_as_known_facts(provider: Provider, clock: HandClock) -> None:
+    provider.change = {"acceleration": Unknown("not-supported"), "account": Unknown("not-ours")}
+    destinations = cache(provider, clock)
+    await destinations.facts(SEOUL)
+    clock.seconds = 200
+    assert destinations.cached(SEOUL) is not None
+
+
+async def test_a_passing_failure_does_not_displace_facts_within_their_life(
+    provider: Provider, clock: HandClock
+) -> None:
+    destinations = cache(provider, clock)
+    old = await destinations.facts(SEOUL)
+    clock.seconds, provider.change = 230, {"account": Unknown("throttled")}
+    destinations.cached(SEOUL)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert provider.reads == 2
+    assert destinations.cached(SEOUL) is old
+    clock.seconds = 300
+    assert (await destinations.facts(SEOUL)).account == Unknown("throttled")
+
+
+async def test_a_real_change_to_unknown_is_taken_over(provider: Provider, clock: HandClock) -> None:
+    destinations = cache(provider, clock)
+    await destinations.facts(SEOUL)
+    clock.seconds, provider.change = 230, {"account": Unknown("access-denied")}
+    destinations.cached(SEOUL)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    now = destinations.cached(SEOUL)
+    assert now is not None
+    assert now.account == Unknown("access-denied")
+
+
+async def test_a_reader_that_hangs_leaves_every_fact_unknown(provider: Provider) -> None:
+    from haechi.outbound.clock import SystemClock
+
+    provider.gate = asyncio.Event()
+    destinations = CachedDestinations({"aws": provider}, SystemClock(), Counts(), deadline=0.05)
+    facts = await destinations.facts(SEOUL)
+    assert unknown_causes(facts) == {"timeout"}
+    assert facts.account == Unknown("timeout")
+
+
+async def test_a_reader_that_breaks_leaves_every_fact_unknown(provider: Provider, clock: HandClock) -> None:
+    provider.error = RuntimeError("secret detail")
+    facts = await cache(provider, clock).facts(SEOUL)
+    assert unknown_causes(facts) == {"not-understood"}
+
+
+async def test_a_provider_without_a_reader_is_unknown(provider: Provider, clock: HandClock) -> None:
+    facts = await cache(provider, clock).facts(Location("elsewhere", "box"))
+    assert unknown_causes(facts) == {"no-reader"}
+
+
+async def test_the_longest_unused_is_dropped_first(provider: Provider, clock: HandClock) -> None:
+    destinations = cache(provider, clock, capacity=2)
+    one, two, three = (Location("aws", name) for name in ("one", "two", "three"))
+    await destinations.facts(one)
+    await destinations.facts(two)
+    destinations.cached(one)
+    await destinations.facts(three)
+    assert len(destinations) == 2
+    assert destinations.cached(two) is None
+    assert destinations.cached(one) is not None
+
+
+async def test_equal_names_at_two_compatible_stores_are_two_containers(clock: HandClock) -> None:
+    provider = Provider()
+    destinations = CachedDestinations({"naver": provider}, clock, Counts())
+    await destinations.facts(Location("naver", "box", endpoint="a.example:443"))
+    assert destinations.cached(Location("naver", "box", endpoint="b.example:443")) is None
+
+
+async def test_forgotten_facts_are_read_at_the_next_use(provider: Provider, clock: HandClock) -> None:
+    destinations = cache(provider, clock)
+    await destinations.facts(SEOUL)
+    destinations.forget(SEOUL)
+    await destinations.facts(SEOUL)
+    assert provider.reads == 2
+
+
+async def test_keys_named_by_requests_are_cached(provider: Provider, clock: HandClock) -> None:
+    destinations = cache(provider, clock)
+    first = await destinations.key(SEOUL, "k")
+    assert await destinations.key(SEOUL, "k") is first
+    clock.seconds = 300
+    await destinations.key(SEOUL, "k")
+    assert provider.keys == 2
+
+
+async def test_the_fast_path_takes_microseconds(provider: Provider) -> None:
+    from haechi.outbound.clock import SystemClock
+
+    destinations = CachedDestinations({"aws": provider}, SystemClock(), Counts())
+    await destinations.facts(SEOUL)
+    best = min(_timed(destinations) for _ in range(5))
+    assert best < 5e-6
+
+
+def _timed(destinations: CachedDestinations, times: int = 2000) -> float:
+    began = time.perf_counter()
+    for _ in range(times):
+        destinations.cached(SEOUL)
+    return (time.perf_counter() - began) / times
+
+
+FACTS = st.sampled_from(
+    [
+        ("exists", False),
+        ("region", "ap-northeast-1"),
+        ("country", Unknown("region-not-listed")),
+        ("account", Unknown("not-ours")),
+        ("account", Unknown("access-denied")),
+        ("encryption", EncryptionFacts("kms", KeyFacts("k"))),
+        ("public", PublicAccess(False)),
+        ("replicas", (ReplicaTarget("tokyo"),)),
+        ("versioning", "off"),
+        ("mfa_delete", True),
+        ("object_lock", True),
+        ("logging", "logs"),
+        ("acceleration", True),
+    ]
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(FACTS, max_size=4), st.lists(FACTS, max_size=4))
+def test_revisions_are_equal_exactly_when_the_facts_are(
+    one: list[tuple[str, object]], other: list[tuple[str, object]]
+) -> None:
+    left, right = known(**dict(one)), known(**dict(other), read_at=START)
+    same = dataclasses.replace(left, read_at=None) == dataclasses.replace(right, read_at=None)
+    assert (revision_of(left) == revision_of(right)) == same
