@@ -14,7 +14,7 @@ check() { # title, command…
 check "ruff: rules" ruff check --quiet .
 check "ruff: form" ruff format --quiet --check .
 check "mypy --strict" mypy
-check "import directions" lint-imports --no-timing --no-rich
+check "import directions" lint-imports --no-logo
 check "words: Korean and English beside each other" python tools/words.py
 if compgen -G 'policies/**/*.rego' >/dev/null || [ -n "$(find policies -name '*.rego' -print -quit)" ]; then
     check "policies: opa check" opa check --strict policies

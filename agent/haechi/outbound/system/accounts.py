@@ -1,0 +1,48 @@
+"""System users, through the tools of the package passwd."""
+
+from __future__ import annotations
+
+import grp
+import pwd
+from pathlib import Path
+
+from haechi.outbound.system.shell import Shell
+
+
+class Accounts:
+    """The users of this machine."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+
+    def uid(self, user: str) -> int | None:
+        """The user's number, or None."""
+        try:
+            return pwd.getpwnam(user).pw_uid
+        except KeyError:
+            return None
+
+    def add(self, user: str, home: Path) -> None:
+        """A system user that nobody can log in as."""
+        if self.uid(user) is None:
+            # A group of that name from elsewhere is joined: useradd would refuse otherwise.
+            group = ("--gid", user) if _group(user) else ("--user-group",)
+            self._shell.run(
+                "useradd", "--system", *group, "--no-create-home", "--home-dir", str(home),
+                "--shell", "/usr/sbin/nologin", "--comment", "Haechi agent", user,
+            )  # fmt: skip
+
+    def remove(self, user: str) -> None:
+        """The user, and its group where that is left."""
+        if self.uid(user) is not None:
+            self._shell.run("userdel", user)
+        if _group(user):
+            self._shell.run("groupdel", user)
+
+
+def _group(name: str) -> bool:
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        return False
+    return True

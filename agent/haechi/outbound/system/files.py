@@ -1,0 +1,127 @@
+"""Folders and files as root makes them: whole or not at all, with the mode and owner that were asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import stat
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from haechi.domain.errors import HaechiError
+
+MAX_READ = 1 << 20
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """What the kernel refused, as an error with words."""
+    try:
+        yield
+    except (OSError, KeyError, shutil.Error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise HaechiError("install.file-failed", path=str(path), reason=reason) from error
+
+
+def _ids(owner: str) -> tuple[int, int]:
+    entry = pwd.getpwnam(owner)
+    return entry.pw_uid, entry.pw_gid
+
+
+class Files:
+    """The real file system."""
+
+    def exists(self, path: Path) -> bool:
+        """Anything there, a dangling link included."""
+        return os.path.lexists(path)
+
+    def read(self, path: Path) -> bytes | None:
+        """Up to 1 MiB; None where there is no regular file."""
+        with _named(path):
+            try:
+                # Not through a link: the service user owns the folder that a root certificate is read from.
+                descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return None
+            with os.fdopen(descriptor, "rb") as file:
+                return file.read(MAX_READ) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+
+    def folder_is(self, path: Path, mode: int, owner: str) -> bool:
+        """Whether the folder exists with that mode and owner."""
+        try:
+            about = path.lstat()
+            return (
+                stat.S_ISDIR(about.st_mode) and stat.S_IMODE(about.st_mode) == mode and about.st_uid == _ids(owner)[0]
+            )
+        except (OSError, KeyError):
+            return False
+
+    def make_folder(self, path: Path, mode: int, owner: str) -> None:
+        """Make it or correct it. Never through a link."""
+        with _named(path):
+            if not path.exists():
+                path.mkdir(parents=True)
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                os.fchown(descriptor, *_ids(owner))
+                os.fchmod(descriptor, mode)
+            finally:
+                os.close(descriptor)
+
+    def write(self, path: Path, data: bytes, mode: int) -> None:
+        """Replace a file whole; it belongs to root."""
+        fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        with _named(path):
+            try:
+                with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+                    os.fchmod(out.fileno(), mode)
+                    out.write(data)
+                    out.flush()
+                    os.fsync(out.fileno())
+                fresh.replace(path)
+            finally:
+                fresh.unlink(missing_ok=True)
+
+    def copy_folder(self, source: Path, target: Path) -> None:
+        """A copy that belongs to root, writable by nobody else. Links are followed: it depends on nothing outside."""
+        with _named(target):
+            shutil.copytree(source, target, dirs_exist_ok=True, copy_function=shutil.copyfile)
+            own(target)
+
+    def link(self, path: Path, target: Path) -> None:
+        """Make or replace a link; raises ``install.in-the-way`` where something else stands."""
+        with _named(path):
+            if os.path.lexists(path) and not path.is_symlink():
+                raise HaechiError("install.in-the-way", path=str(path))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            path.symlink_to(target)
+
+    def remove(self, path: Path) -> None:
+        """A file, link or whole folder; nothing there is no fault."""
+        with _named(path):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    def hand_to_root(self, path: Path) -> None:
+        """For evidence that outlives the service user: its number may become another's."""
+        with _named(path):
+            own(path, folders=0o700, files=0o600)
+
+
+def own(top: Path, folders: int = 0o755, files: int | None = None) -> None:
+    """Give a tree to root. ``files`` None: 0755 where executable, else 0644. Links in it are left as they are."""
+    for folder, _, names in os.walk(top):
+        os.chown(folder, 0, 0)
+        Path(folder).chmod(folders)
+        for name in names:
+            path = Path(folder, name)
+            if path.is_symlink():
+                continue
+            os.chown(path, 0, 0)
+            path.chmod(files if files is not None else 0o755 if path.stat().st_mode & 0o111 else 0o644)
