@@ -1,0 +1,199 @@
+"""What is known of objects survives, and a ledger that cannot answer says so."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+import stat
+import time
+from pathlib import Path
+
+import pytest
+from haechi.domain.content import Content, ContentState, Match, MatchHow
+from haechi.domain.errors import HaechiError
+from haechi.domain.tags import Funding, Grade, Tag
+from haechi.domain.upload import Assembly, Location
+from haechi.outbound.ledger import SqliteAssemblies, SqliteObjectLedger
+from haechi.ports.index import Edges
+from haechi.ports.objects import Piece
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+class HandClock:
+    def __init__(self) -> None:
+        self.at = 1_800_000_000.0
+
+    def now(self) -> dt.datetime:
+        return dt.datetime.fromtimestamp(self.at, dt.UTC)
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+PLACE = Location("aws", "bucket", "a/key")
+UPLOAD = Assembly("upload-1")
+TAG = Tag("SEM-01", Grade.A, Funding.UNKNOWN, "team", dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+TAGGED = Content(
+    ContentState.MATCHED, (Match("c1", "dram.gds", (TAG,), MatchHow.PARTIAL, 10, 100),), 10, "blake3:ab", ("note",)
+)
+CLEAN = Content(ContentState.CLEAN, size=5)
+OPAQUE = Content(ContentState.OPAQUE, size=5)
+
+
+def piece(part: int, content: Content = CLEAN, head: bytes = b"head", tail: bytes = b"tail") -> Piece:
+    return Piece(part, content, Edges(head, tail, 8))
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def assemblies(tmp_path: Path, clock: HandClock) -> SqliteAssemblies:
+    return SqliteAssemblies(tmp_path / "assemblies.db", clock)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, clock: HandClock) -> SqliteObjectLedger:
+    return SqliteObjectLedger(tmp_path / "objects.db", clock)
+
+
+def test_pieces_come_back_whole_and_in_order_after_a_restart(tmp_path, clock, assemblies):
+    given_pieces = [piece(3, TAGGED), piece(1), piece(2, CLEAN, b"short", b"short")]
+    for each in given_pieces:
+        assemblies.put(PLACE, UPLOAD, each)
+    assemblies.close()
+    again = SqliteAssemblies(tmp_path / "assemblies.db", clock)
+    assert again.pieces(PLACE, UPLOAD) == tuple(sorted(given_pieces, key=lambda p: p.part))
+
+
+def test_assemblies_do_not_mix(assemblies):
+    assemblies.put(PLACE, UPLOAD, piece(1))
+    assert assemblies.pieces(PLACE, Assembly("other")) == ()
+    assert assemblies.pieces(Location("aws", "elsewhere", "a/key"), UPLOAD) == ()
+
+
+def test_a_part_sent_again_keeps_what_was_recognised(assemblies):
+    assemblies.put(PLACE, UPLOAD, piece(1, TAGGED))
+    assemblies.put(PLACE, UPLOAD, piece(1, CLEAN, b"new", b"new2"))
+    (kept,) = assemblies.pieces(PLACE, UPLOAD)
+    assert kept.content.state is ContentState.MATCHED
+    assert kept.content.tags == TAGGED.tags
+    assert (kept.edges.head, kept.content.size) == (b"new", 5)
+
+
+def test_forgotten_is_gone_from_the_file_too(tmp_path, assemblies):
+    secret = b"tape-out secret bytes"
+    assemblies.put(PLACE, UPLOAD, piece(1, TAGGED, secret, b""))
+    assemblies.forget(PLACE, UPLOAD)
+    assert assemblies.pieces(PLACE, UPLOAD) == ()
+    assemblies.close()
+    assert secret not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_only_whole_assemblies_that_nobody_touched_age_out(assemblies, clock):
+    assemblies.put(PLACE, Assembly("dead"), piece(1))
+    assemblies.put(PLACE, UPLOAD, piece(1, TAGGED))
+    clock.at += dt.timedelta(days=10).total_seconds()
+    assemblies.put(PLACE, UPLOAD, piece(2))
+    clock.at += dt.timedelta(days=10).total_seconds()
+    assemblies.put(PLACE, Assembly("other"), piece(1))
+    assert assemblies.pieces(PLACE, Assembly("dead")) == ()
+    assert len(assemblies.pieces(PLACE, UPLOAD)) == 2
+
+
+def test_a_full_ledger_refuses_and_forgets_nothing(tmp_path, clock):
+    small = SqliteAssemblies(tmp_path / "small.db", clock, max_bytes=2000)
+    small.put(PLACE, UPLOAD, piece(1, CLEAN, b"x" * 1500, b""))
+    with pytest.raises(HaechiError, match=r"ledger\.full"):
+        small.put(PLACE, UPLOAD, piece(2, CLEAN, b"x" * 1500, b""))
+    assert [p.part for p in small.pieces(PLACE, UPLOAD)] == [1]
+    small.put(PLACE, UPLOAD, piece(1, CLEAN, b"y" * 1500, b""))  # replacing takes no more room
+    small.forget(PLACE, UPLOAD)
+    small.put(PLACE, UPLOAD, piece(2, CLEAN, b"x" * 1500, b""))
+
+
+def test_what_was_let_through_is_known_after_a_restart(tmp_path, clock, ledger):
+    ledger.stored(PLACE, TAGGED)
+    ledger.close()
+    again = SqliteObjectLedger(tmp_path / "objects.db", clock)
+    assert again.holds(PLACE) == TAGGED
+    assert again.any_in("aws", "bucket") and not again.any_in("aws", "bucket2") and not again.any_in("gcp", "bucket")
+    assert again.holds(Location("aws", "bucket", "other")) is None
+
+
+def test_clean_content_clears_an_entry_and_unreadable_content_does_not(ledger):
+    ledger.stored(PLACE, TAGGED)
+    ledger.stored(PLACE, OPAQUE)
+    assert ledger.holds(PLACE) == TAGGED
+    ledger.stored(PLACE, CLEAN)
+    assert ledger.holds(PLACE) is None and not ledger.any_in("aws", "bucket")
+
+
+def test_the_object_bound_refuses(tmp_path, clock):
+    small = SqliteObjectLedger(tmp_path / "small.db", clock, max_objects=1)
+    small.stored(PLACE, TAGGED)
+    small.stored(PLACE, TAGGED)
+    with pytest.raises(HaechiError, match=r"ledger\.full"):
+        small.stored(Location("aws", "bucket", "second"), TAGGED)
+
+
+def test_files_are_their_owners_alone(tmp_path, assemblies, ledger):
+    assemblies.put(PLACE, UPLOAD, piece(1))
+    ledger.stored(PLACE, TAGGED)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("damage", [b"no database at all" * 100, None])
+def test_a_damaged_file_is_an_error_and_a_mended_one_works_again(tmp_path, ledger, damage):
+    ledger.stored(PLACE, TAGGED)
+    ledger.close()
+    path = tmp_path / "objects.db"
+    good = path.read_bytes()
+    path.write_bytes(damage if damage is not None else good[:1000] + b"\xff" * (len(good) - 1000))
+    for ask in (lambda: ledger.holds(PLACE), lambda: ledger.any_in("aws", "bucket")):
+        with pytest.raises(HaechiError, match=r"ledger\.corrupt"):
+            ask()
+    path.write_bytes(good)
+    assert ledger.holds(PLACE) == TAGGED
+
+
+def test_a_locked_file_is_an_error_soon_and_works_again_after(tmp_path, ledger):
+    ledger.stored(PLACE, TAGGED)
+    other = sqlite3.connect(tmp_path / "objects.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    began = time.monotonic()
+    with pytest.raises(HaechiError, match=r"ledger\.locked"):
+        ledger.stored(Location("aws", "bucket", "second"), TAGGED)
+    assert time.monotonic() - began < 2
+    other.execute("ROLLBACK")
+    other.close()
+    ledger.stored(Location("aws", "bucket", "second"), TAGGED)
+
+
+def test_a_part_number_beyond_all_bounds_is_an_error_with_a_name(assemblies):
+    with pytest.raises(HaechiError, match=r"ledger\.unavailable"):
+        assemblies.put(PLACE, UPLOAD, piece(10**30))
+    assemblies.put(PLACE, UPLOAD, piece(1))
+
+
+@settings(max_examples=60, deadline=None)
+@given(key=st.text(max_size=30), other=st.text(max_size=30))
+def test_any_two_different_names_stay_different(tmp_path_factory, key, other):
+    ledger = SqliteObjectLedger(tmp_path_factory.mktemp("l") / "o.db", HandClock())
+    ledger.stored(Location("aws", "bucket", key), TAGGED)
+    assert ledger.holds(Location("aws", "bucket", key)) == TAGGED
+    assert (ledger.holds(Location("aws", "bucket", other)) == TAGGED) == (key == other)
+    ledger.close()
+
+
+def test_a_piece_is_put_in_about_a_millisecond(assemblies):
+    edge = bytes(64 * 1024)
+    spans = []
+    for part in range(1, 101):
+        began = time.perf_counter()
+        assemblies.put(PLACE, UPLOAD, piece(part, TAGGED, edge, edge[:-1]))
+        spans.append(time.perf_counter() - began)
+    assert sorted(spans)[50] < 0.02  # the figure is in the bench; here it only must not grow with the parts
