@@ -1,0 +1,89 @@
+"""Answer, before anyone uploads, what would be decided: the same assessment, without an upload.
+
+Works on an open file that the person handed over, so it tells nobody about files that he or she may not read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from haechi.app.assessing import Assessor, Circumstances
+from haechi.app.explaining import described
+from haechi.app.refusing import RuleWords
+from haechi.app.sealing import inspected
+from haechi.domain.actor import Actor
+from haechi.domain.errors import HaechiError
+from haechi.domain.upload import ActionKind, Request
+from haechi.ports.connector import Connector
+from haechi.ports.engine import PolicyEngine
+from haechi.ports.index import ContentIndex
+from haechi.words import say
+
+REGION_HOST = "s3.amazonaws.com"
+"""The host without a region: where the bucket lies is asked of the provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFile:
+    """The use case. ``connectors`` are asked in order."""
+
+    connectors: Sequence[Connector]
+    assessor: Assessor
+    index: ContentIndex
+    engine: PolicyEngine
+    rule_words: RuleWords
+
+    async def __call__(
+        self, source: int, path: str, url: str, endpoint: str, actor: Actor, lang: str
+    ) -> dict[str, Any]:
+        """The decision that an upload of this file to ``url`` would get now.
+
+        Raises ``HaechiError``: ``check.bad-url``, ``check.unknown-store``, ``seal.not-a-file``, ``seal.io``.
+        """
+        content = await inspected(self.index, source, path)
+        request = request_for(url, endpoint, content.size or 0)
+        connector = next((one for one in self.connectors if one.claims(request.host)), None)
+        if connector is None:
+            raise HaechiError("check.unknown-store", host=request.host)
+        action = connector.action(request)
+        if action.kind is not ActionKind.UPLOAD or action.destination is None:
+            raise HaechiError("check.bad-url", url=url)
+        made = await self.assessor.assess(Circumstances(action, actor, request.scheme, request.host), content)
+        return {
+            "effect": made.decision.effect.value,
+            "content": content.as_json(),
+            "destination": action.destination.as_json(),
+            "facts": dict(made.facts),
+            "policy": made.policy,
+            "registry": made.registry,
+            "index_ready": self.index.ready,
+            "findings": [
+                described(finding.as_json(), self.engine.rules.get(finding.rule), self.rule_words, lang)
+                for finding in made.decision.findings
+            ],
+            "causes": [
+                {"code": cause.code, "message": say(f"cause.{cause.code}", lang, **cause.params)}
+                for cause in made.decision.causes
+            ],
+        }
+
+
+def request_for(url: str, endpoint: str, size: int) -> Request:
+    """The request that a plain upload to ``s3://bucket/key`` would make, at AWS or at a named S3 endpoint.
+
+    Raises ``HaechiError('check.bad-url')``.
+    """
+    parts, at = urlsplit(url), urlsplit(endpoint)
+    key = url.partition("://")[2].partition("/")[2]
+    if parts.scheme != "s3" or not parts.netloc or not key or (endpoint and at.scheme not in ("http", "https")):
+        raise HaechiError("check.bad-url", url=url if not endpoint or at.netloc else endpoint)
+    target = "/" + quote(key, safe="/~")
+    headers = (("content-length", str(size)),)
+    if endpoint:
+        return Request("PUT", at.scheme, at.netloc.lower(), f"/{parts.netloc}{target}", headers)
+    if "." in parts.netloc:  # its certificate would not fit a name with more dots
+        return Request("PUT", "https", REGION_HOST, f"/{parts.netloc}{target}", headers)
+    return Request("PUT", "https", f"{parts.netloc}.{REGION_HOST}", target, headers)

@@ -1,0 +1,83 @@
+"""Explain a decision from its record: the facts it rests on, each finding in words, the text of each rule.
+
+The record is what was decided; rules may have changed since, and the answer says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from haechi.app.refusing import RuleWords
+from haechi.domain.errors import HaechiError
+from haechi.ports.engine import PolicyEngine, RuleInfo
+from haechi.words import say
+
+
+class Records(Protocol):
+    """The audit, as far as one record is looked up."""
+
+    async def find(self, decision_id: str) -> Mapping[str, Any] | None:
+        """The record with this id; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainDecision:
+    """The use case. ``rule_text`` reads the Rego of a rule by its file; empty where it is not at hand."""
+
+    records: Records
+    engine: PolicyEngine
+    rule_words: RuleWords
+    rule_text: Callable[[RuleInfo], str]
+
+    async def __call__(self, decision_id: str, only_uid: int | None, lang: str) -> dict[str, Any]:
+        """The explanation. ``only_uid`` limits it to that user's own uploads.
+
+        Raises ``HaechiError('explain.not-found')``, also for another's decision: who may not see it learns nothing.
+        """
+        record = await self.records.find(decision_id)
+        if record is None or not self._may_see(record, only_uid):
+            raise HaechiError("explain.not-found", id=decision_id)
+        decision = record.get("decision") or {}
+        return {
+            "id": decision_id,
+            "record": dict(record),
+            "effect": decision.get("effect", ""),
+            "findings": [self._finding(finding, lang) for finding in decision.get("findings", [])],
+            "causes": [
+                {**cause, "message": say(f"cause.{cause['code']}", lang, **cause.get("params", {}))}
+                for cause in decision.get("causes", [])
+            ],
+            "policy_changed": record.get("policy") not in ("", None, self.engine.revision),
+        }
+
+    @staticmethod
+    def _may_see(record: Mapping[str, Any], only_uid: int | None) -> bool:
+        actor = record.get("actor")
+        return only_uid is None or (isinstance(actor, Mapping) and actor.get("uid") == only_uid)
+
+    def _finding(self, finding: Mapping[str, Any], lang: str) -> dict[str, Any]:
+        return described(finding, self.engine.rules.get(finding["rule"]), self.rule_words, lang, self.rule_text)
+
+
+def described(
+    finding: Mapping[str, Any],
+    rule: RuleInfo | None,
+    rule_words: RuleWords,
+    lang: str,
+    rule_text: Callable[[RuleInfo], str] = lambda rule: "",
+) -> dict[str, Any]:
+    """A finding with its words, source and text. A rule that is loaded no more keeps its id and parameters."""
+    document = {**finding, "title": "", "message": "", "remedy": "", "source": "", "file": "", "text": ""}
+    if rule is not None:
+        words = rule_words(rule.id, lang, finding.get("params", {}))
+        document |= {
+            "title": rule.title.get(lang, ""),
+            "message": words.message,
+            "remedy": words.remedy,
+            "source": rule.source,
+            "file": rule.file,
+            "text": rule_text(rule),
+        }
+    return document

@@ -1,0 +1,152 @@
+"""From a call's arguments to a use case, and back to JSON. One small function a call; nothing is decided here."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from haechi.app.checking import CheckFile
+from haechi.app.explaining import ExplainDecision
+from haechi.app.proving import ProveTools
+from haechi.app.sealing import SealFile
+from haechi.app.status import ReportStatus
+from haechi.app.unsealing import UnsealFile
+from haechi.domain.actor import Actor, Certainty
+from haechi.domain.errors import HaechiError
+from haechi.domain.facts import Unknown
+from haechi.domain.tags import Funding, Grade, Tag, TagOrigin
+from haechi.inbound.control.peer import Authorise, Peer, Role
+from haechi.inbound.control.server import ControlServer, Progress
+
+HOUR = 3600.0
+
+
+def register_sealing(server: ControlServer, seal: SealFile, unseal: UnsealFile) -> None:
+    """``seal.file`` (source, target), ``seal.tags`` (sealed file), ``seal.unsealed`` (plain file)."""
+
+    async def seal_file(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
+        source, target = files(peer, 2)
+
+        async def report(done: int, total: int) -> None:
+            await progress({"done": done, "total": total, "unit": "bytes"})
+
+        made = await seal(source, target, text(args, "path"), peer.user, report)
+        return {
+            "digest": made.digest,
+            "size": made.size,
+            "tags": [tag.as_json() for tag in made.tags],
+            "recipients": list(made.recipients),
+        }
+
+    async def seal_tags(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
+        (source,) = files(peer, 1)
+        return {"tags": [tag.as_json() for tag in await unseal.tags(source, text(args, "path"))]}
+
+    async def unsealed(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
+        (plain,) = files(peer, 1)
+        tags = [tag_from(form) for form in listed(args, "tags")]
+        return {"attributes": await unseal.unsealed(plain, text(args, "path"), tags, peer.user)}
+
+    server.register("seal.file", seal_file, Role.ENGINEER, timeout=HOUR)
+    server.register("seal.tags", seal_tags, Role.ENGINEER, timeout=HOUR)
+    server.register("seal.unsealed", unsealed, Role.ENGINEER, timeout=HOUR)
+
+
+def register_answers(
+    server: ControlServer,
+    *,
+    check: CheckFile,
+    explain: ExplainDecision,
+    status: ReportStatus,
+    prove: ProveTools,
+    authorise: Authorise,
+) -> None:
+    """``judge.check`` (takes the file), ``audit.explain``, ``agent.status``, ``doctor.prepare|seen|end``."""
+
+    async def judge_check(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
+        (source,) = files(peer, 1)
+        return await check(
+            source, text(args, "path"), text(args, "url"), optional(args, "endpoint"), actor_of(peer), lang(args)
+        )
+
+    async def audit_explain(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
+        every = Role.OFFICER in authorise(peer)
+        return await explain(text(args, "id"), None if every else peer.uid, lang(args))
+
+    async def agent_status(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
+        return await status()
+
+    async def doctor_prepare(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
+        return await prove.prepare()
+
+    async def doctor_seen(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
+        return {"decisions": prove.seen(text(args, "token"))}
+
+    async def doctor_end(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
+        await prove.end(text(args, "token"))
+        return {}
+
+    server.register("judge.check", judge_check, Role.ENGINEER, timeout=HOUR)
+    server.register("audit.explain", audit_explain, Role.ENGINEER)
+    server.register("agent.status", agent_status, Role.ANYONE)
+    server.register("doctor.prepare", doctor_prepare, Role.ENGINEER)
+    server.register("doctor.seen", doctor_seen, Role.ENGINEER)
+    server.register("doctor.end", doctor_end, Role.ENGINEER)
+
+
+def files(peer: Peer, count: int) -> tuple[int, ...]:
+    """Exactly ``count`` descriptors. Raises ``control.bad-request``."""
+    if len(peer.files) != count:
+        raise HaechiError("control.bad-request", reason="files")
+    return peer.files
+
+
+def text(args: Mapping[str, Any], name: str) -> str:
+    """An argument that is text and not empty. Raises ``control.bad-request``."""
+    value = args.get(name)
+    if not isinstance(value, str) or not value or len(value) > 65536:
+        raise HaechiError("control.bad-request", reason=name)
+    return value
+
+
+def optional(args: Mapping[str, Any], name: str) -> str:
+    """An argument that is text, or empty where it is missing."""
+    return text(args, name) if args.get(name) else ""
+
+
+def lang(args: Mapping[str, Any]) -> str:
+    """The caller's language; the agent's own locale says nothing about who asks."""
+    return "ko" if args.get("lang") == "ko" else "en"
+
+
+def listed(args: Mapping[str, Any], name: str) -> Sequence[Any]:
+    """An argument that is a list. Raises ``control.bad-request``."""
+    value = args.get(name, [])
+    if not isinstance(value, list) or len(value) > 1024:
+        raise HaechiError("control.bad-request", reason=name)
+    return value
+
+
+def tag_from(form: object) -> Tag:
+    """The inverse of ``Tag.as_json``. Raises ``control.bad-request``."""
+    if not isinstance(form, dict):
+        raise HaechiError("control.bad-request", reason="tags")
+    try:
+        marked = form.get("marked_at")
+        return Tag(
+            str(form["technology"]),
+            Grade(form["grade"]),
+            Funding(form.get("funding", "unknown")),
+            str(form.get("owner", "")),
+            dt.datetime.fromisoformat(marked) if marked else None,
+            TagOrigin(form.get("origin", "content")),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise HaechiError("control.bad-request", reason="tags") from error
+
+
+def actor_of(peer: Peer) -> Actor:
+    """The person who asks, as an actor."""
+    left_out = Unknown("asked-not-uploading")
+    return Actor(peer.user, peer.uid, peer.pid, left_out, left_out, "control-socket", Certainty.USER_ONLY)
