@@ -129,8 +129,10 @@ class AuthorisedPlace:
     container: str = ""
 
     def may_be(self, place: Location) -> bool:
-        """Whether the location could be it. Country and true region are live facts, so the policy compares them."""
-        return self.provider in ("", place.provider) and self.container in ("", place.container)
+        """Whether the location, its replicas or its key could be it. All but the provider are live facts, or concern
+        replicas too, so the policy compares them.
+        """
+        return self.provider in ("", place.provider)
 
     def as_json(self) -> dict[str, JSON]:
         """The form used in the policy input; null is not restricted."""

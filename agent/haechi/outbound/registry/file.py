@@ -1,0 +1,238 @@
+"""The registry from a signed file: only what verifies, never an older one, the last good one over restarts.
+
+Theory. ``registry.yaml`` is signed over its bytes in ``registry.yaml.sig``. A file that does not verify, does not fit
+the schema, or has a lower sequence (or the same with other content) leaves the one in force untouched and is
+remembered as ``problem``. The last good file and its signature are kept in ``state_path``; they are verified anew at
+every start, so a key that was revoked meanwhile takes its registry with it.
+
+=====================  =====================  =====================================
+file                   kept copy              in force
+=====================  =====================  =====================================
+verifies, newer/equal  any                    the file; copied
+anything else          verifies               the copy, with ``problem``
+anything else          does not verify        none: ``{"unknown": "registry-…"}``
+=====================  =====================  =====================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from haechi.domain.actor import Actor
+from haechi.domain.audit import canonical
+from haechi.domain.content import Content
+from haechi.domain.errors import HaechiError
+from haechi.domain.facts import JSON
+from haechi.domain.registry import Recipient, RegistryData, RegistryIndex
+from haechi.domain.upload import Location
+from haechi.outbound.registry.reading import registry_from
+from haechi.outbound.trust.document import MAX_BYTES
+from haechi.outbound.trust.store import MAX_SIGNATURE, Role, Signer, TrustStore
+from haechi.ports.connector import Site
+
+_log = structlog.get_logger(__name__)
+
+SIGNATURE_SUFFIX = ".sig"
+
+
+class _State(msgspec.Struct, frozen=True):
+    """The highest sequence that was ever in force here, and the digest of that registry."""
+
+    sequence: int = 0
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    raw: bytes
+    signature: bytes
+    revision: str
+    signer: Signer
+    index: RegistryIndex
+
+
+_Stamp = tuple[tuple[int, int, int, int], ...]
+
+
+class FileRegistry:
+    """Implements ``haechi.ports.registry.Registry``."""
+
+    def __init__(self, path: Path, trust: TrustStore, state_path: Path) -> None:
+        """``state_path`` is a folder of the agent's own. Loads at once; what is wrong with the file never raises."""
+        self._path = path
+        self._trust = trust
+        self._state_path = state_path
+        self._stamp: _Stamp | None = None
+        self._loaded: _Loaded | None = None
+        self.problem: HaechiError | None = None
+        """Why the file is not the registry in force; None while it is."""
+        self.refresh()
+
+    def refresh(self) -> bool:
+        """Take up a changed file, and let go of a registry whose signing key is no longer in force.
+
+        True when the registry in force changed. Reads a few files: call it off the event loop, every few seconds and
+        when told to.
+        """
+        before = self.revision
+        self._recheck()
+        stamp = _stamp(self._path)
+        if stamp != self._stamp or (self._loaded is None and self.problem is not None):
+            self._stamp = stamp
+            self._take_up()
+        return self.revision != before
+
+    @property
+    def revision(self) -> str:
+        """``sha256:<hex>`` of the registry in force; of why there is none otherwise."""
+        return self._loaded.revision if self._loaded else f"none:{self._unknown}"
+
+    @property
+    def data(self) -> RegistryData | None:
+        """The registry in force."""
+        return self._loaded.index.data if self._loaded else None
+
+    @property
+    def signer(self) -> Signer | None:
+        """Who signed it."""
+        return self._loaded.signer if self._loaded else None
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """Hosts that the institution named with explicit facts."""
+        data = self.data
+        if data is None:
+            return ()
+        return tuple(Site(w.host, w.provider, w.service, w.region, w.country, w.endpoint) for w in data.watched)
+
+    @property
+    def recipients(self) -> tuple[Recipient, ...]:
+        """Public keys to seal to."""
+        return self.data.recipients if self.data else ()
+
+    def facts(
+        self, place: Location | None, actor: Actor, content: Content, now: dt.datetime, access_key: str = ""
+    ) -> Mapping[str, JSON]:
+        """The registry's part of the policy input; ``{"unknown": "registry-…"}`` where none verified."""
+        loaded = self._loaded
+        if loaded is None:
+            return {"unknown": self._unknown}
+        return loaded.index.facts(place, actor, content, now, access_key)
+
+    @property
+    def _unknown(self) -> str:
+        missing = self.problem is None or self.problem.code in ("registry.missing", "registry.signature-missing")
+        return "registry-missing" if missing else "registry-invalid"
+
+    def _recheck(self) -> None:
+        loaded = self._loaded
+        if loaded is None:
+            return
+        try:
+            self._trust.verify(Role.REGISTRY, loaded.raw, loaded.signature)
+        except HaechiError as error:
+            _log.error("registry-lost", cause=error.code)
+            self._loaded, self.problem, self._stamp = None, error, None
+
+    def _take_up(self) -> None:
+        try:
+            state = self._state()
+            fresh = self._load(self._path)
+            _not_older(fresh, state)
+            if self._loaded is None or fresh.revision != self._loaded.revision:
+                self._remember(fresh)
+                _log.info("registry-loaded", sequence=fresh.index.data.sequence, key=fresh.signer.key)
+            self._loaded, self.problem = fresh, None
+        except HaechiError as error:
+            self.problem = error
+            if error.code in ("registry.state-unwritable", "registry.state-unreadable"):
+                self._stamp = None  # the fault is ours, not the file's: try again though it does not change
+            _log.warning("registry-refused", cause=error.code)
+            if self._loaded is None:
+                self._fall_back()
+
+    def _fall_back(self) -> None:
+        """The last good one, if it still verifies and nobody put an older one there."""
+        try:
+            kept = self._load(self._state_path / "registry.yaml")
+            _not_older(kept, self._state())
+        except HaechiError as error:
+            _log.warning("registry-none", cause=error.code)
+            return
+        self._loaded = kept
+
+    def _load(self, path: Path) -> _Loaded:
+        raw = _read(path, MAX_BYTES, "registry.missing")
+        signature = _read(path.with_name(path.name + SIGNATURE_SUFFIX), MAX_SIGNATURE, "registry.signature-missing")
+        signer = self._trust.verify(Role.REGISTRY, raw, signature)
+        index = RegistryIndex(registry_from(raw, str(path)))
+        return _Loaded(raw, signature, f"sha256:{hashlib.sha256(raw).hexdigest()}", signer, index)
+
+    def _state(self) -> _State:
+        path = self._state_path / "state.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=_State)
+        except FileNotFoundError:
+            return _State()
+        except (OSError, msgspec.DecodeError) as error:
+            # Not knowing what was in force before is no reason to accept anything.
+            raise HaechiError("registry.state-unreadable", file=str(path), cause=type(error).__name__) from error
+
+    def _remember(self, fresh: _Loaded) -> None:
+        """Copy first, then state: a crash between them leaves a copy that is newer than the state, never older."""
+        folder = self._state_path
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _replace(folder / f"registry.yaml{SIGNATURE_SUFFIX}", fresh.signature)
+            _replace(folder / "registry.yaml", fresh.raw)
+            state: dict[str, JSON] = {"sequence": fresh.index.data.sequence, "revision": fresh.revision}
+            _replace(folder / "state.json", canonical(state))
+        except OSError as error:
+            raise HaechiError("registry.state-unwritable", file=str(folder), cause=error.strerror or "") from error
+
+
+def _not_older(found: _Loaded, state: _State) -> None:
+    sequence = found.index.data.sequence
+    if sequence < state.sequence:
+        raise HaechiError("registry.older", sequence=sequence, known=state.sequence)
+    if sequence == state.sequence and found.revision != state.revision:
+        raise HaechiError("registry.sequence-reused", sequence=sequence)
+
+
+def _read(path: Path, limit: int, missing: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(limit + 1)
+    except OSError as error:
+        raise HaechiError(missing, file=str(path), cause=error.strerror or "") from error
+    if len(raw) > limit:
+        raise HaechiError("registry.too-large", file=str(path), limit=limit)
+    return raw
+
+
+def _stamp(path: Path) -> _Stamp:
+    found = []
+    for each in (path, path.with_name(path.name + SIGNATURE_SUFFIX)):
+        with contextlib.suppress(OSError):
+            status = each.stat()
+            found.append((status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+    return tuple(found)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    fresh = path.with_name(path.name + ".new")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
