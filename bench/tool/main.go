@@ -169,7 +169,7 @@ func put(arguments []string) {
 			defer done.Done()
 			client := newClient()
 			for i := 0; i < *warm; i++ {
-				send(client, int64(-1-i))
+				send(client, int64(1_000_000+i))
 			}
 			ready.Done()
 			<-start

@@ -19,12 +19,12 @@ from dataclasses import dataclass, field
 from haechi.domain.actor import Actor
 from haechi.domain.content import Content, ContentState, Match, MatchHow
 from haechi.domain.decision import Cause, Decision, decide
-from haechi.domain.destination import Destination
+from haechi.domain.destination import Destination, KeyFacts
 from haechi.domain.facts import JSON, Unknown
 from haechi.domain.policy import policy_input
 from haechi.domain.upload import Action, ActionKind, Location
 from haechi.ports.clock import Clock
-from haechi.ports.destinations import Destinations
+from haechi.ports.destinations import Destinations, Keys
 from haechi.ports.engine import Answered, PolicyEngine
 from haechi.ports.index import ContentIndex
 from haechi.ports.registry import Registry
@@ -71,6 +71,7 @@ class Assessor:
 
     engine: PolicyEngine
     destinations: Destinations
+    keys: Keys
     registry: Registry
     index: ContentIndex
     clock: Clock
@@ -98,10 +99,11 @@ class Assessor:
     async def assess(self, about: Circumstances, content: Content) -> Assessment:
         """Decide. Never raises for what provider, policy or engine did wrong: those are unknown facts and causes."""
         destination, source = await self.places(about.action)
+        request_key = await self._request_key(about.action)
         reusable = _reusable(content)
         if reusable:
             about = _reduced(about)
-        key = self._key(about, content, destination, source) if reusable else None
+        key = self._key(about, content, destination, source, request_key) if reusable else None
         known = self._known(key)
         if known is not None:
             return dataclasses.replace(known, content=content, cached=True)
@@ -113,10 +115,11 @@ class Assessor:
             destination=destination,
             source=source,
             content=Content(content.state, content.matches, notes=content.notes) if reusable else content,
-            registry=self.registry.facts(about.action.destination, about.actor, content, now),
+            registry=self.registry.facts(about.action.destination, about.actor, content, now, about.action.access_key),
             scheme=about.scheme,
             host=about.host,
             consistent=about.consistent,
+            request_key=request_key,
         )
         answer = await self.engine.evaluate(facts)
         modes = self.engine.modes
@@ -137,12 +140,24 @@ class Assessor:
         return Assessment(decision, content, {}, self.engine.revision, self.registry.revision)
 
     def _may_be_tagged(self, content: Content) -> bool:
-        return content.state is not ContentState.CLEAN and not (
-            self.index.empty and content.state is not ContentState.MATCHED
-        )
+        """Only what was read whole, or what a machine without any protected content sends, is known to be harmless."""
+        if content.state is ContentState.MATCHED or not self.index.ready:
+            return True
+        return content.state is not ContentState.CLEAN and not self.index.empty
+
+    async def _request_key(self, action: Action) -> KeyFacts | Unknown | None:
+        """Facts of the key that the request itself names; None where it names none."""
+        if not action.encryption.key_id or action.destination is None:
+            return None
+        return await self.keys.key(action.destination, action.encryption.key_id)
 
     def _key(
-        self, about: Circumstances, content: Content, destination: Destination | None, source: Destination | None
+        self,
+        about: Circumstances,
+        content: Content,
+        destination: Destination | None,
+        source: Destination | None,
+        request_key: KeyFacts | Unknown | None,
     ) -> object:
         return (
             self.engine.revision,
@@ -150,6 +165,7 @@ class Assessor:
             destination.revision if destination else None,
             source.revision if source else None,
             about,
+            request_key,
             content.state,
             content.matches,
             content.notes,

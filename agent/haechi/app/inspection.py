@@ -21,10 +21,10 @@ OBJECT = 0
 class Inspection:
     """The inspection of one body, in constant memory: one open scan a level of nesting."""
 
-    def __init__(self, decoder: Decoder, index: ContentIndex) -> None:
+    def __init__(self, decoder: Decoder, index: ContentIndex, *, piece: bool = False) -> None:
         self._decoder = decoder
         self._index = index
-        self._object = index.scan()
+        self._object = index.scan(piece=piece)
         self._open: dict[int, Scan] = {OBJECT: self._object}
         self._finished: list[Match] = []
         self._opaque: dict[str, None] = {}

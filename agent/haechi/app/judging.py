@@ -162,11 +162,12 @@ class Judgement:
         if action.body.framing is Framing.NONE or action.body.wire_length == 0:
             return await self._decide_now(Content(ContentState.CLEAN, size=0))
         worst = await case.assessor.assess(about, case.assessor.worst_case())
-        if worst.decision.effect is Effect.ALLOW and not worst.decision.causes:
+        if case.index.ready and worst.decision.effect is Effect.ALLOW and not worst.decision.causes:
             # Even the strictest protected content may go there (or nothing is protected): nobody needs to look.
             made = dataclasses.replace(worst, content=Content(ContentState.NOT_INSPECTED))
             return await self._conclude(made)
-        self._inspection = Inspection(decoder(action.body), case.index)
+        assembled = action.assembly is not None and action.assembly.part is not None
+        self._inspection = Inspection(decoder(action.body), case.index, piece=assembled)
         self._state = State.INSPECTING
         return Inspect(_hold(worst))
 
@@ -214,6 +215,9 @@ class Judgement:
         """The whole body is known: judge it, together with what was sent of the same object before."""
         about, case = self._certain(), self._case
         content, place, assembly = inspection.result(), about.action.destination, about.action.assembly
+        if content.state is ContentState.CLEAN and not case.index.ready:
+            # Nothing was found, but not all protected files are known yet: that is not the same as nothing there.
+            return await self._fail(Cause("index-not-ready"), content)
         if place is None or assembly is None or assembly.part is None:
             return await self._decide_now(content)
         piece = Piece(assembly.part, content, inspection.edges())

@@ -1,0 +1,1 @@
+"""The figures of docs/benchmarks.md: the peers side by side in one run."""
