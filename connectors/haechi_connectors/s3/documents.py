@@ -1,0 +1,237 @@
+"""What small control documents say: ACLs, policies, replication and the rest, read for who gains access or copies.
+
+XML by ``defusedxml`` (no DTD, no entities), JSON by the standard library with repeated names refused. A document that
+cannot be understood leaves ``public`` unknown, with the cause ``document-unreadable``. Never raises.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+from haechi.domain.facts import Known, Unknown
+from haechi.domain.upload import Action, ExposureChange
+
+from haechi_connectors.s3.details import PUBLIC_GROUPS
+
+NOT_READ = "not-read"
+UNREADABLE = "document-unreadable"
+LARGEST = 1 << 20
+"""Bytes; S3's own bounds are lower for every document that is read here."""
+BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+
+
+class _UnreadableError(Exception):
+    """The document does not say what its operation needs."""
+
+
+def completed(action: Action, document: bytes) -> Action:
+    """The action with what its document says."""
+    if action.operation == "CreateBucket":
+        return _created(action, document)
+    if action.operation == "CreateAccessPoint":
+        action = _access_point(action, document)
+    return replace(action, exposures=tuple(c for change in action.exposures for c in _change(change, document)))
+
+
+def _change(change: ExposureChange, document: bytes) -> Iterable[ExposureChange]:
+    if change.public != Unknown(NOT_READ):
+        return (change,)
+    try:
+        return (_reader(change)(change, document),)
+    except (_UnreadableError, ParseError, DefusedXmlException, ValueError, LookupError, RecursionError):
+        return (replace(change, public=Unknown(UNREADABLE)),)
+
+
+def _reader(change: ExposureChange) -> Callable[[ExposureChange, bytes], ExposureChange]:
+    return READERS.get((change.aspect, change.value)) or READERS.get((change.aspect, "")) or _listed()
+
+
+def _tree(document: bytes) -> Element:
+    if not 0 < len(document) <= LARGEST:
+        raise _UnreadableError
+    root: Element = fromstring(document, forbid_dtd=True)
+    for element in root.iter():
+        if isinstance(element.tag, str):
+            element.tag = element.tag.rpartition("}")[2]
+    return root
+
+
+def _texts(root: Element, *names: str) -> tuple[str, ...]:
+    """The text of every element with one of these names, in order, each once."""
+    found = ((element.text or "").strip() for element in root.iter() if element.tag in names)
+    return tuple(dict.fromkeys(text for text in found if text))
+
+
+def _listed(*targets: str, value: tuple[str, ...] = ()) -> Callable[[ExposureChange, bytes], ExposureChange]:
+    """A reader for documents that open nothing to everyone, and name targets in elements of these names."""
+
+    def read(change: ExposureChange, document: bytes) -> ExposureChange:
+        root = _tree(document)
+        said = ",".join(_texts(root, *value)) if value else ""
+        named = ":".join(part for part in (change.value, said) if part)
+        return replace(change, value=named, public=_grants_public(root), targets=_texts(root, *targets))
+
+    return read
+
+
+def _grants_public(root: Element) -> bool:
+    canned = _texts(root, "CannedAccessControlList", "CannedACL")
+    return any(uri in PUBLIC_GROUPS for uri in _texts(root, "URI")) or any(acl.startswith("public") for acl in canned)
+
+
+def _acl(change: ExposureChange, document: bytes) -> ExposureChange:
+    root = _tree(document)
+    if root.tag != "AccessControlPolicy":
+        raise _UnreadableError
+    targets = _grantees(root)
+    permissions = ",".join(_texts(root, "Permission"))
+    return replace(change, value=permissions, public=any(t in PUBLIC_GROUPS for t in targets), targets=targets)
+
+
+def _grantees(root: Element) -> tuple[str, ...]:
+    found: list[str] = []
+    for grantee in root.iter("Grantee"):
+        found.extend(_texts(grantee, "URI", "ID", "EmailAddress"))
+    return tuple(dict.fromkeys(found))
+
+
+def _public_access_block(change: ExposureChange, document: bytes) -> ExposureChange:
+    root = _tree(document)
+    if root.tag != "PublicAccessBlockConfiguration":
+        raise _UnreadableError
+    lacking = [name for name in BLOCKS if _texts(root, name) != ("true",)]
+    said = ",".join(f"-{name}" for name in lacking) or "all"
+    return replace(change, value=said, public=bool(lacking))
+
+
+def _logging(change: ExposureChange, document: bytes) -> ExposureChange:
+    root = _tree(document)
+    targets = _texts(root, "TargetBucket")
+    return replace(change, value="on" if targets else "off", public=_grants_public(root), targets=targets)
+
+
+def _policy(change: ExposureChange, document: bytes) -> ExposureChange:
+    """A policy in JSON, or the control API's XML around one."""
+    if not 0 < len(document) <= LARGEST:
+        raise _UnreadableError
+    text = document
+    if document.lstrip()[:1] == b"<":
+        inner = _texts(_tree(document), "Policy")
+        if len(inner) != 1:
+            raise _UnreadableError
+        text = inner[0].encode()
+    policy = json.loads(text, object_pairs_hook=_distinct)
+    public, targets = _policy_effect(policy)
+    return replace(change, public=public, targets=targets)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object by lower-case names. Two readers may take different ones of a repeated name: refused."""
+    made = {name.lower(): value for name, value in pairs}
+    if len(made) != len(pairs):
+        raise _UnreadableError
+    return made
+
+
+def _policy_effect(policy: object) -> tuple[Known[bool], tuple[str, ...]]:
+    """Whether anyone at all is allowed something, and who is named.
+
+    Everyone under a condition is unknown: whether the condition names someone is the provider's to evaluate.
+    """
+    if not isinstance(policy, Mapping) or "statement" not in policy:
+        raise _UnreadableError
+    statements = policy["statement"]
+    public: Known[bool] = False
+    targets: dict[str, None] = {}
+    for statement in statements if isinstance(statements, list) else [statements]:
+        if not isinstance(statement, Mapping) or statement.get("effect") not in ("Allow", "Deny"):
+            raise _UnreadableError
+        if statement["effect"] == "Deny":
+            continue
+        principals = _principals(statement)
+        targets.update(dict.fromkeys(principals))
+        if "*" not in principals:
+            continue
+        if not statement.get("condition"):
+            public = True
+        elif public is not True:
+            public = Unknown("conditional-policy")
+    return public, tuple(targets)
+
+
+def _principals(statement: Mapping[str, Any]) -> list[str]:
+    if "notprincipal" in statement:
+        return ["*"]
+    named = statement.get("principal")
+    if isinstance(named, str):
+        return [named]
+    if not isinstance(named, Mapping):
+        raise _UnreadableError
+    found: list[str] = []
+    for value in named.values():
+        for item in value if isinstance(value, list) else [value]:
+            if not isinstance(item, str):
+                raise _UnreadableError
+            found.append(item)
+    return ["*" if "*" in item.split(":")[-1:] else item for item in found]
+
+
+def _created(action: Action, document: bytes) -> Action:
+    """A new bucket's region stands in its document; in none, it is us-east-1 or the host's."""
+    try:
+        regions = _texts(_tree(document), "LocationConstraint")
+    except (_UnreadableError, ParseError, DefusedXmlException, ValueError, LookupError):
+        regions = ()
+    if len(regions) != 1 or action.destination is None:
+        return action
+    region = {"EU": "eu-west-1"}.get(regions[0], regions[0])
+    return replace(action, destination=replace(action.destination, region=region))
+
+
+def _access_point(action: Action, document: bytes) -> Action:
+    try:
+        buckets = _texts(_tree(document), "Bucket")
+    except (_UnreadableError, ParseError, DefusedXmlException, ValueError, LookupError):
+        return action
+    if len(buckets) != 1 or action.destination is None:
+        return action
+    return replace(action, destination=replace(action.destination, container=buckets[0]))
+
+
+READERS: Mapping[tuple[str, str], Callable[[ExposureChange, bytes], ExposureChange]] = {
+    ("acl", ""): _acl,
+    ("policy", ""): _policy,
+    ("access-point-policy", ""): _policy,
+    ("access-point-policy", "multi-region"): _policy,
+    ("access-point-policy", "created"): _listed("Bucket", "BucketAccountId", "VpcId"),
+    ("access-point-policy", "scope"): _listed("Prefix", value=("Permission",)),
+    ("access-point-policy", "object-lambda"): _listed("SupportingAccessPoint", "FunctionArn"),
+    ("public-access-block", ""): _public_access_block,
+    ("replication", ""): _listed("Bucket", "Account", "ReplicaKmsKeyID", value=("Status",)),
+    ("replication", "multi-region"): _listed("Bucket", "BucketAccountId"),
+    ("replication", "multi-region-routes"): _listed("Bucket", "Region"),
+    ("website", ""): _listed("HostName"),
+    ("acceleration", ""): _listed(value=("Status",)),
+    ("ownership", ""): _listed(value=("ObjectOwnership",)),
+    ("encryption", ""): _listed("KMSMasterKeyID", "KMSKeyArn", value=("SSEAlgorithm",)),
+    ("inventory", ""): _listed("Bucket", "AccountId", "Account", "KeyId", "Arn", "TableBucketArn"),
+    ("cors", ""): _listed("AllowedOrigin", value=("AllowedMethod",)),
+    ("logging", ""): _logging,
+    ("versioning", ""): _listed(value=("Status", "MfaDelete")),
+    ("lifecycle", ""): _listed(value=("StorageClass",)),
+    ("other", "notification"): _listed("Topic", "Queue", "CloudFunction", "TopicArn", "QueueArn"),
+    ("other", "restore"): _listed("BucketName", "KMSKeyId"),
+    ("other", "abac"): _listed(value=("Status",)),
+    ("other", "job"): _listed("TargetResource", "FunctionArn", "Bucket", "Arn", value=()),
+    ("other", "job-status"): _listed(),
+    ("other", "access-grant"): _listed(
+        "GranteeIdentifier", "LocationScope", "IAMRoleArn", "S3SubPrefix", value=("Permission",)
+    ),
+}
+"""How to read each aspect's document, by aspect and the operation's value for it."""
