@@ -20,8 +20,10 @@ from haechi.domain.actor import Actor
 from haechi.domain.content import Content, ContentState, Match, MatchHow
 from haechi.domain.decision import Cause, Decision, decide
 from haechi.domain.destination import Destination, KeyFacts
+from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON, Unknown
 from haechi.domain.policy import policy_input
+from haechi.domain.tags import Funding, Grade, Tag
 from haechi.domain.upload import Action, ActionKind, Location
 from haechi.ports.clock import Clock
 from haechi.ports.destinations import Destinations, Keys
@@ -32,6 +34,9 @@ from haechi.ports.registry import Registry
 CACHE_SECONDS = 30.0
 """How long a verdict on unrecognised content may be reused; a limit of this project's choosing."""
 CACHE_ENTRIES = 4096
+
+UNDETERMINED = Tag("OFFICIAL-PENDING", Grade.A, Funding.UNKNOWN)
+"""What an uninspected body may carry while no tag at all is known yet: material that waits for determination (R01)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +98,8 @@ class Assessor:
         """What a body that nobody looked into may carry: the strictest tags of all protected content, in the clear."""
         if self.index.empty:
             return Content(ContentState.NOT_INSPECTED)
-        match = Match("*", "", self.index.worst_tags(), MatchHow.WORST_CASE)
+        tags = self.index.worst_tags() or (UNDETERMINED,)
+        match = Match("*", "", tags, MatchHow.WORST_CASE)
         return Content(ContentState.MATCHED, (match,))
 
     async def assess(self, about: Circumstances, content: Content) -> Assessment:
@@ -143,7 +149,10 @@ class Assessor:
         """Only what was read whole, or what a machine without any protected content sends, is known to be harmless."""
         if content.state is ContentState.MATCHED or not self.index.ready:
             return True
-        return content.state is not ContentState.CLEAN and not self.index.empty
+        try:
+            return content.state is not ContentState.CLEAN and not self.index.empty
+        except HaechiError:
+            return True
 
     async def _request_key(self, action: Action) -> KeyFacts | Unknown | None:
         """Facts of the key that the request itself names; None where it names none."""

@@ -113,20 +113,10 @@ class Judgement:
         self._about = Circumstances(action, actor, request.scheme, request.host, consistent)
         if not consistent:
             return await self._decide_now(Content(ContentState.NOT_INSPECTED))
-        match action.kind:
-            case ActionKind.UPLOAD:
-                return await self._head_of_upload(action)
-            case ActionKind.ASSEMBLE:
-                return await self._guarded(self._assembled(action))
-            case ActionKind.COPY:
-                return await self._guarded(self._copied(action))
-            case ActionKind.PREPARE:
-                case.preparations.note(action)
-                return await self._decide_now(Content(ContentState.CLEAN))
-            case ActionKind.EXPOSE:
-                return await self._head_of_exposure(action)
-            case _:
-                return await self._decide_now(case.assessor.worst_case())
+        try:
+            return await self._judge_head(action)
+        except HaechiError as error:
+            return await self._fail(_cause_of(error), Content(ContentState.NOT_INSPECTED))
 
     async def piece(self, data: bytes | memoryview, last: bool) -> Verdict:
         """Judge the next bytes of the body."""
@@ -154,6 +144,23 @@ class Judgement:
             with contextlib.suppress(HaechiError):
                 await self._case.recorder.broken_off(self._new_id(), about, cause, self._case.clock.now())
 
+    async def _judge_head(self, action: Action) -> Forward | Inspect | Refuse:
+        case = self._case
+        match action.kind:
+            case ActionKind.UPLOAD:
+                return await self._head_of_upload(action)
+            case ActionKind.ASSEMBLE:
+                return await self._assembled(action)
+            case ActionKind.COPY:
+                return await self._copied(action)
+            case ActionKind.PREPARE:
+                case.preparations.note(action)
+                return await self._decide_now(Content(ContentState.CLEAN))
+            case ActionKind.EXPOSE:
+                return await self._head_of_exposure(action)
+            case _:
+                return await self._decide_now(case.assessor.worst_case())
+
     # --- heads --------------------------------------------------------------------------------------------------
 
     async def _head_of_upload(self, action: Action) -> Forward | Inspect | Refuse:
@@ -175,7 +182,7 @@ class Judgement:
         if action.body.framing is Framing.DOCUMENT and action.body.wire_length != 0:
             self._state = State.DOCUMENT
             return Inspect(Hold.WHOLE)
-        return await self._guarded(self._exposed(action))
+        return await self._exposed(action)
 
     # --- bodies -------------------------------------------------------------------------------------------------
 
@@ -192,7 +199,7 @@ class Judgement:
                 Cause("body-malformed", {"code": broken.code, "offset": broken.offset}), self._so_far()
             )
         except HaechiError as error:
-            return await self._fail(Cause(error.code.replace(".", "-")), self._so_far())
+            return await self._fail(_cause_of(error), self._so_far())
         if self._state is State.TRAILING:
             return await self._refuse_early(inspection) if grew else Forward()
         if last or inspection.complete:
@@ -292,7 +299,7 @@ class Judgement:
         try:
             return await step
         except HaechiError as error:
-            return await self._fail(Cause(error.code.replace(".", "-")), self._so_far())
+            return await self._fail(_cause_of(error), self._so_far())
 
     async def _decide_now(self, content: Content) -> Verdict:
         return await self._conclude(await self._case.assessor.assess(self._certain(), content))
@@ -333,7 +340,7 @@ class Judgement:
             self._state = State.DECIDED
             return Forward()
         self._state = State.REFUSED
-        cause = Cause(error.code.replace(".", "-"))
+        cause = _cause_of(error)
         decision = Decision(Effect.BLOCK, made.decision.findings, (*made.decision.causes, cause))
         return Refuse(self._reply(decision, self._new_id()))
 
@@ -387,6 +394,11 @@ class Judgement:
     def _reply(self, decision: Decision, decision_id: str) -> Reply:
         text = self._case.compose(decision, self._certain().action, decision_id)
         return self._connector.refusal(text, self._request)
+
+
+def _cause_of(error: HaechiError) -> Cause:
+    """Our own failure as a cause: its code, in the causes' spelling; its parameters are for the operations log."""
+    return Cause(error.code.replace(".", "-"))
 
 
 def _hold(worst: Assessment) -> Hold:
