@@ -33,10 +33,10 @@ table inet haechi {{
     counter https_forwarded {{ }}
     counter http_forwarded {{ }}
     counter quic_refused {{ }}
-    counter reset {{ }}
+    counter too_late {{ }}
 
     chain output_redirect {{
-        type nat hook output priority dstnat; policy accept;
+        type nat hook output priority -100; policy accept;
         meta skuid {uid} return
         oifname "lo" return
         tcp dport 443 counter name https_local redirect to :{https}
@@ -58,13 +58,13 @@ table inet haechi {{
         meta skuid {uid} accept
         oifname "lo" accept
         udp dport 443 counter name quic_refused reject with icmpx port-unreachable
-        tcp dport {{ 80, 443 }} counter name reset reject with tcp reset
+        tcp dport {{ 80, 443 }} counter name too_late reject with tcp reset
     }}
 
     chain forward_close {{
         type filter hook forward priority filter - 10; policy accept;
         udp dport 443 ct status & dnat == 0 counter name quic_refused reject with icmpx port-unreachable
-        tcp dport {{ 80, 443 }} ct status & dnat == 0 counter name reset reject with tcp reset
+        tcp dport {{ 80, 443 }} ct status & dnat == 0 counter name too_late reject with tcp reset
     }}
 
     chain input_guard {{
