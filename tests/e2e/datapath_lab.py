@@ -1,7 +1,8 @@
-"""A small laboratory for the data path: a recording TLS server under real host names, and a judge that follows a script."""
+"""A small laboratory for the data path: a recording server under real host names, a judge that follows a script."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
 import hashlib
@@ -17,7 +18,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-
 from haechi.domain.names import names_agree
 from haechi.domain.scope import Scope, ScopeMode
 from haechi.domain.upload import Request
@@ -168,8 +168,7 @@ def _server_context(folder: Path, names: list[str], ca_file: Path) -> ssl.SSLCon
     ca_file.write_bytes(ca.public_bytes(pem))
     pair = folder / "sink.pem"
     pair.write_bytes(
-        leaf.public_bytes(pem)
-        + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        leaf.public_bytes(pem) + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair)
@@ -236,18 +235,43 @@ SCOPE = Scope(ScopeMode.CLOUD, ("*.amazonaws.com",))
 @contextlib.asynccontextmanager
 async def laboratory(folder: Path, judge: object, sink: RecordingServer, **settings) -> AsyncIterator[DataPath]:
     """A running data path whose hosts are all served by the recording server."""
-    scope = settings.pop("scope", SCOPE)
+    scope, authority = settings.pop("scope", SCOPE), settings.pop("authority", None)
     hosts = settings.pop(
         "hosts",
         tuple(HostOverride(name, "127.0.0.1", sink.port) for name in ("*.amazonaws.com", INNOCENT, OTHER)),
     )
     options = {"linger_s": 3.0, "extra_roots": (sink.ca,) if sink.ca.exists() else ()} | settings
     made = DataPathSettings(scope, hosts=hosts, **options)
-    path = DataPath(
-        made, judge, Authority.create(folder / "authority", scope), folder / "run", structlog.get_logger("lab")
-    )
+    authority = authority or Authority.create(folder / "authority", scope)
+    path = DataPath(made, judge, authority, folder / "run", structlog.get_logger("lab"))
     await path.start()
     try:
         yield path
     finally:
         await path.stop()
+
+
+async def run(*command: str, **more) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(*command, stdout=-1, stderr=-2, **more)
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode, out.decode("utf-8", "replace")
+
+
+async def connected(path, host=SEOUL, sni=None, connect=None, verify=True):
+    """A raw HTTP/1.1 client through the proxy, over TLS. ``sni=""`` sends none."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", path.proxy_port)
+    target = connect or f"{host}:443"
+    writer.write(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+    assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+    context = ssl.create_default_context(cafile=str(path.bundle))
+    if not verify:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    await writer.start_tls(context, server_hostname=host if sni is None else sni)
+    return reader, writer
+
+
+async def answer(reader) -> bytes:
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+    lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")]
+    length = int(lengths[0]) if lengths else 0
+    return head + await asyncio.wait_for(reader.readexactly(length), 20)

@@ -1,8 +1,8 @@
 """Which connections are judged and which are tunnelled: signed policy data, applied without I/O.
 
 Theory. A connection names its goal up to three times: the CONNECT target, the TLS server name, and (once TLS is ended)
-the Host. What is in scope is judged. What is out of scope in every name is a tunnel, and goes where its server name says, so
-that lying about it gains nothing. Names that disagree are refused. What names nothing is judged as unknown.
+the Host. What is in scope is judged. What is out of scope in every name is a tunnel, and goes where its server name
+says, so that lying about it gains nothing. Names that disagree are refused. What names nothing is judged as unknown.
 
 ==============================  =====================
 names                           classification

@@ -3,8 +3,8 @@
 Theory. Clients trust the root alone. It signs one intermediate and its key is then destroyed (or kept, if so asked).
 The intermediate's name constraints are the scope, on a certificate that is not itself the trust anchor, because Java
 ignores constraints on anchors. Nothing is minted out of scope, constraint or not. A certificate is replaced before it
-ends: leaves from the intermediate, the intermediate from a kept root, and where the root's key is gone, both anew; whoever
-hands out the trust bundle asks ``root_pem`` again.
+ends: leaves from the intermediate, the intermediate from a kept root, and where the root's key is gone, both anew;
+whoever hands out the trust bundle asks ``root_pem`` again.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Lifetimes:
 
 @dataclass(frozen=True, slots=True)
 class LeafPair:
-    """A host's certificate with the intermediate behind it, and its key; both PEM. ``renew_at`` is when to ask again."""
+    """A host's certificate with the intermediate behind it, and its key; both PEM. From ``renew_at`` on, ask again."""
 
     host: str
     chain: bytes
@@ -176,9 +176,7 @@ class Authority:
             .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
-            )
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         chain = leaf.public_bytes(Encoding.PEM) + self.intermediate_pem

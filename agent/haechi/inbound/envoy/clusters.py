@@ -1,8 +1,8 @@
 """Where Envoy may connect to: the real hosts, overridden hosts, a company's proxy, the agent. Pure.
 
 Theory. Every upstream certificate is verified for the name that the request carries (``auto_sni``,
-``auto_san_validation``), also where the address is overridden or a company proxy stands between. Behind a company proxy,
-TLS to the real host runs inside an internal connection whose server name becomes the CONNECT target.
+``auto_san_validation``), also where the address is overridden or a company proxy stands between. Behind a company
+proxy, TLS to the real host runs inside an internal connection whose server name becomes the CONNECT target.
 """
 
 from __future__ import annotations
@@ -63,9 +63,7 @@ def internal(name: str, listener: str) -> Config:
         "transport_socket": typed(
             "envoy.transport_sockets.internal_upstream",
             "transport_sockets.internal_upstream.v3.InternalUpstreamTransport",
-            transport_socket=typed(
-                "envoy.transport_sockets.raw_buffer", "transport_sockets.raw_buffer.v3.RawBuffer"
-            ),
+            transport_socket=typed("envoy.transport_sockets.raw_buffer", "transport_sockets.raw_buffer.v3.RawBuffer"),
         ),
     }
 
@@ -148,7 +146,7 @@ def _breakers(settings: DataPathSettings) -> Config:
 
 
 def _http(*, names: bool) -> Config:
-    http1 = {"header_key_format": preserve_case()}
+    http1 = {"header_key_format": preserve_case(), "enable_trailers": True}
     options: Config = {"@type": EXTENSION + "upstreams.http.v3.HttpProtocolOptions"}
     if names:
         options |= {
@@ -166,5 +164,3 @@ def _tls(roots: str) -> Config:
         "transport_sockets.tls.v3.UpstreamTlsContext",
         common_tls_context={"validation_context": {"trusted_ca": {"filename": roots}}},
     )
-
-

@@ -2,8 +2,8 @@
 
 Theory. Two ext_proc filters stand in a row, because a body mode that is chosen in the answer to the head lets the head
 go. *judge* sees the head of every request and may switch its body to STREAMED. *hold* is off until *judge* marks the
-request with a one-time token; then it takes head, body and trailers (FULL_DUPLEX_STREAMED) and gives nothing back before
-the judge released the last piece.
+request with a one-time token; then it takes head, body and trailers (FULL_DUPLEX_STREAMED) and gives nothing back
+before the judge released the last piece.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROLE = "haechi-role"
 SOURCE_STATE = "haechi.source"
 CONNECT_STATE = "haechi.connect"
 UNANSWERED_STATUS = 510
-"""What Envoy answers inside when no judge did; the local reply turns it into the provider's shape. A judge never sends it."""
+"""Envoy's answer when no judge did, turned into the provider's shape by the local reply. A judge never sends it."""
 
 ATTRIBUTES = (
     f"filter_state['{SOURCE_STATE}']",
@@ -32,11 +32,11 @@ ATTRIBUTES = (
 )
 
 
-def manager(name: str, filters: list[Config], virtual_hosts: list[Config], settings: DataPathSettings, **more: object) -> Config:
+def manager(
+    name: str, filters: list[Config], virtual_hosts: list[Config], settings: DataPathSettings, **more: object
+) -> Config:
     """An HTTP connection manager that passes requests on as they came."""
-    router = typed(
-        "envoy.filters.http.router", "filters.http.router.v3.Router", suppress_envoy_headers=True
-    )
+    router = typed("envoy.filters.http.router", "filters.http.router.v3.Router", suppress_envoy_headers=True)
     http1 = {"accept_http_10": True, "header_key_format": preserve_case(), "enable_trailers": True}
     fields: Config = {
         "stat_prefix": name,
@@ -160,11 +160,15 @@ def _asking(name: str, way: str, role: str, mode: Config, settings: DataPathSett
 
 
 def _refusal(reply: Unanswered) -> Config:
-    unanswered: Config = {
-        "status_code_filter": {
-            "comparison": {"op": "EQ", "value": {"default_value": UNANSWERED_STATUS, "runtime_key": "haechi.unanswered"}}
-        }
-    }
+    status = {"default_value": UNANSWERED_STATUS, "runtime_key": "haechi.unanswered"}
+    failed: Config = {"status_code_filter": {"comparison": {"op": "EQ", "value": status}}}
+    # A judge that is late gives 504, whatever ``status_on_error`` says.
+    late = typed(
+        "envoy.access_loggers.extension_filters.cel",
+        "access_loggers.filters.cel.v3.ExpressionFilter",
+        expression="response.code == 504 && response.code_details.startsWith('ext_proc')",
+    )
+    unanswered: Config = {"or_filter": {"filters": [failed, {"extension_filter": late}]}}
     if reply.hosts:
         header = {"name": ":authority", "string_match": {"safe_regex": {"regex": reply.hosts}}}
         unanswered = {"and_filter": {"filters": [unanswered, {"header_filter": {"header": header}}]}}
@@ -176,5 +180,3 @@ def _refusal(reply: Unanswered) -> Config:
             "content_type": reply.content_type,
         },
     }
-
-

@@ -1,8 +1,8 @@
 """The ways in, all on loopback: ``proxy`` (CONNECT and absolute-form), ``redirect`` for TLS and for plain HTTP. Pure.
 
 Theory. ``proxy`` ends CONNECT and hands the tunnel to an internal listener, with the client's address and the CONNECT
-target as filter state: names in scope and literal addresses to ``judged``, which ends TLS whatever the server name says;
-all other names to ``peeked``, which reads the server name. There, and on ``redirect``:
+target as filter state: names in scope and literal addresses to ``judged``, which ends TLS whatever the server name
+says; all other names to ``peeked``, which reads the server name. There, and on ``redirect``:
 
 ==========================  ====================================================================
 server name                 what happens
@@ -23,8 +23,16 @@ from haechi.domain.scope import ScopeMode
 from haechi.inbound.envoy import clusters
 from haechi.inbound.envoy.authority import UNNAMED
 from haechi.inbound.envoy.extensions import Config, duration, preserve_case, remember, socket_address, typed
-from haechi.inbound.envoy.http import CONNECT_STATE, HOLD_FILTER, JUDGE_FILTER, SOURCE_STATE, judged, judged_filters
-from haechi.inbound.envoy.http import judged_hosts, manager
+from haechi.inbound.envoy.http import (
+    CONNECT_STATE,
+    HOLD_FILTER,
+    JUDGE_FILTER,
+    SOURCE_STATE,
+    judged,
+    judged_filters,
+    judged_hosts,
+    manager,
+)
 from haechi.inbound.envoy.settings import DataPathSettings
 
 JUDGED = "judged"
@@ -34,6 +42,8 @@ _NAME_STATE = "haechi.name"
 _PORT_STATE = "envoy.upstream.dynamic_port"
 _PARTS = "haechi.connect"
 _ADDRESS = r"^(\[.*\]|[0-9.]+|0[xX][0-9a-fA-F.xX]+)(:[0-9]+)?$"
+# No trailing dot (another spelling of a name in scope) and no number at the end (an address in some spelling).
+_NAME = r"([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)*[a-z]([a-z0-9-]*[a-z0-9])?"
 _OFF = "type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute"
 
 
@@ -185,9 +195,7 @@ def _internal(name: str, settings: DataPathSettings, chains: list[Config]) -> Co
         "per_connection_buffer_limit_bytes": settings.buffer_bytes,
         "listener_filters": [
             *_inspectors(),
-            typed(
-                "envoy.filters.listener.http_inspector", "filters.listener.http_inspector.v3.HttpInspector"
-            ),
+            typed("envoy.filters.listener.http_inspector", "filters.listener.http_inspector.v3.HttpInspector"),
         ],
         "filter_chains": chains,
     }
@@ -278,11 +286,14 @@ def _tunnel(settings: DataPathSettings, name: str, way: str, cluster: str, names
 
 
 def _named_tunnels_only(*, agree: bool) -> Config:
-    """Closes a tunnel without a server name, and one whose CONNECT named another."""
-    some_name = {"requested_server_name": {"safe_regex": {"regex": ".+"}}}
+    """Closes a tunnel without a plain server name, and one whose CONNECT named another."""
+    some_name = {"requested_server_name": {"safe_regex": {"regex": _NAME}}}
     policy: Config = {"permissions": [some_name], "principals": [{"any": True}]}
     if agree:
-        policy["condition"] = _call("_==_", _index("filter_state", _NAME_STATE), _server_name())
+        # Filter state is bytes to CEL; the server name comes in lower case already.
+        connected = _call("string", _index("filter_state", _NAME_STATE))
+        policy["condition"] = _call("_==_", _call("lowerAscii", target=connected), _server_name())
+        policy["cel_config"] = {"enable_string_conversion": True, "enable_string_functions": True}
     return typed(
         "envoy.filters.network.rbac",
         "filters.network.rbac.v3.RBAC",
@@ -291,8 +302,9 @@ def _named_tunnels_only(*, agree: bool) -> Config:
     )
 
 
-def _call(function: str, *args: Config) -> Config:
-    return {"call_expr": {"function": function, "args": list(args)}}
+def _call(function: str, *args: Config, target: Config | None = None) -> Config:
+    on = {"target": target} if target else {}
+    return {"call_expr": {"function": function, "args": list(args), **on}}
 
 
 def _index(name: str, key: str) -> Config:

@@ -30,7 +30,8 @@ _STREAMED = _MODE(
 
 
 def _made(**fields: object) -> bytes:
-    return ext_proc.ProcessingResponse(**fields).SerializeToString()  # type: ignore[arg-type]
+    message: bytes = ext_proc.ProcessingResponse(**fields).SerializeToString()
+    return message
 
 
 HEAD_PASSES = _made(request_headers=ext_proc.HeadersResponse())
@@ -53,7 +54,7 @@ class Piece:
 
 
 def piece_of(message: bytes) -> Piece | None:
-    """The piece of a body message; None when the message is something else. Raises ``ValueError`` when it is cut short."""
+    """The piece of a body message; None for any other message. Raises ``ValueError`` when it is cut short."""
     if not message or message[0] != _REQUEST_BODY:
         return None
     length, at = _varint(message, 1)
@@ -145,7 +146,7 @@ def refusal(reply: Reply) -> bytes:
     ]
     return _made(
         immediate_response=ext_proc.ImmediateResponse(
-            status={"code": reply.status},  # type: ignore[arg-type]
+            status={"code": reply.status},
             headers=ext_proc.HeaderMutation(set_headers=headers),
             body=reply.body,
             details="haechi_refused",

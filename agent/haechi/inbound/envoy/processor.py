@@ -1,8 +1,8 @@
 """Translates between Envoy (ext_proc) and the judge: one stream a request, two for one whose body is held whole.
 
 Theory. Envoy reads a stream that the server ends *well* as "no more to say" and lets the rest of the request pass. So a
-stream is ended well only after the last piece was answered; every other way out (an error here, a shutdown, a message out
-of turn) ends it with an error, which Envoy answers with a refusal.
+stream is ended well only after the last piece was answered; every other way out (an error here, a shutdown, a message
+out of turn) ends it with an error, which Envoy answers with a refusal.
 
 =============  ==========================  ======================================================
 judge's head   answer to Envoy             then

@@ -55,9 +55,9 @@ class DataPathSettings:
     """Settings of the data path. Ports of 0 mean: a free one for ``proxy_port``, none for the redirect ports.
 
     ``buffer_bytes`` bounds what Envoy holds of one direction of one connection, and with it the size of a piece.
-    ``piece_bytes``: how much of a piece the judge is given at once. ``spool_bytes`` bounds a body held whole.
-    ``judge_timeout_s``: how long Envoy waits for an answer. ``linger_s``: how long Envoy goes on refusing after its
-    agent died. ``max_names`` bounds the certificates kept at once.
+    ``spool_bytes`` bounds what all bodies held whole may take together, in ``spool_dir`` (by default the runtime
+    folder). ``judge_timeout_s``: how long Envoy waits for an answer. ``linger_s``: how long Envoy goes on refusing
+    after its agent died. ``max_names`` bounds the certificates kept at once.
     """
 
     scope: Scope
@@ -70,7 +70,7 @@ class DataPathSettings:
     upstream_proxy: UpstreamProxy | None = None
     extra_roots: tuple[Path, ...] = ()
     concurrency: int = 1
-    buffer_bytes: int = 1 << 20
+    buffer_bytes: int = 256 << 10
     spool_bytes: int = 2 << 30
     spool_dir: Path | None = None
     judge_timeout_s: float = 20.0

@@ -1,8 +1,8 @@
 """Starts Envoy, watches it, starts it again, and stops it with the agent. Knows nothing of what Envoy is told to do.
 
 Theory. Envoy outlives an agent that died for a bounded time, so that clients read a refusal instead of a closed port: a
-*minder*, a shell that waits for the agent's pipe to close, ends it after ``linger_s``. The next agent ends an Envoy that
-it finds left behind (by pid and start time) before it starts its own.
+*minder*, a shell that waits for the agent's pipe to close, ends it after ``linger_s``. The next agent ends an Envoy
+that it finds left behind (by pid and start time) before it starts its own.
 
 states: STOPPED → STARTING → READY → (death) → WAITING → STARTING …; ``stop`` leads back to STOPPED from everywhere.
 """
@@ -27,7 +27,9 @@ import structlog
 from haechi.domain.errors import HaechiError
 from haechi.inbound.envoy.authority import write_private
 
-_LINE = re.compile(r"\[(?P<level>trace|debug|info|warning|error|critical)\]\[(?P<part>[^\]]*)\] ?(?:\[[^\]]*\] ?)?(?P<text>.*)")
+_LINE = re.compile(
+    r"\[(?P<level>trace|debug|info|warning|error|critical)\]\[(?P<part>[^\]]*)\] ?(?:\[[^\]]*\] ?)?(?P<text>.*)"
+)
 _BACKOFF = (0.05, 0.2, 0.5, 1.0, 2.0)
 _STEADY_S = 30.0
 _STOP_S = 5.0

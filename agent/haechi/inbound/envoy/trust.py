@@ -35,7 +35,7 @@ def system_roots(places: Iterable[str] = _PLACES) -> Path:
 
 
 def write_bundle(path: Path, system: Path, extra: Iterable[Path], *own: bytes) -> None:
-    """Write roots for others to read (0644). Raises ``HaechiError('datapath.bad-root')`` for a file without certificates."""
+    """Write roots for others to read (0644). Raises ``HaechiError('datapath.bad-root')``."""
     parts = [system.read_bytes(), *(read_roots(file) for file in extra), *own]
     write_private(path, b"\n".join(part.strip() for part in parts) + b"\n", mode=0o644)
 
