@@ -44,6 +44,7 @@ class RuleInfo:
     file: str = ""
     certainty: str = ""
     also: tuple[str, ...] = ()
+    description: str = ""
 
 
 def policy_input(

@@ -1,0 +1,178 @@
+"""A folder of policies: found, read, and taken for what it says before any engine sees it.
+
+Layout: ``data.yaml`` (the institution's choices), Rego modules in folders named like their packages,
+``rules/<id>/rule.rego`` with ``words.yaml`` beside it. ``*_test.rego`` and ``testing/`` are never loaded.
+Must not know: engines, processes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import blake3
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+import haechi
+from haechi.domain.decision import FailMode, Mode, Modes, Severity
+from haechi.domain.errors import HaechiError
+from haechi.domain.policy import RuleInfo
+from haechi.outbound.engine.metadata import package_of, rule_info
+
+MAX_FILES = 500
+MAX_BYTES = 4 * 1024 * 1024
+"""Bounds of what is read at all: a policy folder is small, and whoever can write it could otherwise exhaust us."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFolder:
+    """Policies as they were read. ``revision`` is ``blake3:<hex>`` over every file that can change a verdict or a word."""
+
+    path: Path
+    modules: tuple[tuple[str, str], ...]
+    data: Mapping[str, Any]
+    rules: Mapping[str, RuleInfo]
+    modes: Modes
+    revision: str
+    words: Mapping[str, Mapping[str, Any]]
+
+
+def locate(explicit: Path | str | None = None) -> Path:
+    """The folder of the policies: the setting ``policy.folder``, else the source tree's, else the installed one.
+
+    Raises ``HaechiError('policy.folder-missing')``.
+    """
+    if explicit:
+        candidates = [Path(explicit)]
+    else:
+        candidates = [
+            Path(haechi.__file__).resolve().parents[2] / "policies",
+            Path(sys.prefix) / "share" / "haechi" / "policies",
+        ]
+    for folder in candidates:
+        if (folder / "decision").is_dir():
+            return folder
+    raise HaechiError("policy.folder-missing", folders=", ".join(map(str, candidates)))
+
+
+def read(folder: Path) -> PolicyFolder:
+    """Read everything. Raises ``HaechiError``: ``policy.unreadable``, ``policy.invalid`` (file and why)."""
+    digest = blake3.blake3()
+    modules: list[tuple[str, str]] = []
+    rules: dict[str, RuleInfo] = {}
+    words: dict[str, Mapping[str, Any]] = {}
+    data: Mapping[str, Any] = {}
+    for name, text in _texts(folder):
+        digest.update(f"{name}\0{len(text.encode())}\0".encode() + text.encode())
+        if name == "data.yaml":
+            data = _mapping(name, text)
+        elif name.endswith("/words.yaml"):
+            words[name.split("/")[-2]] = _mapping(name, text)
+        elif name.endswith(".rego"):
+            modules.append((name, text))
+    severities = _choice(data, "severities")
+    for name, text in modules:
+        rule_id = _rule_id(name, text)
+        if rule_id:
+            title = words.get(rule_id, {}).get("title", {})
+            rules[rule_id] = _info(rule_id, name, text, title, severities)
+    if not rules:
+        raise HaechiError("policy.invalid", file=str(folder), why="no rules/<id>/rule.rego")
+    for rule_id in {*severities, *_choice(data, "modes").get("rules", {})} - set(rules):
+        raise HaechiError("policy.invalid", file="data.yaml", why=f"names a rule that does not exist: {rule_id}")
+    revision = f"blake3:{digest.hexdigest()}"
+    return PolicyFolder(folder, tuple(modules), data, rules, _modes(data), revision, words)
+
+
+def _texts(folder: Path) -> list[tuple[str, str]]:
+    """Every file that matters, by its path in the folder, ordered."""
+    found: list[tuple[str, str]] = []
+    total = 0
+    try:
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder).as_posix()
+            if not _matters(name):
+                continue
+            content = path.read_bytes()
+            total += len(content)
+            if len(found) >= MAX_FILES or total > MAX_BYTES:
+                raise HaechiError("policy.invalid", file=name, why=f"more than {MAX_FILES} files or {MAX_BYTES} bytes")
+            found.append((name, content.decode()))
+    except OSError as error:
+        raise HaechiError("policy.unreadable", folder=str(folder), why=error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        raise HaechiError("policy.invalid", file=name, why="not UTF-8") from error
+    return found
+
+
+def _matters(name: str) -> bool:
+    if name.startswith(("testing/", "cases/")):
+        return False
+    if name.endswith(".rego"):
+        return not name.endswith("_test.rego")
+    return name == "data.yaml" or (name.startswith("rules/") and name.endswith("/words.yaml"))
+
+
+def _rule_id(name: str, text: str) -> str:
+    """The rule a module is, or nothing. The folder is the package; a rule that says otherwise would never speak."""
+    parts = name.split("/")
+    package = package_of(text)
+    if parts[0] != "rules":
+        if package.startswith("haechi.rules"):
+            raise HaechiError("policy.invalid", file=name, why=f"{package} belongs under rules/")
+        return ""
+    if len(parts) != 3 or package != f"haechi.rules.{parts[1]}":
+        raise HaechiError("policy.invalid", file=name, why=f"its package is {package or 'missing'}, not its folder")
+    return parts[1] if parts[2] == "rule.rego" else ""
+
+
+def _info(
+    rule_id: str, name: str, text: str, title: Mapping[str, str], severities: Mapping[str, str]
+) -> RuleInfo:
+    try:
+        info = rule_info(rule_id, text, name, title)
+        chosen = Severity(severities[rule_id]) if rule_id in severities else info.severity
+    except ValueError as error:
+        raise HaechiError("policy.invalid", file=name, why=str(error)) from error
+    if chosen is info.severity:
+        return info
+    return RuleInfo(
+        info.id, info.requirement, info.basis, chosen, info.source, info.title, info.file, info.certainty, info.also,
+        info.description,
+    )  # fmt: skip
+
+
+def _modes(data: Mapping[str, Any]) -> Modes:
+    chosen = _choice(data, "modes")
+    try:
+        return Modes(
+            Mode(chosen.get("default", Mode.ENFORCE.value)),
+            {str(rule): Mode(mode) for rule, mode in chosen.get("rules", {}).items()},
+            FailMode(chosen.get("fail", FailMode.CLOSED.value)),
+        )
+    except (ValueError, AttributeError) as error:
+        raise HaechiError("policy.invalid", file="data.yaml", why=f"modes: {error}") from error
+
+
+def _choice(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    try:
+        value = data["choices"][name]["value"]
+    except (KeyError, TypeError) as error:
+        raise HaechiError("policy.invalid", file="data.yaml", why=f"choices.{name}.value is missing") from error
+    if not isinstance(value, Mapping):
+        raise HaechiError("policy.invalid", file="data.yaml", why=f"choices.{name}.value is not a mapping")
+    return value
+
+
+def _mapping(name: str, text: str) -> Mapping[str, Any]:
+    try:
+        loaded = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise HaechiError("policy.invalid", file=name, why=" ".join(str(error).split())) from error
+    if not isinstance(loaded, Mapping):
+        raise HaechiError("policy.invalid", file=name, why="not a mapping")
+    return loaded

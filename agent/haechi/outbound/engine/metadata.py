@@ -1,0 +1,69 @@
+"""Reads the METADATA comment of a rule. Python does it, because neither engine offers ``rego.metadata``.
+
+Knows the comment's form and nothing of engines or of where policies lie.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from io import StringIO
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from haechi.domain.decision import Basis, Severity
+from haechi.domain.policy import RuleInfo
+
+_PACKAGE = re.compile(r"^package\s+([A-Za-z0-9_.]+)\s*$", re.MULTILINE)
+
+
+def package_of(source: str) -> str:
+    """The package a module declares; empty where it declares none."""
+    found = _PACKAGE.search(source)
+    return found[1] if found else ""
+
+
+def rule_info(rule_id: str, source: str, file: str, title: Mapping[str, str]) -> RuleInfo:
+    """What the METADATA before the package line says. Raises ``ValueError`` where it is missing or incomplete."""
+    block = _block(source)
+    try:
+        read = YAML(typ="safe", pure=True).load(StringIO(block))
+    except YAMLError as error:
+        raise ValueError(f"METADATA is not YAML: {error}") from error
+    custom = read.get("custom") if isinstance(read, dict) else None
+    if not isinstance(custom, dict):
+        raise ValueError("METADATA has no custom section")
+    missing = [name for name in ("requirement", "basis", "severity", "source") if not isinstance(custom.get(name), str)]
+    if missing:
+        raise ValueError(f"METADATA lacks {', '.join(missing)}")
+    return RuleInfo(
+        rule_id,
+        custom["requirement"],
+        Basis(custom["basis"]),
+        Severity(custom["severity"]),
+        custom["source"].strip(),
+        dict(title) or {"en": str(read.get("title", rule_id))},
+        file,
+        str(custom.get("certainty", "")),
+        tuple(str(other) for other in custom.get("also", ())),
+        str(read.get("description", "")).strip(),
+    )
+
+
+def _block(source: str) -> str:
+    """The comment lines after ``# METADATA`` that belong to the package, without their ``# ``."""
+    lines: list[str] = []
+    inside = False
+    for line in source.splitlines():
+        if line.rstrip() == "# METADATA":
+            inside, lines = True, []
+        elif line.startswith("package "):
+            break
+        elif inside and line.startswith("#"):
+            lines.append(line[2:] if line.startswith("# ") else line[1:])
+        else:
+            inside = False
+    if not lines:
+        raise ValueError("no METADATA before the package line")
+    return "\n".join(lines)

@@ -1,0 +1,295 @@
+"""The policy engine behind a process boundary: a crash or a hang becomes a cause, never a wrong verdict.
+
+Theory. One worker process at a time. Every question has an id and a deadline; answers come in order. A worker that is
+silent for ``hang`` seconds, or whose channel closes, is killed, everything asked of it fails as ``engine-crashed``, and
+a new one is started, sooner or later by how often that happened. New policies are loaded into a new worker, and
+only when it is ready do questions go there.
+
+Must not know: Rego, the engine itself (only the worker imports it), what a decision is made of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from haechi.domain.decision import Cause, Modes
+from haechi.domain.errors import HaechiError
+from haechi.domain.facts import JSON
+from haechi.domain.policy import RuleInfo, findings_from
+from haechi.outbound.engine.folder import PolicyFolder, read
+from haechi.outbound.engine.frames import HEAD, MAX_BODY, SECONDS, Kind, frame
+from haechi.outbound.engine.probe import probe_input
+from haechi.outbound.engine.rulebook import RuleBook
+from haechi.ports.engine import Answered
+
+_log = structlog.get_logger(__name__)
+
+READY_SECONDS = 10.0
+"""How long a worker may take to load policies before it counts as failed."""
+MAX_PENDING = 1024
+"""Questions that may wait at once; more are ``engine-late`` at once, because they would be."""
+_BACKOFF = (0.0, 0.1, 0.25, 0.5, 1.0)
+"""Seconds before the n-th restart in a row; the last repeats. A worker that lived 30 s starts the count anew."""
+
+
+class _Worker:
+    """One process and the questions it was asked."""
+
+    def __init__(self, process: subprocess.Popen[bytes], writer: asyncio.StreamWriter) -> None:
+        self.process = process
+        self.writer = writer
+        self.pending: dict[int, asyncio.Future[tuple[Kind, bytes]]] = {}
+        self.gone = asyncio.Event()
+        self.heard = time.monotonic()
+        self.born = time.monotonic()
+        self._number = 0
+        self.reading: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(cls) -> _Worker:
+        """A new process with its channel; nothing is loaded yet."""
+        ours, theirs = socket.socketpair()
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "haechi.outbound.engine.worker", str(theirs.fileno()), str(os.getpid())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        reader, writer = await asyncio.open_connection(sock=ours)
+        worker = cls(process, writer)
+        worker.reading = asyncio.create_task(worker._read(reader))
+        return worker
+
+    def ask(self, kind: Kind, body: bytes) -> asyncio.Future[tuple[Kind, bytes]]:
+        """Send a question; the future gets its answer, or ``ConnectionError`` when the worker is gone."""
+        future: asyncio.Future[tuple[Kind, bytes]] = asyncio.get_running_loop().create_future()
+        if self.gone.is_set():
+            future.set_exception(ConnectionError("the worker is gone"))
+            return future
+        if not self.pending:
+            self.heard = time.monotonic()
+        self._number += 1
+        self.pending[self._number] = future
+        self.writer.write(frame(kind, self._number, body))
+        return future
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        try:
+            while True:
+                length, kind, number = HEAD.unpack(await reader.readexactly(HEAD.size))
+                size = length - (HEAD.size - 4)
+                if not 0 <= size <= MAX_BODY:
+                    break
+                body = await reader.readexactly(size)
+                self.heard = time.monotonic()
+                future = self.pending.pop(number, None)
+                if future is not None and not future.done():
+                    future.set_result((Kind(kind), body))
+        except (asyncio.IncompleteReadError, OSError, ValueError):
+            pass
+        finally:
+            self.gone.set()
+            for future in self.pending.values():
+                if not future.done():
+                    future.set_exception(ConnectionError("the worker is gone"))
+                    # Whoever asked may have given up already; nobody needs to hear it then.
+                    future.exception()
+            self.pending.clear()
+
+    async def end(self) -> None:
+        """Kill and reap it."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        self.writer.close()
+        with contextlib.suppress(OSError):
+            await self.writer.wait_closed()
+        if self.reading is not None:
+            await self.reading
+        await asyncio.to_thread(self.process.wait)
+
+
+class WorkerEngine:
+    """``haechi.ports.engine.PolicyEngine`` over a worker process.
+
+    ``deadline_ms`` is how long one evaluation may take before its answer is ``engine-late``; ``hang`` the seconds of
+    silence, with questions open, after which the worker is killed. ``count`` is told of every restart.
+    Start before use; ``start`` and ``reload`` raise ``HaechiError('policy.…')``.
+    """
+
+    def __init__(
+        self,
+        policy_dir: Path,
+        deadline_ms: float = 250.0,
+        hang: float = 1.0,
+        count: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self._folder = policy_dir
+        self._deadline = deadline_ms / 1000
+        self._hang = hang
+        self._count = count
+        self._policies: PolicyFolder | None = None
+        self._worker: _Worker | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._changing = asyncio.Lock()
+
+    @property
+    def revision(self) -> str:
+        """Digest of the policies in force."""
+        return self._loaded().revision
+
+    @property
+    def modes(self) -> Modes:
+        """The modes that the policy data sets."""
+        return self._loaded().modes
+
+    @property
+    def rules(self) -> Mapping[str, RuleInfo]:
+        """Every loaded rule by id."""
+        return self._loaded().rules
+
+    @property
+    def words(self) -> RuleBook:
+        """The words of the rules in force."""
+        return RuleBook.of(self._loaded())
+
+    @property
+    def ready(self) -> bool:
+        """Whether a worker with the policies stands by."""
+        return self._worker is not None and not self._worker.gone.is_set()
+
+    async def start(self) -> None:
+        """Load the policies and stand by."""
+        await self.reload(self._folder)
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """End the worker. What was asked and not answered fails as ``engine-crashed``."""
+        if self._watching is not None:
+            self._watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watching
+            self._watching = None
+        async with self._changing:
+            worker, self._worker = self._worker, None
+            if worker is not None:
+                await worker.end()
+
+    async def reload(self, policy_dir: Path) -> None:
+        """Put other policies in force, all at once. On ``HaechiError`` the earlier ones stay in force."""
+        policies = await asyncio.to_thread(read, policy_dir)
+        async with self._changing:
+            fresh = await self._load(policies)
+            old, self._worker = self._worker, fresh
+            self._policies, self._folder = policies, policy_dir
+        if old is not None:
+            if old.pending:
+                await asyncio.wait(list(old.pending.values()), timeout=self._deadline)
+            await old.end()
+        _log.info("policies-in-force", revision=policies.revision, rules=len(policies.rules))
+
+    async def evaluate(self, facts: Mapping[str, JSON]) -> Answered | Cause:
+        """Judge one input within the deadline. Never raises; see the port for the causes."""
+        worker, policies = self._worker, self._policies
+        if worker is None or policies is None:
+            return Cause("engine-crashed", {"detail": "not started"})
+        if len(worker.pending) >= MAX_PENDING:
+            return Cause("engine-late", {"detail": "too many questions", "deadline_ms": self._deadline * 1000})
+        try:
+            body = msgspec.json.encode(facts)
+        except (TypeError, ValueError, msgspec.MsgspecError) as error:
+            return Cause("engine-invalid", {"detail": f"input: {error}"})
+        if len(body) > MAX_BODY:
+            return Cause("engine-invalid", {"detail": "the input is too large"})
+        try:
+            kind, answer = await asyncio.wait_for(worker.ask(Kind.EVALUATE, body), self._deadline)
+        except TimeoutError:
+            return Cause("engine-late", {"deadline_ms": self._deadline * 1000})
+        except (ConnectionError, OSError):
+            return Cause("engine-crashed", {})
+        return _understood(kind, answer, policies.rules)
+
+    def _loaded(self) -> PolicyFolder:
+        if self._policies is None:
+            raise HaechiError("policy.worker", why="not started")
+        return self._policies
+
+    async def _load(self, policies: PolicyFolder) -> _Worker:
+        """A worker that has these policies and answered the probe. Raises ``HaechiError('policy.…')``."""
+        worker = await _Worker.start()
+        body = msgspec.json.encode({"modules": policies.modules, "data": policies.data, "probe": probe_input()})
+        try:
+            kind, said = await asyncio.wait_for(worker.ask(Kind.LOAD, body), READY_SECONDS)
+        except (TimeoutError, ConnectionError, OSError) as error:
+            await worker.end()
+            raise HaechiError("policy.worker", why=str(error) or "it did not answer in time") from error
+        except BaseException:
+            await worker.end()
+            raise
+        if kind is not Kind.READY:
+            await worker.end()
+            rejected = msgspec.json.decode(said)
+            raise HaechiError(rejected["code"], **rejected["params"])
+        return worker
+
+    async def _watch(self) -> None:
+        """Replace a worker that died or hangs."""
+        falls = 0
+        while True:
+            worker = self._worker
+            if worker is not None:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(worker.gone.wait(), self._hang / 4)
+                silent = time.monotonic() - worker.heard
+                if not worker.gone.is_set() and not (worker.pending and silent > self._hang):
+                    continue
+                if worker is not self._worker:
+                    continue
+                falls = 0 if time.monotonic() - worker.born > 30 else falls
+                _log.warning("engine-worker-lost", hung=not worker.gone.is_set(), status=worker.process.poll())
+            await self._replace(worker)
+            await asyncio.sleep(_BACKOFF[min(falls, len(_BACKOFF) - 1)])
+            falls += 1
+
+    async def _replace(self, lost: _Worker | None) -> None:
+        if lost is not None:
+            await lost.end()
+        async with self._changing:
+            if self._worker is not lost:
+                return
+            self._worker = None
+            self._count("haechi_engine_restarts_total")
+            try:
+                self._worker = await self._load(self._loaded())
+            except (HaechiError, OSError) as error:
+                _log.error("engine-worker-not-started", error=str(error))
+
+
+def _understood(kind: Kind, answer: bytes, rules: Mapping[str, RuleInfo]) -> Answered | Cause:
+    if kind is Kind.UNDEFINED:
+        return Cause("engine-undefined", {})
+    if kind is not Kind.ANSWER:
+        return Cause("engine-invalid", {"detail": answer.decode(errors="replace")})
+    try:
+        findings = findings_from(msgspec.json.decode(answer[SECONDS.size :]), rules)
+    except (ValueError, msgspec.MsgspecError) as error:
+        return Cause("engine-invalid", {"detail": str(error)})
+    return Answered(findings, SECONDS.unpack_from(answer)[0])
