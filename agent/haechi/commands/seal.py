@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from haechi.commands._files import opened
 from haechi.commands._frame import answer, json_option, progress
 from haechi.commands._output import new_file
 from haechi.domain.errors import HaechiError
@@ -43,7 +42,7 @@ def seal(file: Path, output: Path | None, force: bool, as_json: bool) -> None:
     from haechi.inbound.control import client
 
     target = _target(output, file, file.name + SUFFIX)
-    with _opened(file) as source, new_file(target, replace=force) as made:
+    with opened(file) as source, new_file(target, replace=force) as made:
         _different(source, target)
         with progress(say("seal.progress", name=file.name), shown=not as_json) as advance:
             result = client.call(
@@ -90,7 +89,7 @@ def unseal(file: Path, output: Path | None, identity: Path | None, force: bool, 
         raise click.UsageError(f"{file.name} does not end in {SUFFIX}: name the output with -o.")
     target = _target(output, file, file.name.removesuffix(SUFFIX))
     keys = age.identities(identity or load().paths.config / "identity.txt")
-    with _opened(file) as source, new_file(target, replace=force) as made:
+    with opened(file) as source, new_file(target, replace=force) as made:
         _different(source, target)
         known = client.call("seal.tags", {"path": str(file.absolute())}, timeout=SILENCE, files=(source,))
         os.lseek(source, 0, os.SEEK_SET)
@@ -124,21 +123,6 @@ def _target(output: Path | None, file: Path, name: str) -> Path:
     if output is None:
         return file.with_name(name)
     return output / name if output.is_dir() else output
-
-
-@contextlib.contextmanager
-def _opened(file: Path) -> Iterator[int]:
-    """A regular file, open for reading. A pipe is not waited for."""
-    try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise HaechiError("seal.unopened", name=str(file), reason=error.strerror or "") from error
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise HaechiError("seal.not-a-file", name=str(file))
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _different(source: int, target: Path) -> None:

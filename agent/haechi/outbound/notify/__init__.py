@@ -1,1 +1,1 @@
-"""Notices to the person at the desktop."""
+"""Desktop notices: tell the person at the machine why an upload did not happen."""

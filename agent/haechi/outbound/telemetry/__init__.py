@@ -1,1 +1,1 @@
-"""Operations log and metrics; never the audit."""
+"""Operations logs and metrics. Never the audit, never content."""

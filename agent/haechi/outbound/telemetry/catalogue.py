@@ -1,0 +1,39 @@
+"""Every metric there is. ``docs/metrics.md`` explains each; a test holds code, catalogue and page together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+FAST = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+"""Seconds: the bounds of durations that a person never waits for."""
+
+
+class Kind(StrEnum):
+    """What a metric is."""
+
+    COUNTER = "counter"
+    DURATION = "duration"
+    GAUGE = "gauge"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric. ``labels`` have few values each, and none that a person chose."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("haechi_decisions_total", Kind.COUNTER, "Decisions made", ("effect", "operation")),
+    Metric("haechi_records_lost_total", Kind.COUNTER, "Decisions whose audit record could not be made", ("cause",)),
+    Metric("haechi_audit_commit_seconds", Kind.DURATION, "Making one group of audit records durable"),
+    Metric("haechi_destination_lookups_total", Kind.COUNTER, "Questions about destinations", ("answer",)),
+    Metric("haechi_destination_reads_total", Kind.COUNTER, "Reads of a destination's facts", ("provider", "outcome")),
+    Metric("haechi_control_refused_total", Kind.COUNTER, "Calls on the control socket turned away", ("cause",)),
+    Metric("haechi_notices_dropped_total", Kind.COUNTER, "Desktop notices not shown", ("cause",)),
+    Metric("haechi_metrics_unknown_total", Kind.COUNTER, "Numbers sent to a metric that does not exist"),
+)
