@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 import stat
 from array import array
@@ -12,10 +11,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from blake3 import blake3
 
 from haechi.outbound.index.hot import UNIT
-from haechi.payload.anchors import PIECE, WINDOW, Table, Winnower
+from haechi.payload.anchors import PIECE, ROOM, WINDOW, Located, Table, Winnower
 from haechi.ports.protection import Fingerprints, Stamp
 
 _ATTEMPTS = 3
+_READ = 2 * PIECE
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
@@ -28,7 +28,7 @@ class FileReader:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._pool = ThreadPoolExecutor(1, "haechi-digest")
+        self._pool = ThreadPoolExecutor(2, "haechi-digest")
 
     def read(self, path: str) -> tuple[Stamp, Fingerprints]:
         """See the port. A file that changes while it is read is read again, at most three times: its next change is watched."""
@@ -55,26 +55,31 @@ class FileReader:
                 break
         whole = parts[0] if len(parts) == 1 else b"".join(parts)
         digest = "blake3:" + blake3(whole).hexdigest()
-        if len(whole) < 2 * WINDOW - 1 and len(whole) < WINDOW + 95:
+        if len(whole) < ROOM:
             return Fingerprints(digest, len(whole))
         gathered = _Gathered(self._seed)
-        gathered.take(memoryview(whole))
+        gathered.take(gathered.winnower.locate(memoryview(whole)))
         return Fingerprints(digest, len(whole), gathered.prints, gathered.units)
 
     def _large(self, file: int) -> Fingerprints:
         hasher, gathered, at = blake3(max_threads=1), _Gathered(self._seed), 0
-        buffers = [mmap.mmap(-1, 2 * PIECE), mmap.mmap(-1, 2 * PIECE)]
-        hashing: Future[object] | None = None
-        while count := os.preadv(file, [buffers[0]], at):
+        winnower = gathered.winnower
+        buffers = [memoryview(bytearray(ROOM + _READ)) for _ in range(3)]  # read, worked on, hashed
+        digesting: Future[object] | None = None
+        locating: Future[Located] | None = None
+        while count := os.preadv(file, [buffers[0][ROOM:]], at):
             at += count
-            view = memoryview(buffers[0])[:count]
-            if hashing is not None:
-                hashing.result()
-            hashing = self._pool.submit(hasher.update, view)
-            gathered.take(view)
-            buffers.reverse()
-        if hashing is not None:
-            hashing.result()
+            located = locating.result() if locating is not None else None
+            if digesting is not None:
+                digesting.result()
+            digesting = self._pool.submit(hasher.update, buffers[0][ROOM : ROOM + count])
+            locating = self._pool.submit(winnower.locate_in, buffers[0], count)
+            if located is not None:
+                gathered.take(located)
+            buffers.append(buffers.pop(0))
+        if locating is not None and digesting is not None:
+            gathered.take(locating.result())
+            digesting.result()
         return Fingerprints("blake3:" + hasher.hexdigest(), at, gathered.prints, gathered.units)
 
 
@@ -82,13 +87,13 @@ class _Gathered:
     """The distinct blocks of a stream, each where it first begins."""
 
     def __init__(self, seed: int) -> None:
-        self._winnower = Winnower(seed, skip_blank=True)
+        self.winnower = Winnower(seed, skip_blank=True)
         self._known = Table()
         self.prints = array("Q")
         self.units = array("I")
 
-    def take(self, data: memoryview) -> None:
-        blocks = self._winnower.feed(data)
+    def take(self, located: Located) -> None:
+        blocks = self.winnower.hash(located)
         for index in self._known.fresh(blocks.prints):
             self.prints.append(blocks.prints[index])
             self.units.append(blocks.starts[index] // UNIT)

@@ -14,13 +14,14 @@ Nothing here knows of files, tags or the index. The native part needs a C compil
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from bisect import bisect_right
+from dataclasses import dataclass, field
 
 import xxhash
 
-from haechi.payload.anchors._anchors import Table, blank, search
+from haechi.payload.anchors._anchors import Table, blanks, search
 
-__all__ = ["AVERAGE", "RUN", "WINDOW", "Blocks", "Table", "Winnower", "fingerprint"]
+__all__ = ["AVERAGE", "RUN", "WINDOW", "Blocks", "Located", "Table", "Winnower", "fingerprint"]
 
 WINDOW = 4096
 """Positions in a window, bytes in a block, and the largest distance of two anchors."""
@@ -33,6 +34,8 @@ PIECE = 1 << 20
 
 _BEFORE = 95
 """Bytes before a position that its hash and its being periodic depend on."""
+ROOM = WINDOW + _BEFORE
+"""Most bytes that a ``Winnower`` carries from one piece to the next."""
 
 
 def fingerprint(data: bytes | memoryview, seed: int) -> int:
@@ -40,23 +43,33 @@ def fingerprint(data: bytes | memoryview, seed: int) -> int:
     return xxhash.xxh3_64_intdigest(data, seed)
 
 
+@dataclass(slots=True)
 class Blocks:
     """Blocks completed by some bytes, in stream order: ``prints`` (packed, 64 bits each) and where each begins."""
 
-    __slots__ = ("prints", "starts")
+    prints: array[int] = field(default_factory=lambda: array("Q"))
+    starts: list[int] = field(default_factory=list)
 
-    def __init__(self) -> None:
-        self.prints = array("Q")
-        self.starts: list[int] = []
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Blocks that were located in a buffer and not yet hashed. ``base`` is the buffer's place in the stream."""
+
+    buffer: memoryview
+    base: int
+    starts: list[int]
 
 
 class Winnower:
-    """One stream, fed in pieces cut anywhere. Keeps less than two windows of it."""
+    """One stream, fed in pieces cut anywhere. Keeps less than two windows of it.
+
+    ``feed`` is ``locate`` and then ``hash``; whoever has two threads may locate in the next piece while hashing.
+    """
 
     def __init__(self, seed: int, *, skip_blank: bool = False) -> None:
         """Fingerprints are keyed with ``seed`` (64 bits). ``skip_blank`` leaves out blocks of one short period."""
         self._seed = seed
-        self._keep: Callable[[memoryview], bool] | None = (lambda block: not blank(block)) if skip_blank else None
+        self._skip_blank = skip_blank
         self._carry = b""
         self._seen = 0
         self._next_window = _BEFORE
@@ -70,32 +83,51 @@ class Winnower:
 
     def feed(self, data: bytes | memoryview) -> Blocks:
         """Take the next bytes; answer the blocks that they completed."""
+        view = memoryview(data)
+        if len(view) <= PIECE:
+            return self.hash(self.locate(view))
         blocks = Blocks()
-        view = memoryview(data).cast("B") if not isinstance(data, memoryview) or data.format != "B" else data
         for at in range(0, len(view), PIECE):
-            self._feed(view[at : at + PIECE], blocks)
+            more = self.hash(self.locate(view[at : at + PIECE]))
+            blocks.prints.extend(more.prints)
+            blocks.starts += more.starts
         return blocks
 
-    def _feed(self, data: memoryview, blocks: Blocks) -> None:
-        buffer = b"".join((self._carry, data))
+    def locate(self, data: memoryview) -> Located:
+        """Take the next bytes (at most some MiB), and find where the blocks lie that they completed."""
+        return self._locate(memoryview(b"".join((self._carry, data))), len(data))
+
+    def locate_in(self, buffer: memoryview, size: int) -> Located:
+        """Like ``locate`` without copying: the next ``size`` bytes lie in ``buffer`` behind ``ROOM`` bytes that are free.
+        What is answered is valid while the buffer is.
+        """
+        begin = ROOM - len(self._carry)
+        buffer[begin:ROOM] = self._carry
+        return self._locate(buffer[begin : ROOM + size], size)
+
+    def _locate(self, buffer: memoryview, size: int) -> Located:
         base = self._seen - len(self._carry)
-        self._seen += len(data)
+        self._seen += size
         if self._next_window + WINDOW <= self._seen:
             found = array("I", search(buffer, self._next_window - base, WINDOW, self._last - base))
             if found:
                 self._last = found[-1] + base
-                self._open += [position + base - _BEFORE for position in found]
+                shift = base - _BEFORE
+                self._open += [position + shift for position in found]
             self._next_window = self._seen - WINDOW + 1
-        view = memoryview(buffer)
-        done, seed, digest, keep = 0, self._seed, xxhash.xxh3_64_intdigest, self._keep
-        complete = self._seen - WINDOW
-        for start in self._open:
-            if start > complete:
-                break
-            done += 1
-            block = view[start - base : start - base + WINDOW]
-            if keep is None or keep(block):
-                blocks.prints.append(digest(block, seed))
-                blocks.starts.append(start)
+        done = bisect_right(self._open, self._seen - WINDOW)
+        starts = self._open[:done]
         del self._open[:done]
-        self._carry = buffer[max(0, self._next_window - _BEFORE - base) :]
+        self._carry = bytes(buffer[max(0, self._next_window - _BEFORE - base) :])
+        return Located(buffer, base, starts)
+
+    def hash(self, located: Located) -> Blocks:
+        """Fingerprint what was located. Depends on nothing that ``locate`` changes."""
+        base, seed, digest = located.base, self._seed, xxhash.xxh3_64_intdigest
+        view, starts = located.buffer, located.starts
+        if self._skip_blank:
+            empty = blanks(view, array("I", [start - base for start in starts]), WINDOW)
+            if empty:
+                starts = [start for index, start in enumerate(starts) if index not in set(empty)]
+        prints = array("Q", [digest(view[start - base : start - base + WINDOW], seed) for start in starts])
+        return Blocks(prints, starts)

@@ -6,7 +6,7 @@
  *   an anchor is the rightmost least hash among the positions of some window of w that are not periodic.
  * All of it depends on the 96 bytes that end at a position, so equal bytes give equal anchors wherever they lie.
  *
- * How it is fast: only positions with a hash below LIKELY are kept (one in 256); whether one of them is an anchor follows
+ * How it is fast: only positions with a hash below LIKELY are kept (one in 512); whether one of them is an anchor follows
  * from its distance to the nearest smaller ones. Windows that hold none of them are worked out in full.
  * The interpreter's lock is released while a buffer is searched. Nothing here knows of tags, files or uploads.
  */
@@ -20,7 +20,7 @@
 #define REACH 64
 #define LONGEST_PERIOD 32
 #define CONTEXT (REACH + LONGEST_PERIOD)
-#define LIKELY ((uint64_t)1 << 56)
+#define LIKELY ((uint64_t)1 << 55)
 #define NOWHERE (-1)
 
 static uint64_t gear[256];
@@ -87,40 +87,66 @@ static inline uint64_t hash_at(const uint8_t *data, int64_t i) {
     return hash;
 }
 
-/* Every likely position of first..last that is not periodic. */
-static int likely(const uint8_t *data, int64_t first, int64_t last, Spots *spots) {
-    uint64_t hash = hash_at(data, first - 1);
-    int64_t i = first;
-    while (i <= last) {
-        int64_t stop = last - 3;
-        while (i <= stop) {
-            uint64_t a = (hash << 1) + gear[data[i]];
-            uint64_t b = (a << 1) + gear[data[i + 1]];
-            uint64_t c = (b << 1) + gear[data[i + 2]];
-            uint64_t d = (c << 1) + gear[data[i + 3]];
-            if (a < LIKELY || b < LIKELY || c < LIKELY || d < LIKELY) break;
-            hash = d;
-            i += 4;
+/* One of the two halves that are searched side by side, so that the processor need not wait for one chain of hashes. */
+typedef struct { int64_t i, last; uint64_t hash; Spots spots; } Lane;
+
+/* The next four positions (or the last few) one by one. */
+static int slowly(const uint8_t *data, Lane *lane) {
+    int64_t upto = lane->i + 3 < lane->last ? lane->i + 3 : lane->last;
+    for (; lane->i <= upto; lane->i++) {
+        int64_t i = lane->i;
+        lane->hash = (lane->hash << 1) + gear[data[i]];
+        if (lane->hash >= LIKELY) continue;
+        int d = period_at(data, i);
+        if (!d) {
+            if (keep(&lane->spots, i, lane->hash)) return -1;
+            continue;
         }
-        /* Four (or the last few) one by one: at least one of them is likely, or the end is near. */
-        int64_t upto = i + 3 < last ? i + 3 : last;
-        for (; i <= upto; i++) {
-            hash = (hash << 1) + gear[data[i]];
-            if (hash >= LIKELY) continue;
-            int d = period_at(data, i);
-            if (!d) {
-                if (keep(spots, i, hash)) return -1;
-                continue;
-            }
-            /* Periodic as far as the run goes: none of it counts, so it is skipped. */
-            int64_t end = i + 1;
-            while (end <= last && data[end] == data[end - d]) end++;
-            i = end;
-            hash = hash_at(data, i - 1);
-            break;
-        }
+        /* Periodic as far as the run goes: none of it counts, so it is skipped. */
+        for (i++; i <= lane->last && data[i] == data[i - d];) i++;
+        lane->i = i;
+        lane->hash = hash_at(data, i - 1);
+        return 0;
     }
     return 0;
+}
+
+/* Every likely position of first..last that is not periodic. */
+static int likely(const uint8_t *data, int64_t first, int64_t last, Spots *spots) {
+    int64_t middle = first + (last - first) / 2;
+    Lane one = {first, middle, hash_at(data, first - 1), {0}};
+    Lane two = {middle + 1, last, hash_at(data, middle), {0}};
+    int failed = 0;
+#define STEP(lane, h, at)                                                             \
+    do {                                                                              \
+        uint64_t a = (h << 1) + gear[data[at]];                                       \
+        uint64_t b = (a << 1) + gear[data[at + 1]];                                   \
+        uint64_t c = (b << 1) + gear[data[at + 2]];                                   \
+        uint64_t d = (c << 1) + gear[data[at + 3]];                                   \
+        if (__builtin_expect(a < LIKELY || b < LIKELY || c < LIKELY || d < LIKELY, 0)) { \
+            lane.i = at;                                                              \
+            lane.hash = h;                                                            \
+            failed |= slowly(data, &lane);                                            \
+            at = lane.i;                                                              \
+            h = lane.hash;                                                            \
+        } else {                                                                      \
+            h = d;                                                                    \
+            at += 4;                                                                  \
+        }                                                                             \
+    } while (0)
+    int64_t i = one.i, j = two.i;
+    uint64_t h = one.hash, g = two.hash;
+    while (i + 3 <= one.last && j + 3 <= two.last && !failed) {
+        STEP(one, h, i);
+        STEP(two, g, j);
+    }
+    one.i = i, one.hash = h, two.i = j, two.hash = g;
+    while (!failed && one.i <= one.last) failed = slowly(data, &one);
+    while (!failed && two.i <= two.last) failed = slowly(data, &two);
+    *spots = one.spots;
+    for (size_t k = 0; k < two.spots.count && !failed; k++) failed = keep(spots, two.spots.items[k].at, two.spots.items[k].hash);
+    free(two.spots.items);
+    return failed;
 }
 
 /* Windows inside first..last none of which holds a likely position: block-wise running minima from both sides.
@@ -221,15 +247,36 @@ static PyObject *py_search(PyObject *module, PyObject *args) {
     return result;
 }
 
+static int is_blank(const uint8_t *data, Py_ssize_t size) {
+    int blank = size == 0;
+    for (Py_ssize_t d = 1; d <= LONGEST_PERIOD && d <= size && !blank; d++)
+        blank = d == size || (data[0] == data[d] && !memcmp(data, data + d, (size_t)(size - d)));
+    return blank;
+}
+
 static PyObject *py_blank(PyObject *module, PyObject *args) {
     Py_buffer view;
     if (!PyArg_ParseTuple(args, "y*", &view)) return NULL;
-    int blank = view.len == 0;
-    const uint8_t *data = view.buf;
-    for (Py_ssize_t d = 1; d <= LONGEST_PERIOD && d <= view.len && !blank; d++)
-        blank = d == view.len || !memcmp(data, data + d, (size_t)(view.len - d));
+    int blank = is_blank(view.buf, view.len);
     PyBuffer_Release(&view);
     return PyBool_FromLong(blank);
+}
+
+static PyObject *py_blanks(PyObject *module, PyObject *args) {
+    Py_buffer view, starts;
+    Py_ssize_t size;
+    if (!PyArg_ParseTuple(args, "y*y*n", &view, &starts, &size)) return NULL;
+    PyObject *blanks = PyList_New(0);
+    for (Py_ssize_t i = 0; i < starts.len / 4 && blanks; i++) {
+        Py_ssize_t at = (Py_ssize_t)((uint32_t *)starts.buf)[i];
+        if (at + size > view.len || !is_blank((uint8_t *)view.buf + at, size)) continue;
+        PyObject *index = PyLong_FromSsize_t(i);
+        if (!index || PyList_Append(blanks, index)) Py_CLEAR(blanks);
+        Py_XDECREF(index);
+    }
+    PyBuffer_Release(&view);
+    PyBuffer_Release(&starts);
+    return blanks;
 }
 
 /* --- the table: 64-bit keys, 32-bit values, 12 bytes a slot, several values under one key ------------------------- */
@@ -392,6 +439,8 @@ static PyMethodDef methods[] = {
     {"search", py_search, METH_VARARGS,
      "search(data, first, w, after) -> packed uint32: anchors beyond `after` of all windows that lie in first..end"},
     {"blank", py_blank, METH_VARARGS, "blank(data) -> bool: whether all of it has one period of at most 32 bytes"},
+    {"blanks", py_blanks, METH_VARARGS,
+     "blanks(data, starts, size) -> [index]: which blocks of this size (starts: packed uint32) are blank"},
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,0 +1,302 @@
+"""Bring the index up to date with files: one at a time as they change, or whole folders.
+
+What makes a file tagged, all of it merged: what is written for it now (``ports.tags``), what is remembered of its name, of the
+same file under another name, of the content it holds, and of a name that vanished a moment ago (editors save by replacing).
+So tags follow the name when new content takes it, and the content when it moves; and the loss of an attribute unties nothing.
+
+A file without any tag is never read, unless it has the size of a protected content: then it may be a copy.
+Nothing here loosens. Every call may be made from any thread; a file looked at twice at once ends with what it held last.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from haechi.domain.tags import Tag, TagOrigin, merge_tags
+from haechi.ports.protection import BodyReader, Observed, Protection, Stamp, TaggedFile, Unreadable
+from haechi.ports.tags import Problem, TagReading, TagSources
+
+BATCH_FILES = 512
+BATCH_PRINTS = 1 << 20
+DEPARTED_SECONDS = 60.0
+"""How long a vanished name is remembered for whatever takes its place."""
+MOST_DEPARTED = 100_000
+PROGRESS_EVERY = 0.2
+_SKIPPED = frozenset({"/proc", "/sys", "/dev"})
+_CAUSES = {errno.EACCES: "permission-denied", errno.EPERM: "permission-denied", errno.EIO: "input-output-error"}
+
+Clock = Callable[[], float]
+"""Seconds that only grow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a scan is. ``bytes`` are those that were read and fingerprinted."""
+
+    files: int = 0
+    tagged: int = 0
+    indexed: int = 0
+    unreadable: int = 0
+    bytes: int = 0
+    folder: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """What a scan or an examination did."""
+
+    files: int = 0
+    tagged: int = 0
+    indexed: int = 0
+    bytes: int = 0
+    unreadable: list[Unreadable] = field(default_factory=list)
+    problems: dict[Problem, None] = field(default_factory=dict)
+    forgotten: int = 0
+
+    def progress(self, folder: str) -> Progress:
+        """The figures so far."""
+        return Progress(self.files, self.tagged, self.indexed, len(self.unreadable), self.bytes, folder)
+
+
+class Indexing:
+    """The use case."""
+
+    def __init__(
+        self,
+        protection: Protection,
+        sources: TagSources,
+        reader: BodyReader,
+        *,
+        exclude: Callable[[str], bool] = lambda path: False,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        """``exclude`` tells folders, by path, that a scan passes over."""
+        self._protection = protection
+        self._sources = sources
+        self._reader = reader
+        self._exclude = exclude
+        self._clock = clock
+        self._departed: OrderedDict[str, tuple[tuple[Tag, ...], float]] = OrderedDict()
+        self._departed_lock = threading.Lock()
+
+    # --- whole folders --------------------------------------------------------------------------------------------
+
+    def scan(
+        self,
+        roots: Iterable[str],
+        progress: Callable[[Progress], None] | None = None,
+        *,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Report:
+        """Go through folders, and through every remembered name outside of them. ``progress`` is called a few times a second.
+
+        The index is *ready* afterwards, unless ``stopped`` said to break off.
+        """
+        self._sources.refresh()
+        report, batch, said = Report(), _Batch(self._protection), 0.0
+        for folder in self._folders(roots, report):
+            if stopped():
+                batch.flush()
+                return report
+            if progress is not None and self._clock() - said >= PROGRESS_EVERY:
+                said = self._clock()
+                progress(report.progress(folder))
+            remembered = {file.path: file for file in self._protection.files_in(folder)}
+            for entry in self._entries(folder, report):
+                if not entry.is_dir(follow_symlinks=False):
+                    self._examine(entry.path, remembered.pop(entry.path, None), report, batch)
+            self._gone(remembered.values(), report)
+        batch.flush()
+        self._protection.mark_ready()
+        if progress is not None:
+            progress(report.progress(""))
+        return report
+
+    def _folders(self, roots: Iterable[str], report: Report) -> Iterator[str]:
+        waiting = [os.path.abspath(root) for root in roots]
+        while waiting:
+            folder = waiting.pop()
+            if folder in _SKIPPED or self._exclude(folder):
+                continue
+            yield folder
+            try:
+                with os.scandir(folder) as entries:
+                    waiting += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+            except OSError:
+                continue  # reported when its entries were listed
+
+    def _entries(self, folder: str, report: Report) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(folder) as entries:
+                return list(entries)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                self._report_unreadable(Unreadable(folder, (), _cause(error)), report)
+            return []
+
+    def _gone(self, files: Iterable[TaggedFile], report: Report) -> None:
+        gone = [file for file in files if not os.path.lexists(file.path)]
+        if gone:
+            report.forgotten += len(gone)
+            self._protection.forget([file.path for file in gone])
+
+    # --- single files ---------------------------------------------------------------------------------------------
+
+    def examine(self, paths: Iterable[str], tags: tuple[Tag, ...] = ()) -> Report:
+        """Look at files that may have changed, and at every file of folders that are new. ``tags`` are added to what is found.
+
+        When this returns, uploads of their content are recognised.
+        """
+        report, batch = Report(), _Batch(self._protection)
+        for path in paths:
+            path = os.path.abspath(path)
+            if os.path.isdir(path) and not os.path.islink(path):
+                for folder in self._folders([path], report):
+                    for entry in self._entries(folder, report):
+                        if not entry.is_dir(follow_symlinks=False):
+                            self._examine(entry.path, self._protection.file(entry.path), report, batch, tags)
+            else:
+                self._examine(path, self._protection.file(path), report, batch, tags)
+        batch.flush()
+        return report
+
+    def refresh_rules(self) -> None:
+        """A ``.haechi.yaml`` changed, or the policy's rules did."""
+        self._sources.refresh()
+
+    def gone(self, path: str) -> None:
+        """A name vanished. What takes its place within a minute inherits its tags."""
+        for file in self._protection.files(path):
+            self._depart(file)
+        self._protection.forget([path])
+
+    def moved(self, old: str, new: str) -> None:
+        """A name changed. What appears under the old one within a minute inherits its tags; so does what was replaced."""
+        for file in self._protection.files(old):
+            self._depart(file)
+        for file in self._protection.files(new):
+            self._depart(file)
+        self._protection.moved(old, new)
+
+    def _depart(self, file: TaggedFile) -> None:
+        with self._departed_lock:
+            self._departed[file.path] = (file.tags, self._clock() + DEPARTED_SECONDS)
+            self._departed.move_to_end(file.path)
+            while self._departed and (
+                len(self._departed) > MOST_DEPARTED or next(iter(self._departed.values()))[1] < self._clock()
+            ):
+                self._departed.popitem(last=False)
+
+    def _inherited(self, path: str) -> tuple[Tag, ...]:
+        with self._departed_lock:
+            tags, until = self._departed.get(path, ((), 0.0))
+            return tags if until >= self._clock() else ()
+
+    def _examine(
+        self, path: str, known: TaggedFile | None, report: Report, batch: _Batch, added: tuple[Tag, ...] = ()
+    ) -> None:
+        remembered = known.tags if known else ()
+        reading = TagReading()
+        try:
+            status = os.stat(path)
+            if not stat.S_ISREG(status.st_mode):
+                return
+            report.files += 1
+            reading = self._sources.read(path)
+            report.problems.update(dict.fromkeys(reading.problems))
+            stamp = Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            inherited = [*self._inherited(path), *self._same_file(path, stamp)] if self._departed or not known else ()
+            tags = merge_tags([*reading.tags, *remembered, *inherited, *added])
+            if not tags and not self._protection.has_size(status.st_size):
+                return
+            if tags and known is not None and known.stamp == stamp and known.tags == tags:
+                report.tagged += 1
+                return
+            stamp, body = self._reader.read(path)
+        except FileNotFoundError:
+            if known is not None and not os.path.lexists(path):
+                self.gone(path)
+            return
+        except OSError as error:
+            if error.errno in (errno.ENOTDIR, errno.ELOOP, errno.EINVAL):
+                return
+            tags = merge_tags([*reading.tags, *self._by_name(path), *remembered, *added])
+            self._report_unreadable(Unreadable(path, tags, _cause(error)), report)
+            return
+        of_content = self._protection.tags_of(body.digest) if body.size else ()
+        tags = merge_tags([*tags, *(_by_content(of_content))])
+        if not tags:
+            return
+        report.tagged += 1
+        report.indexed += 1
+        report.bytes += body.size
+        batch.add(Observed(path, stamp, tags, body))
+
+    def _same_file(self, path: str, stamp: Stamp) -> list[Tag]:
+        """Tags of the same file under another name: a hard link, or renamed while nobody watched. An inode alone proves
+        nothing, because numbers are used again.
+        """
+        if not self._protection.may_know(stamp.inode):
+            return []
+        tags: list[Tag] = []
+        for file in self._protection.files_of(stamp.device, stamp.inode):
+            same = (file.stamp.size, file.stamp.mtime_ns) == (stamp.size, stamp.mtime_ns)
+            if file.path != path and (same or _is(file.path, stamp)):
+                tags += file.tags
+        return tags
+
+    def _by_name(self, path: str) -> Sequence[Tag]:
+        try:
+            return self._sources.by_name(path).tags
+        except OSError:
+            return ()
+
+    def _report_unreadable(self, file: Unreadable, report: Report) -> None:
+        report.unreadable.append(file)
+        self._protection.mark_unreadable([file])
+
+
+class _Batch:
+    """Observations that are written together."""
+
+    def __init__(self, protection: Protection) -> None:
+        self._protection = protection
+        self._waiting: list[Observed] = []
+        self._prints = 0
+
+    def add(self, seen: Observed) -> None:
+        self._waiting.append(seen)
+        self._prints += len(seen.body.prints) if seen.body else 0
+        if len(self._waiting) >= BATCH_FILES or self._prints >= BATCH_PRINTS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._waiting:
+            self._protection.observe(self._waiting)
+        self._waiting, self._prints = [], 0
+
+
+def _by_content(tags: tuple[Tag, ...]) -> Iterator[Tag]:
+    for tag in tags:
+        yield tag if tag.origin is TagOrigin.CONTENT else Tag(
+            tag.technology, tag.grade, tag.funding, tag.owner, tag.marked_at, TagOrigin.CONTENT
+        )
+
+
+def _is(path: str, stamp: Stamp) -> bool:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) == (stamp.device, stamp.inode)
+
+
+def _cause(error: OSError) -> str:
+    return _CAUSES.get(error.errno or 0, "unreadable")

@@ -1,0 +1,25 @@
+"""Loads the catalogue of designated technologies that ships with the policies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from haechi.domain.catalogue import Catalogue, Technology
+from haechi.domain.errors import HaechiError
+
+
+def load_catalogue(path: Path) -> Catalogue:
+    """The catalogue of a YAML file. Raises ``HaechiError('catalogue.unreadable')``."""
+    try:
+        said = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        technologies = [
+            Technology(str(entry["id"]), str(entry["ko"]), str(entry["en"]), field)
+            for field, group in said["fields"].items()
+            for entry in group["technologies"]
+        ]
+        return Catalogue(technologies, str(said["notice"]["as_of"]))
+    except (OSError, YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise HaechiError("catalogue.unreadable", path=str(path), cause=type(error).__name__) from error

@@ -1,0 +1,143 @@
+"""Tags for the files of a folder and all below it, from a ``.haechi.yaml`` in it.
+
+    tags:
+      - files: "*.gds"          # or a list; patterns as in .gitignore, relative to this folder
+        technology: SEM-01
+        grade: A
+        funding: government     # optional
+        owner: design-team      # optional
+
+Everything that applies to a file is merged, from the nearest folder to the farthest, so a nearer file can only tighten; one that
+tries to loosen is a problem to report. A file that cannot be read or understood is reported too, and covers all below it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pathspec
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from haechi.domain.catalogue import Catalogue
+from haechi.domain.tags import Tag, TagOrigin, merge_tags
+from haechi.outbound.tags.entry import pending, read_entry
+from haechi.ports.tags import Problem, TagReading
+
+FILE_NAME = ".haechi.yaml"
+_LARGEST = 1 << 20
+_KEYS = {"files", "technology", "grade", "funding", "owner", "marked_at"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One entry: which files, which tag. ``everything`` is a pattern that needs no matching."""
+
+    patterns: pathspec.PathSpec[pathspec.Pattern]
+    tag: Tag
+    everything: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """The rules of one folder."""
+
+    path: str
+    rules: tuple[Rule, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+class FolderTags:
+    """Reads ``.haechi.yaml`` files; remembers them until ``refresh``."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._chains: dict[str, tuple[_Folder, ...]] = {}
+
+    def refresh(self) -> None:
+        """Read every file anew from now on."""
+        self._chains = {}
+
+    def read(self, path: str) -> TagReading:
+        """The tags that folders give to a file, by its name."""
+        folder, name = os.path.split(path)
+        if name == FILE_NAME:
+            return TagReading()
+        chain = self._chain(folder)
+        if not chain:
+            return TagReading()
+        tags: list[Tag] = []
+        problems: list[Problem] = []
+        for above in chain:  # farthest first
+            problems += above.problems
+            relative = path[len(above.path.rstrip("/")) + 1 :]
+            here = [rule.tag for rule in above.rules if rule.everything or rule.patterns.match_file(relative)]
+            known = {tag.technology: tag for tag in tags}
+            for tag in here:
+                earlier = known.get(tag.technology)
+                if earlier is not None and tag.loosens(earlier):
+                    where = os.path.join(above.path, FILE_NAME)
+                    problems.append(Problem("tag.folder-loosens", {"where": where, "technology": tag.technology}))
+            tags += here
+        return TagReading(merge_tags(tags), tuple(problems))
+
+    def _chain(self, folder: str) -> tuple[_Folder, ...]:
+        known = self._chains.get(folder)
+        if known is None:
+            parent = os.path.dirname(folder)
+            above = self._chain(parent) if parent != folder else ()
+            here = self._load(folder)
+            known = (*above, here) if here.rules or here.problems else above
+            self._chains[folder] = known
+        return known
+
+    def _load(self, folder: str) -> _Folder:
+        where = os.path.join(folder, FILE_NAME)
+        try:
+            with open(where, "rb") as file:
+                said = YAML(typ="safe", pure=True).load(file.read(_LARGEST))
+        except (FileNotFoundError, NotADirectoryError):
+            return _Folder(folder)
+        except OSError as error:
+            return self._unclear(folder, Problem("tag.folder-unreadable", {"where": where, "cause": str(error.strerror)}))
+        except (YAMLError, ValueError):
+            return self._unclear(folder, Problem("tag.malformed-at", {"where": where}))
+        entries = said.get("tags") if isinstance(said, Mapping) else None
+        if not isinstance(entries, list):
+            return self._unclear(folder, Problem("tag.malformed-at", {"where": where}))
+        rules: list[Rule] = []
+        problems: list[Problem] = []
+        for entry in entries:
+            tag, found = read_entry(entry, self._catalogue, TagOrigin.FOLDER, where)
+            problems += found
+            given = entry if isinstance(entry, Mapping) else {}
+            problems += [Problem("tag.unknown-key", {"where": where, "key": str(key)}) for key in set(given) - _KEYS]
+            patterns = given.get("files")
+            listed = [patterns] if isinstance(patterns, str) else patterns
+            rule = rule_for(listed, tag)
+            if rule is None:
+                problems.append(Problem("tag.malformed-at", {"where": where}))
+                rule = Rule(pathspec.PathSpec([]), tag, everything=True)
+            rules.append(rule)
+        return _Folder(folder, tuple(rules), tuple(problems))
+
+    @staticmethod
+    def _unclear(folder: str, problem: Problem) -> _Folder:
+        """Somebody wanted something protected here: until it can be read, all of it waits for determination."""
+        everything = Rule(pathspec.PathSpec([]), pending(TagOrigin.FOLDER), everything=True)
+        return _Folder(folder, (everything,), (problem,))
+
+
+def rule_for(patterns: object, tag: Tag) -> Rule | None:
+    """A rule from a list of patterns; None where they are not patterns. Exceptions (``!``) would loosen: not accepted."""
+    if not isinstance(patterns, list) or not patterns:
+        return None
+    if not all(isinstance(pattern, str) and pattern and pattern[0] not in "!#" for pattern in patterns):
+        return None
+    try:
+        spec = pathspec.PathSpec.from_lines("gitignore", patterns)
+    except ValueError:
+        return None
+    return Rule(spec, tag, any(pattern in ("*", "**") for pattern in patterns))
