@@ -25,6 +25,7 @@ from haechi.ports.judge import Forward, Refuse
 pytestmark = pytest.mark.e2e
 NAMES = ["*.s3.ap-northeast-2.amazonaws.com", "*.s3.ap-northeast-1.amazonaws.com", "innocent.example.org"]
 BODY = os.urandom(3_000_001)
+PUT = f"PUT /k HTTP/1.1\r\nHost: {SEOUL}\r\n".encode()
 SHA = hashlib.sha256(BODY).hexdigest()
 
 
@@ -78,7 +79,7 @@ async def test_chunked_body_with_trailers_keeps_its_framing(tmp_path, sink, mode
     async with laboratory(tmp_path, judge, sink) as path:
         reader, writer = await connected(path)
         writer.write(
-            b"PUT /k HTTP/1.1\r\nHost: " + SEOUL.encode() + b"\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n"
+            PUT + b"Transfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n"
             b"%x\r\n" % len(BODY) + BODY + b"\r\n0\r\nx-sum: abc\r\n\r\n"
         )
         assert b" 200 " in await answer(reader)
@@ -128,7 +129,7 @@ async def test_refused_body_makes_no_object_and_the_client_reads_why(tmp_path, s
 async def test_refused_head_reaches_nobody(tmp_path, sink):
     async with laboratory(tmp_path, ScriptedJudge(Refuse(REFUSAL)), sink) as path:
         reader, writer = await connected(path)
-        writer.write(b"PUT /k HTTP/1.1\r\nHost: " + SEOUL.encode() + b"\r\nContent-Length: 5\r\n\r\nhello")
+        writer.write(PUT + b"Content-Length: 5\r\n\r\nhello")
         reply = await answer(reader)
         writer.close()
     assert b" 403 " in reply and reply.endswith(REFUSAL.body) and b"x-amz-request-id: decision-1" in reply.lower()
@@ -139,9 +140,7 @@ async def test_body_cut_short_by_the_client_is_abandoned(tmp_path, sink):
     judge = ScriptedJudge(PIECES)
     async with laboratory(tmp_path, judge, sink) as path:
         _, writer = await connected(path)
-        writer.write(
-            b"PUT /k HTTP/1.1\r\nHost: " + SEOUL.encode() + b"\r\nContent-Length: 500000\r\n\r\n" + BODY[:90000]
-        )
+        writer.write(PUT + b"Content-Length: 500000\r\n\r\n" + BODY[:90000])
         await writer.drain()
         await asyncio.sleep(0.5)
         writer.transport.abort()
@@ -154,9 +153,7 @@ async def test_a_held_body_beyond_the_bound_is_refused(tmp_path, sink):
     judge = ScriptedJudge(WHOLE)
     async with laboratory(tmp_path, judge, sink, spool_bytes=1 << 20) as path:
         reader, writer = await connected(path)
-        writer.write(
-            b"PUT /k HTTP/1.1\r\nHost: " + SEOUL.encode() + b"\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
-        )
+        writer.write(PUT + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY)
         assert b" 403 " in await answer(reader)
         writer.close()
         assert path.processor.spool_left == 1 << 20
@@ -168,9 +165,7 @@ async def test_a_clients_own_hold_header_gains_nothing(tmp_path, sink):
     judge = ScriptedJudge(Forward())
     async with laboratory(tmp_path, judge, sink) as path:
         reader, writer = await connected(path)
-        writer.write(
-            b"PUT /k HTTP/1.1\r\nHost: " + SEOUL.encode() + b"\r\nx-haechi-hold: x\r\nContent-Length: 2\r\n\r\nhi"
-        )
+        writer.write(PUT + b"x-haechi-hold: x\r\nContent-Length: 2\r\n\r\nhi")
         assert b" 403 " in await answer(reader)
         writer.close()
     assert sink.seen == []

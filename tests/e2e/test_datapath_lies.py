@@ -126,7 +126,20 @@ async def test_a_redirected_connection_is_judged_by_its_server_name(tmp_path, si
         port = free.getsockname()[1]
     judge = ScriptedJudge()
     async with laboratory(tmp_path, judge, sink, redirect_tls_port=port, redirect_ipv6=False) as path:
-        to = ["curl", "-sS", "-m", "10", "--cacert", str(path.bundle), "-d", "hi", "-o", "/dev/null", "-w", "%{http_code}"]
+        to = [
+            "curl",
+            "-sS",
+            "-m",
+            "10",
+            "--cacert",
+            str(path.bundle),
+            "-d",
+            "hi",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+        ]
         pins = [f"{name}:{port}:127.0.0.1" for name in (SEOUL, INNOCENT)]
         options = [word for pin in pins for word in ("--resolve", pin)]
         judged = await run(*to, *options, f"https://{SEOUL}:{port}/k")

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import datetime as dt
+import stat
+import subprocess
+
+import pytest
+from cryptography import x509
+from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+from haechi.domain.errors import HaechiError
+from haechi.domain.scope import Scope, ScopeMode
+from haechi.inbound.envoy.authority import UNNAMED, Authority, Lifetimes
+
+SCOPE = Scope(ScopeMode.CLOUD, ("*.amazonaws.com", "storage.googleapis.com"))
+HOST = "b.s3.amazonaws.com"
+
+
+class Clock:
+    def __init__(self):
+        self.time = dt.datetime.now(dt.UTC)
+
+    def __call__(self):
+        return self.time
+
+
+def chain(pair):
+    return x509.load_pem_x509_certificates(pair.chain)
+
+
+def test_a_strict_verifier_accepts_a_leaf_for_its_host_alone():
+    authority = Authority.create(None, SCOPE)
+    leaf, *rest = chain(authority.leaf(HOST))
+    store = Store(x509.load_pem_x509_certificates(authority.root_pem))
+    PolicyBuilder().store(store).build_server_verifier(x509.DNSName(HOST)).verify(leaf, rest)
+    with pytest.raises(VerificationError):
+        PolicyBuilder().store(store).build_server_verifier(x509.DNSName("other.amazonaws.com")).verify(leaf, rest)
+
+
+@pytest.mark.parametrize("host", ["example.org", "amazonaws.com", "xamazonaws.com", "*.amazonaws.com", "", "1.2.3.4"])
+def test_nothing_is_minted_out_of_scope(host):
+    with pytest.raises(HaechiError, match="name-out-of-scope"):
+        Authority.create(None, SCOPE).leaf(host)
+
+
+def test_a_verifier_rejects_what_a_stolen_intermediate_signs_out_of_scope(tmp_path):
+    narrow = Authority.create(tmp_path / "a", SCOPE)
+    wide = Authority(None, Scope(ScopeMode.ALL))
+    wide._root, wide._intermediate, wide._key = narrow._root, narrow._intermediate, narrow._key
+    pair = wide._mint("bank.example")
+    (tmp_path / "root.pem").write_bytes(narrow.root_pem)
+    (tmp_path / "chain.pem").write_bytes(pair.chain)
+    command = ["openssl", "verify", "-CAfile", "root.pem", "-untrusted", "chain.pem", "chain.pem"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert said.returncode != 0
+    assert "permitted subtree violation" in said.stdout + said.stderr
+    (tmp_path / "chain.pem").write_bytes(narrow.leaf(HOST).chain)
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+
+
+def test_keys_are_private_and_the_roots_key_is_gone(tmp_path):
+    Authority.create(tmp_path / "a", SCOPE)
+    names = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "a").iterdir()}
+    assert names == {"root.pem": 0o644, "intermediate.pem": 0o600, "intermediate.key": 0o600}
+
+
+def test_a_loaded_authority_is_the_same(tmp_path):
+    made = Authority.create(tmp_path / "a", SCOPE)
+    again = Authority.load(tmp_path / "a", SCOPE)
+    assert (again.root_pem, again.intermediate_pem) == (made.root_pem, made.intermediate_pem)
+
+
+def test_another_scope_gives_another_intermediate_under_a_kept_root(tmp_path):
+    made = Authority.create(tmp_path / "a", SCOPE, keep_root=True)
+    again = Authority.load(tmp_path / "a", Scope(ScopeMode.LIST, ("x.example",)), keep_root=True)
+    assert again.root_pem == made.root_pem
+    assert again.intermediate_pem != made.intermediate_pem
+    assert again.leaf("x.example").host == "x.example"
+
+
+def test_without_the_roots_key_another_scope_gives_another_root(tmp_path):
+    made = Authority.create(tmp_path / "a", SCOPE)
+    assert Authority.load(tmp_path / "a", Scope(ScopeMode.LIST, ("x.example",))).root_pem != made.root_pem
+
+
+def test_leaves_are_cached_and_minted_anew_before_they_end():
+    clock = Clock()
+    authority = Authority.create(None, SCOPE, now=clock)
+    first = authority.leaf(HOST)
+    clock.time += dt.timedelta(days=4)
+    assert authority.leaf(HOST.upper() + ":443") is first
+    clock.time += dt.timedelta(days=1)
+    second = authority.leaf(HOST)
+    assert second is not first
+    assert clock.time < first.not_after < second.not_after
+
+
+def test_an_ending_intermediate_is_renewed_without_a_restart():
+    clock = Clock()
+    authority = Authority.create(
+        None, SCOPE, now=clock, lifetimes=Lifetimes(dt.timedelta(days=30), dt.timedelta(days=7))
+    )
+    before = authority.intermediate_pem
+    clock.time += dt.timedelta(days=24)
+    pair = authority.leaf(HOST)
+    assert authority.intermediate_pem != before
+    assert pair.not_after - clock.time == dt.timedelta(days=7)
+
+
+def test_the_cache_has_a_bound():
+    authority = Authority.create(None, SCOPE, max_leaves=3)
+    for n in range(9):
+        authority.leaf(f"b{n}.amazonaws.com")
+    assert len(authority._leaves) == 3
+
+
+def test_torn_files_are_named(tmp_path):
+    Authority.create(tmp_path / "a", SCOPE)
+    (tmp_path / "a" / "intermediate.key").write_bytes(b"torn")
+    with pytest.raises(HaechiError, match="authority-unreadable"):
+        Authority.load(tmp_path / "a", SCOPE)
+
+
+def test_a_client_that_names_nothing_gets_a_name_that_cannot_exist():
+    assert Authority.create(None, SCOPE).leaf(UNNAMED).host == UNNAMED

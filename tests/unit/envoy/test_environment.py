@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from haechi.commands.run import run
+from haechi.domain.errors import HaechiError
+from haechi.inbound.envoy.environment import ProxyAccess, tool_environment
+
+ACCESS = ProxyAccess("127.0.0.1", 3900, "/run/bundle.pem", "/run/truststore.p12", "haechi")
+SAID = {
+    "proxy_host": "127.0.0.1",
+    "proxy_port": 3900,
+    "bundle": "/run/bundle.pem",
+    "truststore": "/run/truststore.p12",
+    "truststore_password": "haechi",
+    "healthy": True,
+}
+
+
+def test_each_tool_finds_proxy_and_bundle():
+    made = tool_environment(ACCESS, {"PATH": "/bin"})
+    assert made["HTTPS_PROXY"] == made["https_proxy"] == "http://127.0.0.1:3900"
+    assert made["AWS_CA_BUNDLE"] == made["SSL_CERT_FILE"] == made["NODE_EXTRA_CA_CERTS"] == "/run/bundle.pem"
+    assert "-Djavax.net.ssl.trustStore=/run/truststore.p12" in made["JAVA_TOOL_OPTIONS"]
+    assert made["PATH"] == "/bin"
+
+
+def test_an_earlier_no_proxy_leads_around_nothing():
+    made = tool_environment(ACCESS, {"NO_PROXY": "*,.amazonaws.com,127.0.0.2", "no_proxy": "s3.amazonaws.com"})
+    assert made["NO_PROXY"] == made["no_proxy"] == "localhost,127.0.0.1,::1,127.0.0.2"
+
+
+def test_earlier_java_options_are_kept():
+    assert tool_environment(ACCESS, {"JAVA_TOOL_OPTIONS": "-Xmx1g"})["JAVA_TOOL_OPTIONS"].startswith("-Xmx1g -D")
+
+
+def test_variables_as_json(monkeypatch):
+    monkeypatch.setattr("haechi.inbound.control.client.call", lambda name, args: SAID)
+    result = CliRunner().invoke(run, ["--json"])
+    assert json.loads(result.stdout)["environment"]["HTTPS_PROXY"] == "http://127.0.0.1:3900"
+    assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(("said", "code"), [({**SAID, "healthy": False}, 3), (None, 3)])
+def test_no_agent_is_not_ready(monkeypatch, said, code):
+    def call(name, args):
+        if said is None:
+            raise HaechiError("control.not-running", socket="/run/x")
+        return said
+
+    monkeypatch.setattr("haechi.inbound.control.client.call", call)
+    assert CliRunner().invoke(run, ["--", "true"]).exit_code == code
+
+
+def test_the_command_replaces_us_with_its_own_arguments(monkeypatch):
+    became = []
+    monkeypatch.setattr("haechi.inbound.control.client.call", lambda name, args: SAID)
+    monkeypatch.setattr("os.execve", lambda *words: became.append(words))
+    result = CliRunner().invoke(run, ["--", "env", "--json", "-x"])
+    assert became[0][1] == ["env", "--json", "-x"]
+    assert became[0][2]["AWS_CA_BUNDLE"] == "/run/bundle.pem"
+    assert "cooperative" in result.stderr
+
+
+def test_an_unknown_command_says_so(monkeypatch):
+    monkeypatch.setattr("haechi.inbound.control.client.call", lambda name, args: SAID)
+    assert CliRunner().invoke(run, ["--", "no-such-command-here"]).exit_code == 127
+
+
+def test_no_command_is_a_usage_error():
+    assert CliRunner().invoke(run, []).exit_code == 2

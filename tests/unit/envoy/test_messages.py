@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+from envoy.config.core.v3 import base_pb2
+from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
+from haechi.inbound.envoy import messages
+from haechi.ports.judge import Reply
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+
+@settings(max_examples=100)
+@given(st.binary(max_size=70000), st.booleans(), st.booleans())
+def test_a_piece_reads_as_the_official_class_wrote_it(body, end, without):
+    written = ext_proc.ProcessingRequest(
+        request_body=ext_proc.HttpBody(body=body, end_of_stream=end, end_of_stream_without_message=without)
+    )
+    piece = messages.piece_of(written.SerializeToString())
+    assert piece is not None
+    assert (bytes(piece.data), piece.last) == (body, end or without)
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=60))
+def test_hostile_bytes_give_a_piece_or_a_named_error(noise):
+    try:
+        piece = messages.piece_of(b"\x22" + noise)
+    except ValueError:
+        return
+    assert piece is not None
+    assert bytes(piece.data) in b"\x22" + noise
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ext_proc.ProcessingRequest(request_headers=ext_proc.HttpHeaders(end_of_stream=True)),
+        ext_proc.ProcessingRequest(request_trailers=ext_proc.HttpTrailers()),
+    ],
+)
+def test_other_messages_are_left_alone(message):
+    assert messages.piece_of(message.SerializeToString()) is None
+
+
+def head(*pairs: tuple[str, bytes]) -> ext_proc.HttpHeaders:
+    made = ext_proc.HttpHeaders()
+    for key, value in pairs:
+        made.headers.headers.append(base_pb2.HeaderValue(key=key, raw_value=value))
+    return made
+
+
+def test_a_head_becomes_a_request():
+    request, token = messages.request_of(
+        head(
+            (":method", b"PUT"),
+            (":scheme", b"https"),
+            (":authority", b"Bucket.S3.amazonaws.com"),
+            (":path", b"/a//b%2F?x=%7E"),
+            ("x-twice", b"1"),
+            ("x-twice", b"2"),
+            ("x-haechi-hold", b"secret"),
+            ("x-forwarded-proto", b"https"),
+        )
+    )
+    assert (request.method, request.scheme, request.host, request.target) == (
+        "PUT", "https", "bucket.s3.amazonaws.com", "/a//b%2F?x=%7E",
+    )  # fmt: skip
+    assert request.headers == (("x-twice", "1"), ("x-twice", "2"))
+    assert token == "secret"
+
+
+def test_a_refusal_carries_status_headers_and_body():
+    reply = Reply(403, (("Content-Type", "application/xml"), ("Content-Length", "9")), b"<Error/>")
+    sent = ext_proc.ProcessingResponse.FromString(messages.refusal(reply)).immediate_response
+    assert (sent.status.code, sent.body) == (403, b"<Error/>")
+    assert [option.header.key for option in sent.headers.set_headers] == ["content-type"]
+
+
+def test_a_streamed_head_also_asks_for_trailers():
+    sent = ext_proc.ProcessingResponse.FromString(messages.HEAD_PASSES_BODY_STREAMED)
+    assert sent.mode_override.request_trailer_mode == sent.mode_override.SEND
