@@ -49,7 +49,7 @@ HARMLESS_IN_READS = frozenset(
 """Ambiguities of a name: whichever way a reading request is understood, it reads."""
 KNOWN_SOURCES = frozenset({"x-amz-copy-source", "x-amz-rename-source"})
 CONTROL_PATTERNS = tuple((row.method, row.pattern, row.operation) for row in CONTROL)
-CONTROL_SERVICES = frozenset({"s3-control", "s3-outposts"})
+CONTROL_SERVICES = frozenset({"s3-control", "s3-outposts", "s3-express-control"})
 
 
 class S3Connector:
@@ -128,7 +128,8 @@ def _announces_body(request: Request) -> bool:
 def _named(host: Host, head: Head) -> Action:
     """Raises ``AmbiguousError`` with the reason for which the request is not recognised."""
     method = head.method
-    if host.service in CONTROL_SERVICES and head.path.startswith((VERSION, "/S3Outposts/")):
+    control = head.path.startswith((VERSION + "/", "/S3Outposts/")) and not host.pathless
+    if control and host.service in CONTROL_SERVICES:
         return _control(host, head)
     if host.service == "s3-control" or (host.service in ("s3-unknown", "s3-website") and method not in READING):
         if method in READING and not head.has_body:
