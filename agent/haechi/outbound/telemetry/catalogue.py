@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-FAST = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
-"""Seconds: the bounds of durations that a person never waits for."""
+BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 15.0)
+"""Seconds: the bounds of durations, from a commit to a slow provider."""
 
 
 class Kind(StrEnum):
@@ -33,6 +33,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("haechi_audit_commit_seconds", Kind.DURATION, "Making one group of audit records durable"),
     Metric("haechi_destination_lookups_total", Kind.COUNTER, "Questions about destinations", ("answer",)),
     Metric("haechi_destination_reads_total", Kind.COUNTER, "Reads of a destination's facts", ("provider", "outcome")),
+    Metric("haechi_destination_read_seconds", Kind.DURATION, "Reading one destination's facts", ("provider",)),
+    Metric("haechi_actor_lookups_total", Kind.COUNTER, "Connections led back to a process", ("certainty",)),
     Metric("haechi_control_refused_total", Kind.COUNTER, "Calls on the control socket turned away", ("cause",)),
     Metric("haechi_notices_dropped_total", Kind.COUNTER, "Desktop notices not shown", ("cause",)),
     Metric("haechi_metrics_unknown_total", Kind.COUNTER, "Numbers sent to a metric that does not exist"),

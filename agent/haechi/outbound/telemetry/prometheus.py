@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 from structlog.typing import FilteringBoundLogger
 
 from haechi.domain.errors import HaechiError
-from haechi.outbound.telemetry.catalogue import FAST, METRICS, Kind, Metric
+from haechi.outbound.telemetry.catalogue import BOUNDS, METRICS, Kind, Metric
 
 LABEL_LIMIT = 64
 """Different label sets of one metric; the rest is counted under ``other``. A hostile client must not grow memory."""
@@ -35,7 +35,7 @@ class PrometheusMetrics:
                 self._counters[metric.name] = Counter(metric.name, metric.help, metric.labels, registry=self.registry)
             elif metric.kind is Kind.DURATION:
                 self._durations[metric.name] = Histogram(
-                    metric.name, metric.help, metric.labels, registry=self.registry, buckets=FAST
+                    metric.name, metric.help, metric.labels, registry=self.registry, buckets=BOUNDS
                 )
             else:
                 self._gauges[metric.name] = Gauge(metric.name, metric.help, metric.labels, registry=self.registry)
