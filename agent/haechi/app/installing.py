@@ -107,7 +107,8 @@ class Installation:
             if not system.exists(source / name):
                 raise HaechiError("install.no-configuration", missing=str(source / name))
         did: list[Step] = []
-        for step in self._steps():
+        # Evidence from before outlives a failure; what a failed first start wrote is evidence of nothing.
+        for step in self._steps(purge=not self.holds_audit()):
             before = step.done()
             if before and not step.again:
                 continue
@@ -151,7 +152,7 @@ class Installation:
                 user=system.uid(plan.user) is not None,
                 program=system.program_version(plan.program) is not None,
                 configuration=system.exists(plan.config / "trust.json"),
-                service_installed=system.service_installed(),
+                service_installed=system.service_installed(self._service()),
                 service_active=system.service_active(self._service()),
                 authority_trusted=anchored is not None and anchored == current,
                 rules_loaded=system.rules_loaded(),
@@ -160,7 +161,7 @@ class Installation:
 
     def holds_audit(self) -> bool:
         """Whether uninstalling has to ask about evidence."""
-        return self._system.exists(self._plan.audit)
+        return bool(self._system.children(self._plan.audit))
 
     def _roll_back(self, did: list[Step], told: Told) -> None:
         for step in reversed(did):
@@ -219,7 +220,7 @@ class Installation:
         yield Step(
             "install.step-service",
             {"user": plan.user},
-            system.service_installed,
+            lambda: system.service_installed(self._service()),
             lambda: system.install_service(self._service()),
             lambda: system.remove_service(self._service()),
             again=True,
@@ -276,14 +277,12 @@ class Installation:
 
     def _remove_state(self, purge: bool) -> None:
         system, plan = self._system, self._plan
-        if purge or not system.exists(plan.audit):
+        if purge or not system.children(plan.audit):
             system.remove(plan.state)
         else:
-            for name in ("keys", "public", "spool", "agent.log"):
-                system.remove(plan.state / name)
-            for name in ("index.sqlite", "ledger.sqlite"):
-                for suffix in ("", "-wal", "-shm"):
-                    system.remove(plan.state / (name + suffix))
+            for path in system.children(plan.state):
+                if path != plan.audit:
+                    system.remove(path)
             system.hand_to_root(plan.state)
         system.remove(plan.runtime)
 
@@ -294,7 +293,7 @@ class Installation:
     def _start(self) -> None:
         system, plan = self._system, self._plan
         system.start_service(self._service())
-        if not system.await_listening(plan.https_port, plan.ready_seconds):
+        if not system.await_listening(plan.https_port, plan.user, plan.ready_seconds):
             raise HaechiError("install.not-ready", seconds=f"{plan.ready_seconds:.0f}", port=plan.https_port)
 
     def _anchor(self) -> None:

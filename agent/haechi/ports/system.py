@@ -56,11 +56,15 @@ class System(Protocol):
         ...
 
     def remove_user(self, user: str) -> None:
-        """Remove the user and its group."""
+        """End what runs as the user, then remove the user and its group."""
         ...
 
     def exists(self, path: Path) -> bool:
         """Whether there is anything at the path, a dangling link included."""
+        ...
+
+    def children(self, path: Path) -> tuple[Path, ...]:
+        """What a folder holds; nothing where there is no folder."""
         ...
 
     def read(self, path: Path) -> bytes | None:
@@ -123,7 +127,7 @@ class System(Protocol):
         """Make the service known, to be started at boot, the rules before the network."""
         ...
 
-    def service_installed(self) -> bool:
+    def service_installed(self, service: Service) -> bool:
         """Whether the service is known to this machine."""
         ...
 
@@ -139,8 +143,8 @@ class System(Protocol):
         """Stop it and forget it."""
         ...
 
-    def await_listening(self, port: int, seconds: float) -> bool:
-        """Wait until something on 127.0.0.1 accepts connections at the port."""
+    def await_listening(self, port: int, user: str, seconds: float) -> bool:
+        """Wait until a process of that user listens on 127.0.0.1 at the port: another's would be no agent."""
         ...
 
     def anchored(self) -> bytes | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import pwd
 from pathlib import Path
+
+import psutil
 
 from haechi.outbound.system.shell import Shell
 
@@ -33,8 +36,10 @@ class Accounts:
             )  # fmt: skip
 
     def remove(self, user: str) -> None:
-        """The user, and its group where that is left."""
-        if self.uid(user) is not None:
+        """What still runs as the user ends; then the user goes, and its group where that is left."""
+        uid = self.uid(user)
+        if uid is not None:
+            _end_processes(uid)
             self._shell.run("userdel", user)
         if _group(user):
             self._shell.run("groupdel", user)
@@ -46,3 +51,13 @@ def _group(name: str) -> bool:
     except KeyError:
         return False
     return True
+
+
+def _end_processes(uid: int) -> None:
+    """Envoy outlives its agent for a while, so that what is under way is refused and not broken off."""
+    theirs = [process for process in psutil.process_iter(["uids"]) if process.info["uids"].real == uid]
+    for end in (psutil.Process.terminate, psutil.Process.kill):
+        for process in theirs:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                end(process)
+        _, theirs = psutil.wait_procs(theirs, timeout=5)

@@ -38,6 +38,11 @@ class Files:
         """Anything there, a dangling link included."""
         return os.path.lexists(path)
 
+    def children(self, path: Path) -> tuple[Path, ...]:
+        """What a folder holds; nothing where there is no folder."""
+        with _named(path):
+            return tuple(sorted(path.iterdir())) if path.is_dir() else ()
+
     def read(self, path: Path) -> bytes | None:
         """Up to 1 MiB; None where there is no regular file."""
         with _named(path):

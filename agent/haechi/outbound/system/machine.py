@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from pathlib import Path
+
+import psutil
 
 from haechi.outbound.system.accounts import Accounts
 from haechi.outbound.system.anchors import TrustAnchors
@@ -42,6 +43,9 @@ class Machine:
 
     def exists(self, path: Path) -> bool:  # noqa: D102
         return self._files.exists(path)
+
+    def children(self, path: Path) -> tuple[Path, ...]:  # noqa: D102
+        return self._files.children(path)
 
     def read(self, path: Path) -> bytes | None:  # noqa: D102
         return self._files.read(path)
@@ -89,8 +93,8 @@ class Machine:
     def install_service(self, service: Service) -> None:  # noqa: D102
         self._services.install(service)
 
-    def service_installed(self) -> bool:  # noqa: D102
-        return self._services.installed()
+    def service_installed(self, service: Service) -> bool:  # noqa: D102
+        return self._services.installed(service)
 
     def start_service(self, service: Service) -> None:  # noqa: D102
         self._services.start(service)
@@ -101,15 +105,14 @@ class Machine:
     def remove_service(self, service: Service) -> None:  # noqa: D102
         self._services.remove(service)
 
-    def await_listening(self, port: int, seconds: float) -> bool:  # noqa: D102
+    def await_listening(self, port: int, user: str, seconds: float) -> bool:  # noqa: D102
+        # Asked of the kernel, not by connecting: the rules turn away who connects to the redirect ports directly.
         deadline = time.monotonic() + seconds
+        uid = self._accounts.uid(user)
         while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            except OSError:
-                time.sleep(0.1)
-            else:
+            if uid is not None and any(_belongs(pid, uid) for pid in _listening(port)):
                 return True
+            time.sleep(0.1)
         return False
 
     def anchored(self) -> bytes | None:  # noqa: D102
@@ -120,3 +123,19 @@ class Machine:
 
     def unanchor(self) -> None:  # noqa: D102
         self._anchors.unanchor()
+
+
+def _listening(port: int) -> list[int]:
+    """The processes that listen on 127.0.0.1 at the port."""
+    return [
+        connection.pid
+        for connection in psutil.net_connections("tcp4")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr == ("127.0.0.1", port) and connection.pid
+    ]
+
+
+def _belongs(pid: int, uid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).uids().real == uid)
+    except psutil.Error:
+        return False

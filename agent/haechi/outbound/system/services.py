@@ -30,7 +30,7 @@ class Services(Protocol):
         """Make it known."""
         ...
 
-    def installed(self) -> bool:
+    def installed(self, service: Service) -> bool:
         """Whether it is known."""
         ...
 
@@ -72,7 +72,7 @@ class Systemd:
         self._shell.run("systemctl", "daemon-reload")
         self._shell.run("systemctl", "enable", *ENABLED)
 
-    def installed(self) -> bool:
+    def installed(self, service: Service) -> bool:
         """Whether every enabled unit's file is there."""
         return all(self._files.exists(self._folder / name) for name in ENABLED)
 
@@ -111,9 +111,9 @@ class Detached:
         """Keep the rules for whoever starts the machine."""
         self._files.write(service.config / RULES_FILE, rules_file(service).encode(), 0o644)
 
-    def installed(self) -> bool:
-        """There is nothing to know: always as installed as it gets."""
-        return True
+    def installed(self, service: Service) -> bool:
+        """All that is left with the machine are the rules."""
+        return self._files.exists(service.config / RULES_FILE)
 
     def start(self, service: Service) -> None:
         """As the service user, with the two capabilities that the unit would give."""

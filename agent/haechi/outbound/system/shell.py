@@ -51,7 +51,7 @@ class Shell:
         return Answer(done.returncode, done.stdout, done.stderr)
 
     def run(self, *command: str, text: str | None = None) -> str:
-        """Run. Raises ``HaechiError``: ``install.command-failed``, or ``install.tool-missing`` where it is not there."""
+        """Run. Raises ``HaechiError``: ``install.command-failed``, or ``install.tool-missing``."""
         answer = self.ask(*command, text=text)
         if answer.status == 127:
             raise HaechiError("install.tool-missing", tool=command[0])
