@@ -98,14 +98,14 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The institution's signed registry. Empty: ``registry.json`` in the configuration folder."""
+    """The institution's signed registry. Empty: ``registry.yaml`` in the configuration folder."""
 
     path: Path | None = _of(Whose.SECURITY, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The keys whose signatures count. Empty: ``trust.json`` in the configuration folder."""
+    """The keys whose signatures count. Empty: ``trust.yaml`` in the configuration folder."""
 
     path: Path | None = _of(Whose.SECURITY, None)
 

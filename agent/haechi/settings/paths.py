@@ -57,12 +57,12 @@ class Paths:
     @property
     def registry(self) -> Path:
         """The signed registry, unless ``registry.path`` names another."""
-        return self.config / "registry.json"
+        return self.config / "registry.yaml"
 
     @property
     def trust(self) -> Path:
         """The trusted keys, unless ``trust.path`` names another."""
-        return self.config / "trust.json"
+        return self.config / "trust.yaml"
 
     @property
     def index(self) -> Path:
