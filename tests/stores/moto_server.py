@@ -113,7 +113,7 @@ def _principal(environ: dict[str, Any]) -> tuple[str, str]:
 def _denied(environ: dict[str, Any], bucket: str, start: StartResponse) -> Iterable[bytes]:
     _, owner = s3_backends.bucket_accounts[bucket]
     region = s3_backends[owner]["aws"].get_bucket(bucket).region_name
-    body = b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>'
+    body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
     environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     start(
         "403 Forbidden",

@@ -1,4 +1,4 @@
-"""Bodies as AWS's own clients sign them: STREAMING-AWS4-HMAC-SHA256-PAYLOAD, built by hand so that tests can break them.
+"""Bodies signed chunk by chunk as AWS's own clients do it, built by hand so that tests can break them.
 
 The chain of chunk signatures follows "Signature calculations for the Authorization header: transferring payload in
 multiple chunks" of the S3 API reference. The head is signed by botocore.

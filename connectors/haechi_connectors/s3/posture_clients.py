@@ -18,7 +18,7 @@ import urllib3
 from botocore import exceptions as boto
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, ReadTimeoutError, SSLError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError, SSLError
 from urllib3.util import Timeout, parse_url
 
 CONNECTIONS = 32
@@ -135,6 +135,8 @@ class _Directory:
             )
             response = AWSResponse(request.url, answer.status, answer.headers, answer)  # type: ignore[arg-type]
             _content = response.content  # read now, so that the connection returns to its pool
+        except NewConnectionError as error:  # before its parent, the time-out
+            raise boto.EndpointConnectionError(endpoint_url=request.url, error=error) from error
         except ConnectTimeoutError as error:
             raise boto.ConnectTimeoutError(endpoint_url=request.url, error=error) from error
         except ReadTimeoutError as error:
