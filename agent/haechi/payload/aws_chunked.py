@@ -156,7 +156,7 @@ class AwsChunkedDecoder:
     def _begin_chunk(self, line: bytes, offset: int) -> None:
         match = self._header.fullmatch(line)
         if match is None:
-            sized = UNSIGNED.match(line)
+            sized = UNSIGNED.fullmatch(line.partition(b";")[0])
             raise MalformedError("chunk-signature" if sized else "chunk-size", offset)
         size = int(match.group(1), 16)
         if self._decoded_length is not None and self._decoded + size > self._decoded_length:

@@ -9,6 +9,7 @@ The object counts as complete when the ``file`` part ends: S3 ignores what follo
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -25,6 +26,8 @@ DISPOSITION = re.compile(
     rb'form-data((?:[ \t]*;[ \t]*[A-Za-z*]+=(?:"(?:[^"\\\r\n]|\\.)*"|[^;\s"\\]+))+)[ \t]*;?', re.IGNORECASE
 )
 PARAMETER = re.compile(rb'([A-Za-z*]+)=(?:"((?:[^"\\\r\n]|\\.)*)"|([^;\s"\\]+))')
+SILENT = logging.Logger("python_multipart", logging.CRITICAL + 1)
+"""The parser would log characters of the body."""
 TRANSFER = frozenset({b"binary", b"8bit", b"7bit"})
 
 
@@ -66,6 +69,9 @@ class FormDecoder:
             if self._mark
             else None
         )
+
+        if self._parser is not None:
+            self._parser.logger = SILENT
 
     @property
     def fields(self) -> Mapping[str, str]:

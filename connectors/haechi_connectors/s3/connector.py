@@ -24,7 +24,7 @@ from haechi.ports.judge import Reply
 
 from haechi_connectors.s3 import details, documents, refusal
 from haechi_connectors.s3.head import AmbiguousError, Head, parse_head
-from haechi_connectors.s3.hosts import PROVIDER, Host, Hosts
+from haechi_connectors.s3.hosts import ALIASES, PROVIDER, Host, Hosts
 from haechi_connectors.s3.operations import (
     CHANGES,
     CONTROL,
@@ -141,7 +141,7 @@ def _named(host: Host, head: Head) -> Action:
     if method in READING:
         return _reading(host, head, level)
     operation = _change(head, level)
-    if operation.carries is Carries.NOTHING and operation.kind is ActionKind.READ and head.length:
+    if operation.carries is Carries.NOTHING and head.announces_body:
         raise AmbiguousError("unexpected-body")
     return _action(host, head, operation, form=operation is FORM_POST)
 
@@ -182,7 +182,7 @@ def _by_headers(head: Head, operation: Operation) -> Operation:
         raise AmbiguousError("rename-source")
     if not copies:
         return operation
-    if head.has_body and head.length != 0 and head.length is not None:
+    if head.announces_body:
         raise AmbiguousError("copy-with-body")
     if operation.name == "PutObject":
         return COPY
@@ -214,7 +214,8 @@ def _control(host: Host, head: Head) -> Action:
 
 
 def _place(host: Host, head: Head) -> Location:
-    return Location(host.provider, head.bucket, head.key, host.region, host.endpoint, host.alias)
+    alias = host.alias or (head.bucket if head.bucket.endswith(ALIASES) else "")
+    return Location(host.provider, head.bucket, head.key, host.region, host.endpoint, alias)
 
 
 def _action(host: Host, head: Head, operation: Operation, *, form: bool = False) -> Action:

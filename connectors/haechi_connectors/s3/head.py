@@ -58,6 +58,11 @@ class Head:
         return int(text) if text else None
 
     @property
+    def announces_body(self) -> bool:
+        """Whether a body of at least one byte is announced."""
+        return bool(self.length) or "transfer-encoding" in self.fields
+
+    @property
     def has_body(self) -> bool:
         """Whether a body is announced, or not ruled out for a method that has one."""
         if self.length is not None:

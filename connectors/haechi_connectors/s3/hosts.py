@@ -19,6 +19,8 @@ from haechi.ports.connector import Site
 from ruamel.yaml import YAML
 
 PROVIDER = "aws"
+ALIASES = ("-s3alias", "--ol-s3", "--xa-s3")
+"""How access point aliases end, that stand where a bucket does."""
 REGION = r"(?P<region>[a-z]{2,5}(?:-[a-z]+)+-\d{1,2})"
 ZONE = r"(?P<zone>[a-z0-9]+-az\d{1,2})"
 VPCE = r"(?P<vpce>vpce-[0-9a-z-]+)"
@@ -159,7 +161,7 @@ def _described(form: _Form, match: re.Match[str], tail: str) -> Host:
     bucket = alias = account = ""
     if form.prefix == "bucket":
         bucket = "" if prefix == "*" else prefix
-        alias = bucket if bucket.endswith(("-s3alias", "--ol-s3", "--xa-s3")) else ""
+        alias = bucket if bucket.endswith(ALIASES) else ""
     elif form.prefix in ("access-point", "object-lambda") and prefix:
         bucket, alias, account = _access_point(form.prefix, prefix, region_text)
     elif form.prefix == "mrap" and prefix:

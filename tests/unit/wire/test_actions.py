@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from haechi.domain.facts import Unknown
 from haechi.domain.upload import ActionKind, Framing, Request
 from haechi.ports.connector import Site
 from haechi_connectors.s3.connector import S3Connector
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 HOST = "bkt.s3.ap-northeast-2.amazonaws.com"
 PATH = "s3.ap-northeast-2.amazonaws.com"
@@ -74,9 +73,12 @@ def test_keys_are_decoded_once_and_kept_as_they_are(target, host, container, key
         ("DELETE", "/k", (("content-length", "9"),), HOST, "unexpected-body"),
         ("POST", "/k", (("content-length", "9"),), HOST, "operation"),
         ("PATCH", "/k", (("content-length", "9"),), HOST, "operation"),
+        ("POST", "/k?uploads", (("content-length", "9"),), HOST, "unexpected-body"),
+        ("DELETE", "/k", (("transfer-encoding", "chunked"),), HOST, "unexpected-body"),
+        ("PUT", "/k", (("x-amz-copy-source", "b/k"), ("transfer-encoding", "chunked")), HOST, "copy-with-body"),
         ("PUT", "/", (), PATH, "operation"),
         ("PUT", "/k", (("x-amz-server-side-encryption", "AES256"),
-                       ("x-amz-server-side-encryption-customer-algorithm", "AES256")), HOST, "encryption-contradiction"),
+                       ("x-amz-server-side-encryption-customer-algorithm", "AES256")), HOST, "encryption-contradiction"),  # noqa: E501
         ("PUT", "/k", (("x-amz-server-side-encryption-aws-kms-key-id", "k"),), HOST, "encryption-contradiction"),
         ("PUT", "/k", (("x-amz-copy-source", "nothing"),), HOST, "copy-source"),
         ("PUT", "/k", (("x-amz-copy-source", "b/k"), ("content-length", "5")), HOST, "copy-with-body"),
@@ -191,8 +193,8 @@ def test_a_copy_through_an_access_point_names_it():
 
 names = st.sampled_from(
     ["content-length", "transfer-encoding", "content-type", "content-encoding", "x-amz-acl", "x-amz-grant-read",
-     "x-amz-copy-source", "x-amz-rename-source", "x-amz-content-sha256", "x-amz-decoded-content-length", "x-amz-trailer",
-     "x-amz-server-side-encryption", "authorization", "x-http-method-override", "x-amz-write-offset-bytes", "x-amz-meta-a"]
+     "x-amz-copy-source", "x-amz-rename-source", "x-amz-content-sha256", "x-amz-decoded-content-length", "x-amz-trailer",  # noqa: E501
+     "x-amz-server-side-encryption", "authorization", "x-http-method-override", "x-amz-write-offset-bytes", "x-amz-meta-a"]  # noqa: E501
 )  # fmt: skip
 values = st.text(max_size=30) | st.sampled_from(
     ["0", "5", "-1", "private", "public-read", "a/b", "aws-chunked", "STREAMING-UNSIGNED-PAYLOAD-TRAILER",

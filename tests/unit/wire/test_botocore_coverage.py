@@ -1,6 +1,6 @@
 """What botocore sends for every operation of S3 and S3 Control is recognised as what it is.
 
-A new botocore with a new operation makes these tests fail until the tables know it: they are the proof that S3 is covered.
+A new botocore with a new operation makes these tests fail until the tables know it: they prove that S3 is covered.
 Nothing leaves the process: a ``before-send`` hook takes each finished request.
 """
 
@@ -14,8 +14,10 @@ import botocore.session
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
-
 from haechi.domain.upload import Action, ActionKind, Framing, Request
+from haechi.payload.body import decoder
+from haechi.payload.events import Bytes
+from haechi.ports.connector import Site
 from haechi_connectors.s3.connector import S3Connector
 
 ACCOUNT = "111122223333"
@@ -73,7 +75,9 @@ def build(shape, name="", depth=0):
         return VALUES[name]
     kind = shape.type_name
     if kind == "structure":
-        members = shape.required_members or (list(shape.members)[:1] if getattr(shape, "is_tagged_union", False) else [])
+        members = shape.required_members or (
+            list(shape.members)[:1] if getattr(shape, "is_tagged_union", False) else []
+        )
         return {member: build(shape.members[member], member, depth + 1) for member in members}
     if kind == "list":
         return [build(shape.member, "", depth + 1)]
@@ -92,6 +96,13 @@ def build(shape, name="", depth=0):
     return "x" * max(1, shape.metadata.get("min", 1))
 
 
+class Raw(io.BytesIO):
+    """The empty answer, as urllib3 would give it."""
+
+    def stream(self, *_, **__):
+        return iter(())
+
+
 @functools.cache
 def client(service, **config):
     session = botocore.session.Session()
@@ -107,7 +118,7 @@ def sent(service, operation, params, **config):
 
     def take(request, **_):
         captured.append(request)
-        return AWSResponse(request.url, 200, {}, io.BytesIO())
+        return AWSResponse(request.url, 200, {}, Raw())
 
     made.meta.events.register_first("before-send", take, unique_id="take")
     try:
@@ -247,3 +258,38 @@ def test_an_operation_of_tomorrow_is_unrecognised():
     action = S3Connector().action(tomorrow)
     assert action.kind is ActionKind.UNRECOGNISED
     assert action.reason == "unknown-argument"
+
+
+@pytest.mark.parametrize("scheme", ["https", "http"])
+@pytest.mark.parametrize("operation", ["PutObject", "UploadPart", "PutObjectAnnotation"])
+@pytest.mark.parametrize("size", [0, 1, 100_000, 3 << 20])
+def test_the_bytes_that_botocore_sends_decode_to_the_object(operation, size, scheme):
+    """Over https botocore sends an unsigned trailer, over http signed payloads: both as it frames them today."""
+    made = client("s3", s3=Frozen(addressing_style="virtual"))
+    if scheme == "http":
+        made = botocore.session.Session().create_client(
+            "s3", REGION, endpoint_url="http://store.example:9000", aws_access_key_id="A", aws_secret_access_key="s"
+        )
+    data = bytes(i % 251 for i in range(min(size, 1000))) * (size // 1000 or 1) if size > 1 else b"x" * size
+    wired = []
+
+    def take(request, **_):
+        body = request.body
+        wired.append((as_request(request), body.read() if hasattr(body, "read") else bytes(body or b"")))
+        return AWSResponse(request.url, 200, {}, Raw())
+
+    made.meta.events.register_first("before-send", take, unique_id="take")
+    params = parameters("s3", operation)
+    params[made.meta.service_model.operation_model(operation).input_shape.serialization["payload"]] = io.BytesIO(data)
+    try:
+        getattr(made, _method(made, operation))(**params)
+    finally:
+        made.meta.events.unregister("before-send", take, unique_id="take")
+    request, body = wired[-1]
+    connector = S3Connector((Site("store.example:9000", "aws", "s3", REGION, "KR"),))
+    action = connector.action(request)
+    assert action.operation == operation
+    reading = decoder(action.body)
+    events = [*reading.feed(body), *reading.finish()]
+    assert b"".join(bytes(e.data) for e in events if isinstance(e, Bytes) and e.stream == 0) == data
+    assert reading.complete

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from haechi.domain.facts import Unknown
 from haechi.domain.upload import Action, ActionKind, ExposureChange, Request
 from haechi_connectors.s3.connector import S3Connector
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 S3 = S3Connector()
 HOST = "bkt.s3.ap-northeast-2.amazonaws.com"
@@ -113,7 +112,7 @@ def test_control_documents():
     body = f"<PutAccessPointPolicyRequest><Policy>{policy(Principal='*')}</Policy></PutAccessPointPolicyRequest>"
     change = only(told("/v20180820/accesspoint/ap/policy", body, host=host))
     assert (change.aspect, change.public) == ("access-point-policy", True)
-    made = told("/v20180820/accesspoint/ap", "<CreateAccessPointRequest><Bucket>bkt</Bucket></CreateAccessPointRequest>",
+    made = told("/v20180820/accesspoint/ap", "<CreateAccessPointRequest><Bucket>bkt</Bucket></CreateAccessPointRequest>",  # noqa: E501
                 host=host)  # fmt: skip
     assert (made.destination.container, made.destination.alias) == ("bkt", "ap")
     job = told("/v20180820/jobs", "<CreateJobRequest><Operation><S3PutObjectCopy><TargetResource>arn:aws:s3:::abroad"
@@ -122,7 +121,9 @@ def test_control_documents():
 
 
 def test_a_new_bucket_names_its_region():
-    document = "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>"
+    document = (
+        "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>"
+    )
     assert told("/", document).destination.region == "eu-west-1"
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from haechi.domain.facts import Unknown
 from haechi.domain.upload import Route
 from haechi.ports.connector import Site
 from haechi_connectors.s3.connector import S3Connector
 from haechi_connectors.s3.hosts import Hosts
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 SEOUL = "ap-northeast-2"
 CASES = [
@@ -59,7 +58,9 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("host", "service", "container", "region", "endpoint", "route"), CASES, ids=lambda v: str(v)[:50])
+@pytest.mark.parametrize(
+    ("host", "service", "container", "region", "endpoint", "route"), CASES, ids=lambda v: str(v)[:50]
+)
 def test_a_host_form_says_what_it_is(host, service, container, region, endpoint, route):
     found = Hosts().find(host)
     assert (found.service, found.bucket, found.endpoint, found.route) == (service, container, endpoint, route)
@@ -69,8 +70,8 @@ def test_a_host_form_says_what_it_is(host, service, container, region, endpoint,
 @pytest.mark.parametrize(
     "host",
     [
-        f"sts.{SEOUL}.amazonaws.com", "ec2.amazonaws.com", f"s3tables.{SEOUL}.amazonaws.com", f"s3vectors.{SEOUL}.api.aws",
-        "amazonaws.com", "s3.example.com", "s3.amazonaws.com.evil.example", "evil-amazonaws.com", "10.0.0.1", "[::1]:443",
+        f"sts.{SEOUL}.amazonaws.com", "ec2.amazonaws.com", f"s3tables.{SEOUL}.amazonaws.com", f"s3vectors.{SEOUL}.api.aws",  # noqa: E501
+        "amazonaws.com", "s3.example.com", "s3.amazonaws.com.evil.example", "evil-amazonaws.com", "10.0.0.1", "[::1]:443",  # noqa: E501
         "", ":", "s3..amazonaws.com", "%73%33.amazonaws.com", "s3.amazonaws.com/", "bkt.s3 .amazonaws.com",
     ],
 )  # fmt: skip

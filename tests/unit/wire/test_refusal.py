@@ -9,12 +9,11 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from haechi.domain.upload import Request
 from haechi.ports.connector import RefusalText
 from haechi_connectors.s3.connector import S3Connector
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 TEXT = RefusalText("AccessDenied", "국가핵심기술 <SEM-01> & R24: 승인이 없습니다 [dec-01J]", "dec-01J")
 
