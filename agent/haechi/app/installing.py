@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from haechi.domain.errors import HaechiError
@@ -78,8 +78,10 @@ class Step:
     done: Callable[[], bool]
     do: Callable[[], None]
     undo: Callable[[], None]
-    again: bool = field(default=False)
+    again: bool = False
     """Done on every run, though it is done: what it starts may be another version now."""
+    stood: Callable[[], bool] | None = None
+    """Whether an earlier version of it stands, which a failure must not take away; None: as ``done``."""
 
 
 Told = Callable[[str, dict[str, str]], None]
@@ -115,7 +117,7 @@ class Installation:
             told(step.code, step.params)
             if rehearse:
                 continue
-            if not before:
+            if not (step.stood or step.done)():
                 did.append(step)
             try:
                 step.do()
@@ -195,6 +197,7 @@ class Installation:
             lambda: system.program_version(plan.program) == system.own_version(),
             lambda: system.copy_program(plan.program),
             lambda: system.remove(plan.program),
+            stood=lambda: system.exists(plan.program),
         )
         yield Step(
             "install.step-launcher",
@@ -209,6 +212,7 @@ class Installation:
             lambda: plan.source is None and system.folder_is(plan.config, 0o755, ROOT) and self._has_settings(),
             self._configure,
             lambda: system.remove(plan.config),
+            stood=lambda: system.exists(plan.config),
         )
         yield Step(
             "install.step-state",
@@ -216,6 +220,7 @@ class Installation:
             lambda: all(system.folder_is(path, mode, plan.user) for path, mode in self._folders()),
             self._make_folders,
             lambda: self._remove_state(purge),
+            stood=lambda: system.exists(plan.state),
         )
         yield Step(
             "install.step-service",
@@ -239,6 +244,7 @@ class Installation:
             lambda: system.anchored() is not None and system.anchored() == system.read(plan.root_certificate),
             self._anchor,
             system.unanchor,
+            stood=lambda: system.anchored() is not None,
         )
         yield Step(
             "install.step-rules",

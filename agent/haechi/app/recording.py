@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from haechi.app.assessing import Assessment, Circumstances
+from haechi.app.tagging import Released
 from haechi.domain.content import ContentState
 from haechi.domain.decision import Effect
 from haechi.domain.facts import JSON
@@ -119,3 +120,21 @@ def decision_event(
     if must_be_durable(about, made):
         event["input"] = dict(made.facts)
     return event
+
+
+def release_event(released: Released, event_id: str, at: dt.datetime, user: str) -> Mapping[str, JSON]:
+    """The record of tags that a signed release took off or lowered."""
+    permitted = released.release
+    return {
+        "schema": SCHEMA,
+        "kind": "release",
+        "id": event_id,
+        "at": at.isoformat(),
+        "user": user,
+        "path": released.path,
+        "digest": released.digest,
+        "before": [tag.as_json() for tag in released.before],
+        "after": [tag.as_json() for tag in released.after],
+        "approver": permitted.approver,
+        "number": permitted.number,
+    }

@@ -113,12 +113,24 @@ class Tagging:
         """Every file that could not be read when it was last tried."""
         return self._protection.unreadable()
 
-    def release(self, path: str, release: bytes, action: str, to: Tag | None = None) -> Released:
-        """Remove tags (``untag``: those that the release names) or lower one (``lower``, to ``to``).
+    def checked(self, technology: str, grade: str, funding: str) -> Tag:
+        """A tag from words, checked against the catalogue. Raises as ``tag`` does."""
+        return checked_tag(self.catalogue, technology, grade, funding, "", self._now())
+
+    def release(
+        self,
+        path: str,
+        release: bytes,
+        action: str,
+        to: Tag | None = None,
+        record: Callable[[Released], None] = lambda released: None,
+    ) -> Released:
+        """Remove tags (``untag``: those that the release names) or lower one (``lower``, to ``to``). ``record`` makes the act
+        durable before it is done; what it raises prevents it.
 
         The release is for the content, so every file that holds it is released. What is written in an attribute, a folder
         or the policy applies again at the next look: take it off first. Raises ``HaechiError``: ``tag.not-tagged``,
-        ``tag.lower-needs``, ``release.too-low``, and the verifier's.
+        ``tag.lower-needs``, ``tag.release-too-narrow``, ``tag.nothing-to-release``, and the verifier's.
         """
         file = self._protection.file(os.path.realpath(path))
         if file is None or not file.digest:
@@ -127,8 +139,10 @@ class Tagging:
         after = _untagged(file.tags, permitted) if action == "untag" else _lowered(file, permitted, to)
         if after == file.tags:
             raise HaechiError("tag.nothing-to-release", path=path)
+        released = Released(file.path, file.digest, file.tags, after, permitted)
+        record(released)
         self._protection.release(file.digest, after)
-        return Released(file.path, file.digest, file.tags, after, permitted)
+        return released
 
 
 def _untagged(tags: tuple[Tag, ...], permitted: Release) -> tuple[Tag, ...]:

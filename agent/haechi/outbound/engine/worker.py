@@ -24,8 +24,8 @@ from haechi.outbound.engine.frames import HEAD, MAX_BODY, SECONDS, Kind, frame
 
 DECISION: Final = "data.haechi.decision.decision"
 UNDEFINED: Final = "<undefined>"
-MEMORY: Final = 1024 * 1024 * 1024
-"""Address space of the worker, bytes: many times what the shipped policies need, and a bound for a runaway rule."""
+MEMORY: Final = 4 << 30
+"""Address space of the worker, bytes: a bound for a runaway rule. The engine's allocator alone reserves one GiB of it."""
 
 ALLOWED: Final = frozenset(
     {
@@ -80,8 +80,12 @@ def build(modules: list[tuple[str, str]], data: Mapping[str, Any], probe: bytes)
         engine.add_data_json(msgspec.json.encode(data).decode())
     except Exception as error:
         raise RejectedError("policy.invalid", file="data.yaml", why=first_line(error)) from error
-    for file, line, called in foreign_calls(msgspec.json.decode(engine.get_ast_as_json())):
-        raise RejectedError("policy.builtin", file=file, line=line, name=called)
+    for name, text in modules:
+        # One module at a time: the tree of all together repeats every source and takes over a gigabyte.
+        alone = regorus.Engine()
+        alone.add_policy(name, text)
+        for file, line, called in foreign_calls(msgspec.json.decode(alone.get_ast_as_json())):
+            raise RejectedError("policy.builtin", file=file, line=line, name=called)
     try:
         engine.set_input_json(probe.decode())
         answer = msgspec.json.decode(engine.eval_rule_as_json(DECISION))

@@ -21,6 +21,11 @@ _ABSENT = (errno.ENODATA, errno.ENOTSUP, errno.EOPNOTSUPP)
 _REMEMBERED = 4096
 
 
+def attribute_text(tags: tuple[Tag, ...]) -> str:
+    """The attribute's value for these tags."""
+    return json.dumps({"version": VERSION, "tags": [tag.as_json() for tag in tags]}, ensure_ascii=False)
+
+
 class AttributeTags:
     """Reads and writes the attribute."""
 
@@ -61,8 +66,7 @@ class AttributeTags:
         """
         try:
             if tags:
-                said = {"version": VERSION, "tags": [tag.as_json() for tag in tags]}
-                os.setxattr(path, ATTRIBUTE, json.dumps(said, ensure_ascii=False).encode())
+                os.setxattr(path, ATTRIBUTE, attribute_text(tags).encode())
             else:
                 try:
                     os.removexattr(path, ATTRIBUTE)

@@ -1,0 +1,125 @@
+"""What a security team makes: signing keys, the trust list, the signed registry, sealing recipients."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import pwd
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyrage
+from haechi.outbound.trust.keys import SigningKey
+from ruamel.yaml import YAML
+
+SEALING_OWNER = "정보보호팀"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A designated person: the operating system's user and the cloud credentials that are his or hers."""
+
+    id: str
+    name: str
+    os_users: tuple[str, ...]
+    access_keys: tuple[str, ...] = ()
+
+
+def me() -> Member:
+    """The person who runs this."""
+    return Member("E-1024", "김해치", (pwd.getpwuid(os.geteuid()).pw_name,))
+
+
+@dataclass(slots=True)
+class Institution:
+    """The institution's side: everything signed is made here, nothing of it is the agent's."""
+
+    folder: Path
+    signing: SigningKey = field(default_factory=SigningKey.generate)
+    sealing: Any = field(default_factory=pyrage.x25519.Identity.generate)
+    sequence: int = 0
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_yaml(
+            self.trust,
+            {
+                "schema": "haechi.trust/1",
+                "keys": [
+                    {
+                        "name": "보안팀",
+                        "roles": ["policy", "registry", "release", "exception"],
+                        "key": dict(self.signing.jwk()),
+                    }
+                ],
+            },
+        )
+        identity = self.folder / "sealing-identity.txt"
+        identity.write_text(f"{self.sealing}\n", encoding="ascii")
+        identity.chmod(0o600)
+
+    @property
+    def trust(self) -> Path:
+        """The trust list that agents are installed with."""
+        return self.folder / "trust.yaml"
+
+    @property
+    def registry(self) -> Path:
+        """The registry; its signature lies beside it."""
+        return self.folder / "registry.yaml"
+
+    @property
+    def identity(self) -> Path:
+        """The age identity that opens what was sealed."""
+        return self.folder / "sealing-identity.txt"
+
+    def publish(
+        self,
+        *,
+        accounts: Sequence[str] = (),
+        keys: Sequence[str] = (),
+        personnel: Sequence[Member] | None = None,
+        authorisations: Sequence[Mapping[str, Any]] = (),
+        orders: Sequence[Mapping[str, Any]] = (),
+        watched: Sequence[Mapping[str, Any]] = (),
+        recipients: bool = True,
+    ) -> None:
+        """Write and sign the next registry."""
+        self.sequence += 1
+        people = [me()] if personnel is None else personnel
+        document: dict[str, Any] = {
+            "schema": "haechi.registry/1",
+            "sequence": self.sequence,
+            "issued_at": dt.datetime.now(dt.UTC).replace(microsecond=0).isoformat(),
+            "institution": {"name": "한빛반도체 주식회사", "registration_number": "NCT-2026-0001"},
+            "accounts": [{"provider": "aws", "id": account} for account in accounts],
+            "keys": [{"provider": "aws", "id": key} for key in keys],
+            "personnel": [_person(who) for who in people],
+            "authorisations": [dict(entry) for entry in authorisations],
+            "orders": [dict(entry) for entry in orders],
+            "watched": [dict(entry) for entry in watched],
+        }
+        if recipients:
+            recipient = {"id": "seal-1", "key": str(self.sealing.to_public()), "owner": SEALING_OWNER}
+            document["recipients"] = [recipient]
+        write_yaml(self.registry, document)
+        signature = self.signing.sign("registry", self.registry.read_bytes())
+        Path(f"{self.registry}.sig").write_text(signature, encoding="ascii")
+
+
+def _person(who: Member) -> dict[str, Any]:
+    entry: dict[str, Any] = {"id": who.id, "name": who.name, "os_users": list(who.os_users)}
+    return entry | {"access_keys": list(who.access_keys)} if who.access_keys else entry
+
+
+def write_yaml(path: Path, document: Mapping[str, Any]) -> None:
+    """Write plain YAML (strings quoted where they must be)."""
+    plain = msgspec.json.decode(msgspec.json.encode(document))
+    with path.open("w", encoding="utf-8") as file:
+        writer = YAML(typ="safe")
+        writer.default_flow_style = False
+        writer.allow_unicode = True
+        writer.dump(plain, file)
