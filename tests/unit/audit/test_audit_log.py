@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from haechi.domain.errors import HaechiError
 from haechi.outbound.audit import AuditSettings, SegmentedAuditLog, verify
 from haechi.outbound.audit import log as log_module
@@ -281,7 +280,7 @@ async def test_a_closed_log_refuses(folder, key, clock):
 async def test_a_name_that_is_no_text_is_spelled_out(folder, key, clock):
     with SegmentedAuditLog(folder, key, clock) as log:
         await log.durable({"kind": "decision", "n": 1, "path": b"/a/\xff".decode("utf-8", "surrogateescape")})
-    assert r"\udcff" in [r for r in records(folder) if r["kind"] == "decision"][0]["event"]["path"]
+    assert r"\udcff" in next(r for r in records(folder) if r["kind"] == "decision")["event"]["path"]
     assert verify(folder, keys={key.id: key.public}).ok
 
 

@@ -16,7 +16,20 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from ruamel.yaml.tokens import AliasToken, AnchorToken, DirectiveToken, DocumentEndToken, TagToken
+from ruamel.yaml.tokens import (
+    AliasToken,
+    AnchorToken,
+    BlockEndToken,
+    BlockMappingStartToken,
+    BlockSequenceStartToken,
+    DirectiveToken,
+    DocumentEndToken,
+    FlowMappingEndToken,
+    FlowMappingStartToken,
+    FlowSequenceEndToken,
+    FlowSequenceStartToken,
+    TagToken,
+)
 
 from haechi.domain.errors import HaechiError
 
@@ -100,9 +113,16 @@ _TRICKS = {
 }
 
 
+_OPENING = (BlockMappingStartToken, BlockSequenceStartToken, FlowMappingStartToken, FlowSequenceStartToken)
+_CLOSING = (BlockEndToken, FlowMappingEndToken, FlowSequenceEndToken)
+
+
 def _refuse_tricks(text: str, document: Document) -> None:
+    """Before anything is built: scanning deep nesting alone takes time that grows with its square."""
+    depth = 0
     for token in YAML(typ="safe", pure=True).scan(text):
-        cause = _TRICKS.get(type(token))
+        depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
+        cause = "too-deep" if depth > MAX_DEPTH else _TRICKS.get(type(token))
         if cause:
             document.lines[()] = token.start_mark.line + 1
             raise document.fault((), cause)

@@ -1,0 +1,181 @@
+"""Which entries matter to an upload: by technology, digest, place, person, and Korean dates."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from haechi.domain.actor import Actor
+from haechi.domain.content import Content, ContentState, Match, MatchHow
+from haechi.domain.facts import Unknown
+from haechi.domain.registry import (
+    ALL,
+    KST,
+    Authorisation,
+    AuthorisationKind,
+    AuthorisationStatus,
+    AuthorisedPlace,
+    CloudAccount,
+    Institution,
+    Order,
+    OrderKind,
+    Period,
+    Person,
+    RegistryData,
+    RegistryIndex,
+    begins,
+    ends,
+)
+from haechi.domain.tags import Grade, Tag
+from haechi.domain.upload import Location
+from hypothesis import given
+from hypothesis import strategies as st
+
+NOW = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
+PLACE = Location("aws", "bucket", "key")
+ONE, TWO = "blake3:" + "1" * 64, "blake3:" + "2" * 64
+
+
+def content(*named: tuple[str, str]) -> Content:
+    matches = tuple(Match(digest, "f", (Tag(technology, Grade.A),), MatchHow.EXACT) for technology, digest in named)
+    return Content(ContentState.MATCHED if matches else ContentState.CLEAN, matches)
+
+
+def authorisation(**changes) -> Authorisation:
+    wanted = {
+        "id": "E1",
+        "kind": AuthorisationKind.APPROVAL,
+        "status": AuthorisationStatus.GRANTED,
+        "technologies": frozenset(["SEM-01"]),
+        "destinations": (AuthorisedPlace("aws", "JP"),),
+        "digests": frozenset([ONE]),
+        **changes,
+    }
+    return Authorisation(**wanted)
+
+
+def facts(asked: Content, actor: Actor = Actor(), access_key: str = "", place=PLACE, now=NOW, **parts):  # noqa: B008
+    data = RegistryData(3, NOW - dt.timedelta(days=2), Institution("n", "r"), **parts)
+    return RegistryIndex(data).facts(place, actor, asked, now, access_key)
+
+
+def test_days_are_korean():
+    period = Period(begins(dt.date(2026, 1, 10)), ends(dt.date(2026, 1, 31)))
+    for text, inside in (
+        ("2026-01-09T14:59:59+00:00", False),
+        ("2026-01-09T15:00:00+00:00", True),
+        ("2026-01-31T14:59:59+00:00", True),
+        ("2026-01-31T15:00:00+00:00", False),
+    ):
+        assert period.holds(dt.datetime.fromisoformat(text)) is inside
+
+
+@given(st.dates(dt.date(2020, 1, 1), dt.date(2040, 1, 1)), st.integers(0, 86_399))
+def test_a_period_of_one_day_holds_all_of_that_day_in_korea_and_nothing_else(day, second):
+    period = Period(begins(day), ends(day))
+    inside = dt.datetime.combine(day, dt.time(), KST) + dt.timedelta(seconds=second)
+    assert period.holds(inside.astimezone(dt.UTC))
+    assert not period.holds(inside + dt.timedelta(days=1)) and not period.holds(inside - dt.timedelta(days=1))
+
+
+def test_the_registrys_age_is_a_fact():
+    assert facts(content())["age_seconds"] == 2 * 86_400
+    assert facts(content())["sequence"] == 3
+
+
+def test_only_accounts_of_the_destinations_provider_are_given():
+    accounts = (CloudAccount("aws", "1"), CloudAccount("gcp", "2"))
+    assert [a["id"] for a in facts(content(), accounts=accounts)["accounts"]] == ["1"]
+
+
+def test_an_authorisation_for_this_file_is_given_and_others_are_not():
+    listed = (authorisation(), authorisation(id="E2", digests=frozenset([TWO])))
+    (entry,) = facts(content(("SEM-01", ONE)), authorisations=listed)["approvals"]
+    assert (entry["id"], entry["covers_content"], entry["digests"]) == ("E1", True, [ONE])
+
+
+def test_an_authorisation_for_one_of_two_files_does_not_cover_both():
+    (entry,) = facts(content(("SEM-01", ONE), ("SEM-01", TWO)), authorisations=(authorisation(),))["approvals"]
+    assert entry["covers_content"] is False
+
+
+def test_an_authorisation_for_another_technology_or_provider_is_not_given():
+    asked = content(("SEM-02", ONE))
+    assert facts(asked, authorisations=(authorisation(),))["approvals"] == []
+    elsewhere = authorisation(destinations=(AuthorisedPlace("gcp", "JP"),))
+    assert facts(content(("SEM-01", ONE)), authorisations=(elsewhere,))["approvals"] == []
+
+
+def test_an_authorisation_without_any_place_covers_nowhere():
+    nowhere = authorisation(destinations=())
+    assert facts(content(("SEM-01", ONE)), authorisations=(nowhere,))["approvals"] == []
+
+
+def test_pending_and_ended_ones_are_handed_over_as_what_they_are():
+    ended = authorisation(id="E2", period=Period(None, NOW))
+    pending = authorisation(id="E3", status=AuthorisationStatus.PENDING, kind=AuthorisationKind.DECLARATION)
+    found = facts(content(("SEM-01", ONE)), authorisations=(ended, pending))
+    assert [(e["id"], e["in_force"]) for e in found["approvals"]] == [("E2", False)]
+    assert [(e["id"], e["status"]) for e in found["declarations"]] == [("E3", "pending")]
+
+
+def test_content_that_nobody_looked_into_is_covered_by_no_digest():
+    (entry,) = facts(
+        content(("SEM-01", "*")), authorisations=(authorisation(digests=frozenset(), comprehensive=True),)
+    )["approvals"]
+    assert entry["covers_content"] is True
+    assert facts(content(("SEM-01", "*")), authorisations=(authorisation(),))["approvals"] == []
+
+
+@pytest.mark.parametrize(
+    ("scope", "asked", "named"),
+    [(["SEM-01"], "SEM-01", ["SEM-01"]), (["SEM-02"], "SEM-01", None), ([ALL], "SEM-01", ["SEM-01"])],
+)
+def test_orders_concern_the_technologies_they_name(scope, asked, named):
+    order = Order("O1", OrderKind.PROHIBIT, frozenset(scope), Period(NOW))
+    found = facts(content((asked, ONE)), orders=(order,))["orders"]
+    assert [entry["technologies"] for entry in found] == ([] if named is None else [named])
+
+
+def test_orders_out_of_force_and_orders_for_untagged_content_are_not_given():
+    lifted = Order("O1", OrderKind.SUSPEND, frozenset([ALL]), Period(None, NOW))
+    coming = Order("O2", OrderKind.SUSPEND, frozenset([ALL]), Period(NOW + dt.timedelta(seconds=1)))
+    standing = Order("O3", OrderKind.SUSPEND, frozenset([ALL]))
+    every = (lifted, coming, standing)
+    assert [o["id"] for o in facts(content(("SEM-01", ONE)), orders=every)["orders"]] == ["O3"]
+    assert facts(content(), orders=every)["orders"] == []
+
+
+KIM = Person("E-1", "김", ("kim",), ("AKIAKIM",))
+LEE = Person("E-2", "이", ("lee",), ("AKIALEE",))
+
+
+@pytest.mark.parametrize(
+    ("user", "access_key", "wanted"),
+    [
+        ("kim", "AKIAKIM", ("E-1", True, True)),
+        ("kim", "", ("E-1", True, False)),
+        ("root", "AKIAKIM", ("E-1", False, True)),
+        ("root", "AKIAOTHER", None),
+        ("kim", "AKIALEE", "person-ambiguous"),
+        (Unknown("timeout"), "", "actor-timeout"),
+        (Unknown("timeout"), "AKIAKIM", ("E-1", False, True)),
+    ],
+)
+def test_the_person_is_who_user_and_credential_agree_on(user, access_key, wanted):
+    found = facts(content(), Actor(user=user), access_key, personnel=(KIM, LEE))["person"]
+    if wanted is None:
+        assert found is None
+    elif isinstance(wanted, str):
+        assert found == {"unknown": wanted}
+    else:
+        assert (found["id"], found["by_user"], found["by_access_key"]) == wanted
+
+
+def test_a_person_whose_time_is_over_is_nobody():
+    gone = Person("E-1", "김", ("kim",), period=Period(None, NOW))
+    assert facts(content(), Actor(user="kim"), personnel=(gone,))["person"] is None
+
+
+def test_names_of_people_do_not_reach_the_policy():
+    assert "김" not in str(facts(content(), Actor(user="kim"), personnel=(KIM,))["person"])
