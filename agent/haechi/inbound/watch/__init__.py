@@ -1,1 +1,1 @@
-"""Keeps the index true to the file system: events, and a rescan where events were lost."""
+"""What happens to files, and what people ask about tags: both drive the index."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -23,3 +24,9 @@ def load_catalogue(path: Path) -> Catalogue:
         return Catalogue(technologies, str(said["notice"]["as_of"]))
     except (OSError, YAMLError, KeyError, TypeError, AttributeError) as error:
         raise HaechiError("catalogue.unreadable", path=str(path), cause=type(error).__name__) from error
+
+
+def shipped() -> Path:
+    """Where the catalogue lies that comes with the program: in the source tree, else where the program was installed."""
+    tree = Path(__file__).parents[4] / "policies" / "catalogue.yaml"
+    return tree if tree.exists() else Path(sys.prefix) / "share" / "haechi" / "policies" / "catalogue.yaml"

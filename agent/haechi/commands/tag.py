@@ -1,0 +1,209 @@
+"""``haechi tag``, ``tags``, ``untag``: mark files as national core technology, list them, release them.
+
+The attribute is written here, as the file's owner; the running agent then reads the file into its index, so that uploads of the
+content are refused from that moment.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from haechi.commands._frame import answer, json_option
+from haechi.domain.errors import HaechiError
+from haechi.words import say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from haechi.domain.catalogue import Catalogue
+    from haechi.domain.tags import Tag
+
+_ATTENTION = 600
+"""Seconds without a word from the agent while it reads large files."""
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--technology", required=True, help="Id of the catalogue, e.g. SEM-01; OFFICIAL-PENDING while it is undetermined.")
+@click.option("--grade", required=True, help="Protection grade: A (strictest), B or C.")
+@click.option("--funding", default="unknown", show_default=True, help="government, private or unknown (counts as government).")
+@click.option("--owner", default="", help="The department or person who answers for the content.")
+@json_option
+def tag(files: tuple[Path, ...], technology: str, grade: str, funding: str, owner: str, as_json: bool) -> None:
+    """Tag FILES (or every file now in a folder) as national core technology.
+
+    From then on their content is recognised in uploads, also in part, renamed or copied. Tags of the same file add up and only
+    tighten; lowering one needs a signed release (`haechi untag --help`).
+    """
+    from haechi.app.tagging import checked_tag
+    from haechi.inbound.control.client import call
+    from haechi.outbound.tags import AttributeTags
+
+    catalogue = shipped_catalogue()
+    wanted = checked_tag(catalogue, technology, grade, funding, owner, dt.datetime.now(dt.UTC))
+    attribute = AttributeTags(catalogue)
+    notes: list[dict[str, Any]] = []
+    for path in files:
+        notes += _mark(attribute, path, wanted)
+    arguments = {
+        "paths": [os.path.realpath(path) for path in files],
+        "technology": wanted.technology,
+        "grade": wanted.grade.value,
+        "funding": wanted.funding.value,
+        "owner": owner,
+    }
+    try:
+        result = call("tags.index", arguments, timeout=_ATTENTION)
+        result["indexed"] = True
+    except HaechiError as error:
+        if error.code != "control.not-running":
+            raise
+        from haechi.app.everywhere import Everywhere
+
+        found = [
+            {"code": problem.code, "params": dict(problem.params)}
+            for path in files
+            if path.is_file()
+            for problem in Everywhere(_digest).warnings(str(path))
+        ]
+        result = {"files": [], "unreadable": [], "problems": found, "indexed": False}
+        if len(notes) == len(files):
+            raise  # neither written on the file nor told to an agent: nothing was tagged
+    result["problems"] = [*notes, *result["problems"]]
+    result["tag"] = dict(wanted.as_json())
+    answer(result, as_json, lambda console: _show_tagged(console, result, len(files)))
+
+
+@click.command()
+@click.argument("folder", default="/", type=click.Path(path_type=Path))
+@click.option("--unreadable", is_flag=True, help="List the files that the agent could not read instead.")
+@json_option
+def tags(folder: Path, unreadable: bool, as_json: bool) -> None:
+    """List the tagged files at or below FOLDER, as the agent knows them."""
+    from haechi.inbound.control.client import call
+
+    below = os.path.realpath(folder)
+    result = call("tags.list", {"below": below, "unreadable": unreadable}, timeout=_ATTENTION)
+    while not unreadable and len(result["files"]) < result["count"]:
+        more = call("tags.list", {"below": below, "offset": len(result["files"])}, timeout=_ATTENTION)
+        if not more["files"]:
+            break
+        result["files"] += more["files"]
+    answer(result, as_json, lambda console: _show_unreadable(console, result) if unreadable else _show_files(console, result["files"]))
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--release",
+    "release_file",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The release that the security team signed for exactly this content.",
+)
+@click.option("--lower-to", metavar="GRADE", help="Lower the grade instead of removing the tag.")
+@click.option("--technology", default="", help="With --lower-to: which tag.")
+@click.option("--funding", default="unknown", show_default=True, help="With --lower-to: the funding that the tag then has.")
+@json_option
+def untag(file: Path, release_file: Path, lower_to: str | None, technology: str, funding: str, as_json: bool) -> None:
+    """Remove the tag of FILE, or lower it, with a signed release.
+
+    The release counts for the content: every copy of it is released. Rules in a `.haechi.yaml` or in the policy that name the file
+    must be taken away first, or they tag it again.
+    """
+    from haechi.inbound.control.client import call
+    from haechi.outbound.tags import AttributeTags
+    from haechi.outbound.tags.writing import tags_from
+
+    arguments: dict[str, Any] = {
+        "path": os.path.realpath(file),
+        "release": base64.b64encode(release_file.read_bytes()).decode("ascii"),
+        "action": "lower" if lower_to else "untag",
+    }
+    if lower_to:
+        arguments |= {"technology": technology, "grade": lower_to, "funding": funding}
+    result = call("tags.release", arguments, timeout=_ATTENTION)
+    AttributeTags(shipped_catalogue()).write(str(file), tags_from(result["after"]))
+    answer(result, as_json, lambda console: _show_released(console, result))
+
+
+def shipped_catalogue() -> Catalogue:
+    """The catalogue of the policies in force, else the one that ships with the program."""
+    from haechi.outbound.tags import load_catalogue
+    from haechi.outbound.tags.catalogue import shipped
+
+    return load_catalogue(shipped())
+
+
+def _mark(attribute: Any, path: Path, wanted: Tag) -> list[dict[str, Any]]:
+    """Write the tag on a file, or on each file of a folder; what could not be written is said, not fatal: the agent remembers."""
+    from haechi.domain.tags import merge_tags
+
+    notes: list[dict[str, Any]] = []
+    names = [path] if path.is_file() else [name for name in path.rglob("*") if name.is_file() and not name.is_symlink()]
+    for name in names:
+        try:
+            attribute.write(str(name), merge_tags([wanted, *attribute.read(str(name)).tags]))
+        except HaechiError as error:
+            notes.append({"code": error.code, "params": error.params})
+        except OSError:
+            notes.append({"code": "tag.not-permitted", "params": {"path": str(name)}})
+    return notes
+
+
+def _digest(path: str) -> str:
+    from blake3 import blake3
+
+    hasher = blake3(max_threads=1)
+    hasher.update_mmap(path)
+    return str(hasher.hexdigest())
+
+
+def _words(entries: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(f"{entry['technology']} · {entry['grade']} · {entry['funding']}" for entry in entries)
+
+
+def _show_tagged(console: Console, result: Mapping[str, Any], given: int) -> None:
+    for problem in result["problems"]:
+        console.print(say(problem["code"], **problem["params"]), style="yellow", markup=False)
+    _show_unreadable(console, result)
+    if result["indexed"]:
+        console.print(say("tag.done", count=result["count"]), markup=False)
+        _show_files(console, result["files"])
+    else:
+        console.print(say("tag.done-without-agent", count=given), style="yellow", markup=False)
+
+
+def _show_files(console: Console, files: Sequence[Mapping[str, Any]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    if not files:
+        console.print(say("tag.none"))
+        return
+    table = Table(say("tag.column-file"), say("tag.column-tags"), say("tag.column-owner"), say("tag.column-origin"), "bytes")
+    for file in files:
+        owners = ", ".join(sorted({entry["owner"] for entry in file["tags"] if entry["owner"]}))
+        origins = ", ".join(sorted({entry["origin"] for entry in file["tags"]}))
+        table.add_row(Text(file["path"], overflow="fold"), _words(file["tags"]), Text(owners), origins, f"{file['size']:,}")
+    console.print(table)
+
+
+def _show_unreadable(console: Console, result: Mapping[str, Any]) -> None:
+    for file in result["unreadable"]:
+        console.print(say("tag.unreadable", path=file["path"], cause=file["cause"]), style="yellow", markup=False)
+    if not result["unreadable"] and "files" not in result:
+        console.print(say("tag.all-readable"))
+
+
+def _show_released(console: Console, result: Mapping[str, Any]) -> None:
+    said = {"path": result["path"], "before": _words(result["before"]), "number": result["release"]["number"]}
+    code = "tag.lowered" if result["after"] else "tag.untagged"
+    console.print(say(code, after=_words(result["after"]), **said), markup=False)
