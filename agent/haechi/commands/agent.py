@@ -76,9 +76,14 @@ def start(wait: float, as_json: bool) -> None:
                 start_new_session=True,
                 cwd="/",
             )
-        _await_ready(process, paths.control_socket, wait, paths.log, begun)
-        pid, code = process.pid, "agent.started"
-    document = {"running": True, "pid": pid, "socket": str(paths.control_socket), "started": code == "agent.started"}
+        ready = _await_ready(process, paths.control_socket, wait, paths.log, begun)
+        pid, code = process.pid, "agent.started" if ready else "agent.still-starting"
+    document = {
+        "running": True,
+        "pid": pid,
+        "socket": str(paths.control_socket),
+        "started": code != "agent.runs-already",
+    }
     answer(document, as_json, lambda console: console.print(say(code, pid=pid, log=paths.log)))
 
 
@@ -160,25 +165,34 @@ def _agent_process(path: Path) -> Iterator[tuple[int | None, int]]:
         os.close(handle)
 
 
-def _await_ready(process: subprocess.Popen[bytes], path: Path, seconds: float, log: Path, begun: int) -> None:
-    from haechi.inbound.control import client
+def _await_ready(process: subprocess.Popen[bytes], path: Path, seconds: float, log: Path, begun: int) -> bool:
+    """Wait until the agent is ready; False where it answers but still prepares (a large first scan), and goes on.
 
-    deadline = time.monotonic() + seconds
+    Raises ``HaechiError``: ``agent.died``, or ``agent.not-ready`` for one that never answered; it is ended then.
+    """
+    deadline, answers = time.monotonic() + seconds, False
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise HaechiError("agent.died", status=process.returncode, log=str(log), tail=_tail(log, begun))
-        if path.exists() and _ready(client, path):
-            return
+        ready = _ready(path) if path.exists() else None
+        if ready:
+            return True
+        answers = answers or ready is False
         time.sleep(0.05)
+    if answers:
+        return False
     process.terminate()
     raise HaechiError("agent.not-ready", seconds=seconds, log=str(log), tail=_tail(log, begun))
 
 
-def _ready(client: Any, path: Path) -> bool:
+def _ready(path: Path) -> bool | None:
+    """Whether the agent says that it is ready; None where it does not answer."""
+    from haechi.inbound.control import client
+
     try:
         return client.call("agent.status", path=path, timeout=5).get("ready", True) is not False
     except HaechiError as error:
-        return error.code == "control.unknown-call"
+        return True if error.code == "control.unknown-call" else None
 
 
 def _tail(log: Path, begun: int) -> str:

@@ -1,0 +1,286 @@
+"""check, explain, status and doctor, from the command over the socket to the use case; the policy is a stand-in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import structlog
+from haechi.app.assessing import Assessment
+from haechi.app.checking import CheckFile, request_for
+from haechi.app.explaining import ExplainDecision
+from haechi.app.proving import ProveTools, RecentDecisions
+from haechi.app.status import ReportStatus
+from haechi.cli import run
+from haechi.commands import _tools, doctor
+from haechi.domain.content import Content, ContentState
+from haechi.domain.decision import Basis, Decision, Effect, Finding, Severity
+from haechi.domain.errors import HaechiError
+from haechi.domain.upload import Action, ActionKind, Location, Request
+from haechi.inbound.control.calls import register_answers
+from haechi.inbound.control.peer import Role
+from haechi.inbound.control.server import ControlServer
+from haechi.ports.engine import RuleInfo
+
+RULE = RuleInfo("layer1", "R13", Basis.GUIDANCE, Severity.BLOCK, "guidebook 3.2", {"ko": "1차 암호화"}, "layer1.rego")
+FINDING = Finding("layer1", "R13", Basis.GUIDANCE, Severity.BLOCK, {"bucket": "b"})
+
+
+class Index:
+    ready = True
+
+    def scan(self, *, piece: bool = False) -> Any:
+        return SimpleNamespace(feed=lambda data: False, finish=lambda: Content(ContentState.CLEAN, size=5))
+
+
+@dataclass
+class Assessor:
+    effect: Effect = Effect.BLOCK
+    asked: list[Any] = field(default_factory=list)
+
+    async def assess(self, about: Any, content: Content) -> Assessment:
+        self.asked.append(about)
+        findings = (FINDING,) if self.effect is not Effect.ALLOW else ()
+        return Assessment(Decision(self.effect, findings), content, {"x": 1}, "p1", "r1")
+
+
+class Connector:
+    provider, scope = "aws", ("*",)
+
+    def claims(self, host: str) -> bool:
+        return "unknown" not in host
+
+    def action(self, request: Request) -> Action:
+        kind = ActionKind.READ if "read" in request.target else ActionKind.UPLOAD
+        return Action("aws", "s3", "PutObject", kind, Location("aws", "b", request.target))
+
+
+@dataclass
+class Records:
+    known: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    async def find(self, decision_id: str) -> Mapping[str, Any] | None:
+        return self.known.get(decision_id)
+
+
+class Silent:
+    async def durable(self, event: Mapping[str, Any]) -> None: ...
+
+    def soon(self, event: Mapping[str, Any]) -> None: ...
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "haechi.toml").write_text(f"[paths]\nstate='{folder}/s'\nconfig='{folder}/c'\nruntime='{folder}/r'\n")
+        self.roles: set[Role] = set(Role)
+        self.assessor, self.records = Assessor(), Records()
+        self.recent = RecentDecisions(Silent())
+        self.protected: dict[str, bytes] = {}
+        self.parts: dict[str, Callable[[], Any]] = {"engine": lambda: {"state": "ok", "rules": 12}}
+
+    async def protect(self, name: str, content: bytes) -> None:
+        self.protected[name] = content
+
+    async def release(self, name: str) -> None:
+        del self.protected[name]
+
+    async def serve(self, started: threading.Event, stop: asyncio.Event) -> None:
+        server = ControlServer(self.folder / "r/control.sock", lambda peer: self.roles, structlog.get_logger())
+        engine: Any = SimpleNamespace(revision="p2", rules={"layer1": RULE})
+        words: Any = lambda rule, lang, params: SimpleNamespace(message=f"{lang}:{params['bucket']}", remedy="seal it")  # noqa: E731
+        register_answers(
+            server,
+            check=CheckFile([Connector()], self.assessor, Index(), engine, words),  # type: ignore[arg-type, list-item]
+            explain=ExplainDecision(self.records, engine, words, lambda rule: "package layer1"),
+            status=ReportStatus(lambda: {"mode": "cooperative"}, self.parts),
+            prove=ProveTools(self.recent, self.protect, self.release, lambda size: b"\7" * size),
+            authorise=lambda peer: self.roles,
+        )
+        await server.start()
+        started.set()
+        await stop.wait()
+        await server.stop()
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    with tempfile.TemporaryDirectory(prefix="ha") as name:
+        made = Bench(Path(name))
+        monkeypatch.setenv("HAECHI_CONFIG", f"{name}/haechi.toml")
+        monkeypatch.setenv("HAECHI_LANG", "en")
+        (made.folder / "f").write_bytes(b"plain")
+        loop, started, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+        thread = threading.Thread(target=lambda: loop.run_until_complete(made.serve(started, stop)))
+        thread.start()
+        assert started.wait(10)
+        yield made
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
+
+
+@pytest.mark.parametrize(("effect", "code"), [(Effect.ALLOW, 0), (Effect.BLOCK, 1), (Effect.WOULD_BLOCK, 1)])
+def test_check_answers_by_its_exit_code(bench: Bench, effect: Effect, code: int) -> None:
+    bench.assessor.effect = effect
+    assert run(["check", str(bench.folder / "f"), "s3://b/k"]) == code
+
+
+def test_check_tells_rule_basis_and_remedy(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["check", str(bench.folder / "f"), "s3://b/k"])
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("refused", "R13", "guidance", "en:b", "seal it"))
+
+
+def test_check_of_a_place_that_is_none_is_refused(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", "--json", str(bench.folder / "f"), "ftp://b/k"]) == 1
+    assert told(capsys)["error"]["code"] == "check.bad-url"
+    unknown = ["--endpoint-url", "https://unknown.example"]
+    assert run(["check", "--json", str(bench.folder / "f"), "s3://b/k", *unknown]) == 1
+    assert told(capsys)["error"]["code"] == "check.unknown-store"
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint", "host", "target"),
+    [
+        ("s3://b/a/c.bin", "", "b.s3.amazonaws.com", "/a/c.bin"),
+        ("s3://b.c/k", "", "s3.amazonaws.com", "/b.c/k"),
+        ("s3://b/설계 1.gds", "", "b.s3.amazonaws.com", "/%EC%84%A4%EA%B3%84%201.gds"),
+        ("s3://b/k#1?x", "", "b.s3.amazonaws.com", "/k%231%3Fx"),
+        ("s3://b/k", "http://127.0.0.1:9000", "127.0.0.1:9000", "/b/k"),
+    ],
+)
+def test_the_request_that_an_upload_would_make(url: str, endpoint: str, host: str, target: str) -> None:
+    request = request_for(url, endpoint, 7)
+    assert (request.host, request.target, request.header("content-length")) == (host, target, "7")
+
+
+def decided(uid: int) -> dict[str, Any]:
+    return {
+        "kind": "decision",
+        "policy": "p1",
+        "actor": {"uid": uid, "user": "kim", "executable": {"unknown": "timeout"}},
+        "destination": {"container": "b", "key": "k"},
+        "content": {"state": "clean", "tags": [], "matches": []},
+        "decision": {"effect": "block", "findings": [FINDING.as_json()], "causes": []},
+    }
+
+
+def test_explain_tells_facts_findings_and_rule_text(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.records.known["D1"] = decided(0)
+    assert run(["explain", "D1"]) == 0
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("refused", "R13", "guidebook 3.2", "package layer1", "unknown (timeout)"))
+    assert "policy has changed" in said
+
+
+def test_another_persons_decision_looks_like_none(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.records.known["D1"] = decided(4242)
+    bench.roles = {Role.ANYONE, Role.ENGINEER}
+    assert run(["explain", "D1", "--json"]) == 1
+    hidden = told(capsys)["error"]
+    assert run(["explain", "D2", "--json"]) == 1
+    missing = told(capsys)["error"]
+    assert (hidden["code"], missing["code"]) == ("explain.not-found",) * 2
+
+
+def test_status_is_0_only_when_every_part_works(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["status"]) == 0
+    assert "cooperative" in capsys.readouterr().out
+
+    def broken() -> dict[str, Any]:
+        raise HaechiError("audit.full", folder="/x")
+
+    bench.parts["audit"] = broken
+    bench.parts["index"] = lambda: 1 / 0
+    assert run(["status", "--json"]) == 1
+    parts = told(capsys)["parts"]
+    assert parts["engine"] == {"state": "ok", "rules": 12}
+    assert parts["audit"] == {"state": "failed", "cause": "audit.full", "folder": "/x"}
+    assert parts["index"] == {"state": "failed", "cause": "ZeroDivisionError"}
+
+
+def tool(bench: Bench, effect: str | None, code: int) -> _tools.Tool:
+    """A tool whose upload the agent decides as told, and which then exits with ``code``."""
+
+    def attempt(about: _tools.Attempt) -> _tools.Command:
+        assert about.file.read_bytes() in bench.protected.values()
+        if effect:
+            event = {"kind": "decision", "id": "D1", "decision": {"effect": effect}, "destination": {"key": about.key}}
+            bench.recent.soon(event)
+        return _tools.Command(["sh", "-c", f"echo words; exit {code}"])
+
+    return _tools.Tool("sh", lambda: True, attempt)
+
+
+@pytest.mark.parametrize(
+    ("effect", "code", "outcome", "exit_code"),
+    [
+        ("block", 1, "refused", 0),
+        ("block", 0, "refused", 0),
+        ("would_block", 0, "observed", 0),
+        ("allow", 0, "through", 1),
+        ("allow", 1, "through", 1),
+        (None, 0, "through", 1),
+        (None, 1, "unproven", 1),
+    ],
+)
+def test_doctor_believes_the_agent_and_not_the_tool(
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    effect: str | None,
+    code: int,
+    outcome: str,
+    exit_code: int,
+) -> None:
+    real = subprocess.run
+    monkeypatch.setattr(doctor, "TOOLS", (tool(bench, effect, code),))
+    # Without the proxy of `haechi run`, which is another's part.
+    monkeypatch.setattr(
+        doctor.subprocess, "run", lambda command, **more: real(command[command.index("--") + 1 :], **more)
+    )
+    assert run(["doctor", "--json"]) == exit_code
+    assert [row["outcome"] for row in told(capsys)["tools"]] == [outcome]
+    assert bench.protected == {}
+
+
+def test_a_token_that_was_never_given_out_sees_nothing(bench: Bench) -> None:
+    prove = ProveTools(bench.recent, bench.protect, bench.release, lambda size: b"x" * size)
+    with pytest.raises(HaechiError) as caught:
+        prove.seen("")
+    assert caught.value.code == "doctor.unknown-token"
+
+
+async def test_synthetic_content_never_piles_up(bench: Bench) -> None:
+    numbers: Sequence[int] = range(100)
+    fresh = iter(numbers)
+    prove = ProveTools(
+        bench.recent, bench.protect, bench.release, lambda size: next(fresh).to_bytes(2, "big") * (size // 2)
+    )
+    for _ in range(20):
+        await prove.prepare()
+    assert len(bench.protected) == 8
+
+
+@pytest.mark.parametrize("known", _tools.TOOLS, ids=lambda one: one.name)
+def test_every_tools_command_names_file_and_object(known: _tools.Tool, tmp_path: Path) -> None:
+    about = _tools.Attempt(tmp_path / "f.bin", "bucket-1", "key-1", tmp_path)
+    made = known.attempt(about)
+    if not known.skipped:
+        assert "key-1" in " ".join(made.command)
+        assert str(about.file) in made.command
