@@ -11,10 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 from haechi.domain.destination import Destination, KeyFacts, ReplicaTarget
@@ -28,59 +26,10 @@ from haechi_connectors.s3.posture_answers import NOT_ASKED, Answer, ask
 from haechi_connectors.s3.posture_clients import Clients
 from haechi_connectors.s3.posture_countries import country_of
 from haechi_connectors.s3.posture_owner import IMPOSSIBLE_OWNER, Evidence, owner
+from haechi_connectors.s3.posture_stores import ASKED, AWS, FIRST_REGION, SETTINGS, Memory, Store
 
-AWS = "aws"
-FIRST_REGION = "us-east-1"
-"""Where a bucket of unknown region is asked about first: AWS answers any HEAD there with the right region."""
 THREADS = 24
-REMEMBERED_REGIONS = 4096
-REMEMBERED_CALLER_SECONDS = 3600.0
 MOST_TARGETS = 16
-
-SETTINGS: Mapping[str, str] = {
-    "location": "get_bucket_location",
-    "encryption": "get_bucket_encryption",
-    "block": "get_public_access_block",
-    "acl": "get_bucket_acl",
-    "policy": "get_bucket_policy_status",
-    "replication": "get_bucket_replication",
-    "versioning": "get_bucket_versioning",
-    "lock": "get_object_lock_configuration",
-    "logging": "get_bucket_logging",
-    "acceleration": "get_bucket_accelerate_configuration",
-}
-"""Our name of a question to the SDK's method."""
-
-ASKED: Mapping[str, str] = {
-    "exists": "HeadBucket",
-    "region": "GetBucketLocation, HeadBucket",
-    "country": "data: countries.yaml",
-    "encryption": "GetBucketEncryption",
-    "key": "DescribeKey",
-    "public.flags": "GetPublicAccessBlock of bucket and account",
-    "public.acl": "GetBucketAcl",
-    "public.policy": "GetBucketPolicyStatus",
-    "replicas": "GetBucketReplication",
-    "versioning": "GetBucketVersioning",
-    "object_lock": "GetObjectLockConfiguration",
-    "logging": "GetBucketLogging",
-    "acceleration": "GetBucketAccelerateConfiguration",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class _Store:
-    """Where one container is asked about. ``endpoint`` is empty for the provider's own regional one."""
-
-    provider: str
-    region: str
-    endpoint: str = ""
-    site: Site | None = None
-
-    @property
-    def own_level(self) -> bool:
-        """Whether the provider has accounts with settings of their own, keys and identities: AWS."""
-        return self.provider == AWS and self.site is None
 
 
 class S3Posture:
@@ -103,9 +52,7 @@ class S3Posture:
         self._sites = tuple(sites)
         self._deadline = deadline
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="haechi-s3-facts")
-        self._regions: OrderedDict[tuple[str, str], str] = OrderedDict()
-        self._honoured: dict[tuple[str, str, str], bool] = {}
-        self._caller: dict[str, tuple[float, str]] = {}
+        self._memory = Memory(clock)
 
     def close(self) -> None:
         """Take no more questions."""
@@ -125,7 +72,7 @@ class S3Posture:
         store = await self._store(place, ends)
         first = await self._first(store, place.container, ends)
         where = store.site.region if store.site else reading.region(first["location"], first["head"])
-        self._learn(place, where)
+        self._memory.learn_region(place, where)
         evidence = self._evidence(store, place.container, first)
         account, method = owner(evidence)
         mode, key_id = reading.encryption_mode(first["encryption"])
@@ -164,22 +111,22 @@ class S3Posture:
 
     # --- rounds ---
 
-    async def _first(self, store: _Store, container: str, ends: float) -> dict[str, Answer]:
+    async def _first(self, store: Store, container: str, ends: float) -> dict[str, Answer]:
         questions: dict[str, Callable[[], Mapping[str, Any]]] = {
             name: self._bucket_question(store, method, container) for name, method in SETTINGS.items()
         }
         questions |= self._owner_questions(store, container)
-        if store.own_level and self._known_caller(store) is None:
+        if store.own_level and self._memory.caller(store) is None:
             questions["identity"] = lambda: self._client("sts", store).get_caller_identity()
         answers = await self._together(questions, ends)
-        self._remember_caller(store, answers.get("identity", NOT_ASKED))
+        self._memory.learn_caller(store, answers.get("identity", NOT_ASKED))
         return answers
 
-    def _owner_questions(self, store: _Store, container: str) -> dict[str, Callable[[], Mapping[str, Any]]]:
+    def _owner_questions(self, store: Store, container: str) -> dict[str, Callable[[], Mapping[str, Any]]]:
         """HEAD plain, expecting each registered account, and expecting nobody; and the list of our own buckets."""
         questions = {"head": self._bucket_question(store, "head_bucket", container)}
         expected = list(self._accounts(store.provider))
-        if self._control_key(store) not in self._honoured:
+        if isinstance(self._memory.honoured(store), Unknown):
             expected.append(IMPOSSIBLE_OWNER)
         for account in expected:
             name = f"expected:{account}"
@@ -187,7 +134,7 @@ class S3Posture:
         questions["listed"] = lambda: self._client("s3", store).list_buckets(Prefix=container)
         return questions
 
-    async def _account_block(self, store: _Store, account: Known[str], ends: float) -> Answer:
+    async def _account_block(self, store: Store, account: Known[str], ends: float) -> Answer:
         if not store.own_level:
             return Answer(absent=True)
         if isinstance(account, Unknown):
@@ -196,7 +143,7 @@ class S3Posture:
         return (await self._together(questions, ends))["block"]
 
     async def _key(
-        self, store: _Store, mode: Known[str], key_id: str, where: Known[str], account: Known[str], ends: float
+        self, store: Store, mode: Known[str], key_id: str, where: Known[str], account: Known[str], ends: float
     ) -> KeyFacts | None:
         if isinstance(mode, Unknown) or not mode.startswith("kms"):
             return None
@@ -204,7 +151,7 @@ class S3Posture:
             return reading.provider_key(store.provider, where, account)
         return await self._described(store, key_id, where, ends)
 
-    async def _described(self, store: _Store, key_id: str, where: Known[str], ends: float) -> KeyFacts:
+    async def _described(self, store: Store, key_id: str, where: Known[str], ends: float) -> KeyFacts:
         region, _, resource = reading.key_parts(key_id)
         if not store.own_level:
             described = Answer(cause="not-supported")
@@ -217,7 +164,7 @@ class S3Posture:
         return reading.key_facts(store.provider, key_id, where, described)
 
     async def _replicas(
-        self, store: _Store, targets: Known[tuple[tuple[str, str], ...]], ends: float
+        self, store: Store, targets: Known[tuple[tuple[str, str], ...]], ends: float
     ) -> Known[tuple[ReplicaTarget, ...]]:
         if isinstance(targets, Unknown):
             return targets
@@ -225,7 +172,7 @@ class S3Posture:
             return Unknown("too-many-targets")
         return tuple(await asyncio.gather(*(self._replica(store, *target, ends) for target in targets)))
 
-    async def _replica(self, store: _Store, container: str, named: str, ends: float) -> ReplicaTarget:
+    async def _replica(self, store: Store, container: str, named: str, ends: float) -> ReplicaTarget:
         questions = self._owner_questions(store, container)
         questions["location"] = self._bucket_question(store, "get_bucket_location", container)
         answers = await self._together(questions, ends)
@@ -253,75 +200,49 @@ class S3Posture:
         return answers
 
     def _bucket_question(
-        self, store: _Store, method: str, container: str, **more: str
+        self, store: Store, method: str, container: str, **more: str
     ) -> Callable[[], Mapping[str, Any]]:
         return lambda: getattr(self._client("s3", store), method)(Bucket=container, **more)
 
-    def _client(self, service: str, store: _Store) -> Any:
+    def _client(self, service: str, store: Store) -> Any:
         return self._clients.of(service, store.provider, store.region, store.endpoint)
 
     # --- what is remembered ---
 
-    async def _store(self, place: Location, ends: float) -> _Store:
+    async def _store(self, place: Location, ends: float) -> Store:
         site = next((site for site in self._sites if _is_at(site, place)), None)
         if site is not None:
-            return _Store(place.provider, site.region, site.endpoint or f"https://{place.endpoint}", site)
+            return Store(place.provider, site.region, site.endpoint or f"https://{place.endpoint}", site)
         if place.provider != AWS:
             region = "" if isinstance(place.region, Unknown) else place.region
-            return _Store(place.provider, region or FIRST_REGION, f"https://{place.endpoint}")
-        region = self._regions.get((place.provider, place.container), "")
+            return Store(place.provider, region or FIRST_REGION, f"https://{place.endpoint}")
+        region = self._memory.region(place)
         if not region and not isinstance(place.region, Unknown):
             region = place.region
         if region:
-            return _Store(AWS, region)
-        store = _Store(AWS, FIRST_REGION)
+            return Store(AWS, region)
+        store = Store(AWS, FIRST_REGION)
         head = await self._together({"head": self._bucket_question(store, "head_bucket", place.container)}, ends)
-        return _Store(AWS, head["head"].headers.get(reading.REGION_HEADER) or FIRST_REGION)
+        return Store(AWS, head["head"].headers.get(reading.REGION_HEADER) or FIRST_REGION)
 
-    def _learn(self, place: Location, where: Known[str]) -> None:
-        key = (place.provider, place.container)
-        if isinstance(where, Unknown):
-            self._regions.pop(key, None)
-            return
-        self._regions[key] = where
-        self._regions.move_to_end(key)
-        while len(self._regions) > REMEMBERED_REGIONS:
-            self._regions.popitem(last=False)
-
-    def _evidence(self, store: _Store, container: str, answers: Mapping[str, Answer]) -> Evidence:
+    def _evidence(self, store: Store, container: str, answers: Mapping[str, Answer]) -> Evidence:
         control = answers.get(f"expected:{IMPOSSIBLE_OWNER}", NOT_ASKED)
-        key, head = self._control_key(store), answers["head"]
-        if head.ok and (control.ok or control.cause == "access-denied"):
-            self._honoured[key] = not control.ok
+        head = answers["head"]
+        self._memory.learn_honoured(store, head, control)
         listed = answers["listed"]
-        caller = self._known_caller(store)
+        caller = self._memory.caller(store)
         if caller is None and not store.own_level:
             caller = str(listed.data.get("Owner", {}).get("ID") or "") or None
         return Evidence(
             container,
             head,
             {account: answers[f"expected:{account}"] for account in self._accounts(store.provider)},
-            self._honoured.get(key, Unknown("not-proven")),
+            self._memory.honoured(store),
             listed,
             caller if caller is not None else answers.get("identity", NOT_ASKED).unknown,
             answers.get("acl", NOT_ASKED),
             acl_names_account=not store.own_level,
         )
-
-    def _control_key(self, store: _Store) -> tuple[str, str, str]:
-        return (store.provider, store.region, store.endpoint)
-
-    def _known_caller(self, store: _Store) -> str | None:
-        remembered = self._caller.get(store.provider)
-        if remembered is None or self._clock.monotonic() - remembered[0] > REMEMBERED_CALLER_SECONDS:
-            return None
-        return remembered[1]
-
-    def _remember_caller(self, store: _Store, identity: Answer) -> None:
-        account = identity.data.get("Account") if identity.ok else None
-        if account:
-            with contextlib.suppress(TypeError):
-                self._caller[store.provider] = (self._clock.monotonic(), str(account))
 
 
 def _is_at(site: Site, place: Location) -> bool:
@@ -331,7 +252,7 @@ def _is_at(site: Site, place: Location) -> bool:
     return place.endpoint == bare or place.endpoint.endswith(f".{bare}")
 
 
-def _asked(store: _Store, owner_method: str) -> dict[str, str]:
+def _asked(store: Store, owner_method: str) -> dict[str, str]:
     asked = {**ASKED, "account": owner_method} if owner_method else dict(ASKED)
     return {**asked, "region": "site", "country": "site"} if store.site else asked
 

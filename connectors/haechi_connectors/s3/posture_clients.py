@@ -34,7 +34,8 @@ class Access:
     the SDK's chain of the agent's own environment is used. ``bundle`` is a complete PEM bundle of roots; None: the
     SDK's own. ``hosts`` maps a host name, or ``*.suffix``, to ``address:port`` instead of DNS; name, SNI and
     signature stay.
-    ``endpoints`` maps ``provider/region``, ``provider/service`` or ``provider`` to a URL to ask instead.
+    ``endpoints`` maps ``service.region`` or ``service`` (``s3.ap-northeast-2``, ``kms``) to a URL to ask instead of
+    AWS's.
     ``proxy`` is the company's, a URL; empty: none.
     """
 
@@ -68,7 +69,7 @@ class Clients:
             return client
 
     def _make(self, service: str, provider: str, region: str, endpoint: str) -> Any:
-        url = endpoint or self._endpoint(provider, region, service)
+        url = endpoint or (self._endpoint(service, region) if provider == "aws" else "")
         if self._session is None:
             self._session = self._open()
         client = self._session.client(
@@ -100,9 +101,9 @@ class Clients:
             core.set_config_variable("profile", self._access.profile or "default")
         return boto3.session.Session(botocore_session=core)
 
-    def _endpoint(self, provider: str, region: str, service: str) -> str:
+    def _endpoint(self, service: str, region: str) -> str:
         named = self._access.endpoints
-        return named.get(f"{provider}/{region}") or named.get(f"{provider}/{service}") or named.get(provider) or ""
+        return named.get(f"{service}.{region}") or named.get(service) or ""
 
 
 class _Directory:

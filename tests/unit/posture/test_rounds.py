@@ -194,5 +194,5 @@ async def test_endpoints_and_credentials_come_from_settings_alone(
     assert client._request_signer._credentials.access_key == "AKIAAGENTSOWNACCESS1"
     assert client.meta.endpoint_url == f"https://s3.{SEOUL}.amazonaws.com"
     assert client.meta.config.proxies == {}
-    named = Clients(Access(credentials_file=file, endpoints={"aws/ap-northeast-2": "https://vpce.example"}))
+    named = Clients(Access(credentials_file=file, endpoints={"s3.ap-northeast-2": "https://vpce.example"}))
     assert named.of("s3", "aws", SEOUL).meta.endpoint_url == "https://vpce.example"
