@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 
+import psutil
 import pytest
 from datapath_lab import (
     PIECES,
@@ -169,3 +170,28 @@ async def test_a_clients_own_hold_header_gains_nothing(tmp_path, sink):
         assert b" 403 " in await answer(reader)
         writer.close()
     assert sink.seen == []
+
+
+@pytest.mark.parametrize("mode", ["pieces", "whole"])
+async def test_a_slow_upstream_does_not_fill_memory(tmp_path, mode):
+    slow = RecordingServer(tmp_path, NAMES, keep=False, slow=0.02)
+    source = tmp_path / "source"
+    with source.open("wb") as out:
+        out.truncate(300 << 20)
+    async with laboratory(tmp_path, ScriptedJudge(HEADS[mode]), slow) as path:
+        envoy = psutil.Process(path.envoy_pid)
+        before = envoy.memory_info().rss
+        client = await asyncio.create_subprocess_exec(
+            "curl", "-sS", "--http1.1", "-H", "Expect:", "--cacert", str(path.bundle),
+            "-x", f"http://127.0.0.1:{path.proxy_port}", "-T", str(source), f"https://{SEOUL}/k",
+        )  # fmt: skip
+        async with asyncio.timeout(30):
+            while not (slow.seen and slow.seen[0].size > 2 << 20):
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(2)
+        grown = envoy.memory_info().rss - before
+        assert client.returncode is None, "the upstream was to be slower than this"
+        client.kill()
+        await client.wait()
+    assert grown < 60 << 20
+    slow.close()

@@ -1,6 +1,6 @@
 """Envoy's whole configuration from the settings: a pure function, serialised to JSON.
 
-No admin interface is configured: whoever reaches it could read keys and change routes.
+The admin interface is a Unix socket in the private folder: whoever reaches it could change how Envoy behaves.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from haechi.inbound.envoy.listeners import JUDGED, PEEKED, listeners
 from haechi.inbound.envoy.settings import DataPathSettings
 
 
-def bootstrap(settings: DataPathSettings, agent_socket: str, upstream_roots: str) -> Config:
+def bootstrap(settings: DataPathSettings, agent_socket: str, upstream_roots: str, admin_socket: str) -> Config:
     """The configuration. ``agent_socket``: the Unix socket of the agent's gRPC server; ``upstream_roots``: the PEM
-    file with which real hosts are verified.
+    file with which real hosts are verified; ``admin_socket``: where Envoy's own figures are asked for.
     """
     return {
         "node": {"id": "haechi", "cluster": "haechi"},
         "bootstrap_extensions": [
             typed("envoy.bootstrap.internal_listener", "bootstrap.internal_listener.v3.InternalListener")
         ],
+        "admin": {"address": {"pipe": {"path": admin_socket, "mode": 0o600}}},
         "overload_manager": {
             "resource_monitors": [
                 typed(

@@ -17,6 +17,8 @@ TUNNEL = "tunnel"
 VIA_COMPANY = "via-company-tls"
 COMPANY = "company"
 COMPANY_HOP = "company-hop"
+HELD = "-held"
+"""Behind the name of the clusters that bodies held whole leave by: their buffers are watched apart."""
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 _CONNECT_S = 15.0
@@ -51,7 +53,22 @@ def clusters(settings: DataPathSettings, agent_socket: str, upstream_roots: str)
             made.append(cluster)
     if settings.upstream_proxy:
         made += _company(settings, settings.upstream_proxy.host, settings.upstream_proxy.port, upstream_roots)
-    return made
+    return made + [
+        _held(cluster) for cluster in made if HTTP_OPTIONS in _protocols(cluster) and cluster["name"] != AGENT
+    ]
+
+
+def _protocols(cluster: Config) -> Config:
+    options: Config = cluster.get("typed_extension_protocol_options", {})
+    return options
+
+
+def _held(cluster: Config) -> Config:
+    """The same cluster for bodies that were held whole."""
+    twin = {**cluster, "name": cluster["name"] + HELD}
+    if "load_assignment" in twin:
+        twin["load_assignment"] = {**twin["load_assignment"], "cluster_name": twin["name"]}
+    return twin
 
 
 def internal(name: str, listener: str) -> Config:

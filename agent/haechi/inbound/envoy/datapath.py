@@ -16,6 +16,7 @@ from haechi.domain.errors import HaechiError
 from haechi.inbound.envoy import trust
 from haechi.inbound.envoy.authority import Authority, write_private
 from haechi.inbound.envoy.bootstrap import as_text, bootstrap
+from haechi.inbound.envoy.pressure import UpstreamPressure
 from haechi.inbound.envoy.processor import Processor, RefuseMismatch
 from haechi.inbound.envoy.secrets import LeafSecrets
 from haechi.inbound.envoy.settings import DataPathSettings
@@ -60,6 +61,7 @@ class DataPath:
             spool_bytes=settings.spool_bytes,
             log=log,
             refuse_mismatch=refuse_mismatch,
+            buffered=UpstreamPressure(runtime_dir / "admin.sock").buffered,
         )
         self.secrets = LeafSecrets(authority, max_names=settings.max_names, log=log)
 
@@ -104,8 +106,11 @@ class DataPath:
         if len(str(agent_socket)) > _MAX_SOCKET_PATH:
             raise HaechiError("datapath.path-too-long", path=str(agent_socket), bound=_MAX_SOCKET_PATH)
         settings = self._with_ports()
+        admin_socket = self._runtime_dir / "admin.sock"
         config = self._runtime_dir / "envoy.json"
-        write_private(config, as_text(bootstrap(settings, str(agent_socket), str(upstream))).encode())
+        write_private(
+            config, as_text(bootstrap(settings, str(agent_socket), str(upstream), str(admin_socket))).encode()
+        )
         self._supervisor = EnvoySupervisor(
             binary,
             config,

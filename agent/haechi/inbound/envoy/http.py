@@ -134,7 +134,10 @@ def _host(name: str, domains: list[str], cluster: str) -> Config:
         # Envoy adds it to every request and has no switch for that; a client's own is lost with it.
         "request_headers_to_remove": [ADDED_HEADER],
         "routes": [
-            {"match": {"prefix": "", "headers": [{"name": HOLD_HEADER, "present_match": True}]}, "route": route},
+            {
+                "match": {"prefix": "", "headers": [{"name": HOLD_HEADER, "present_match": True}]},
+                "route": {**route, "cluster": cluster + clusters.HELD},
+            },
             {"match": {"prefix": ""}, "route": route, "typed_per_filter_config": off},
         ],
     }

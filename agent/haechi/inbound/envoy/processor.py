@@ -35,6 +35,11 @@ from haechi.ports.judge import Connection, Forward, Hold, Inspect, Judge, Judgin
 
 SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
 _REPLAYED = 256 << 10
+_AHEAD = 4 << 20
+"""How far a replayed body may run ahead of its upstream."""
+_LOOK_AGAIN_S = 0.02
+_TRICKLE_S = 5.0
+"""One slow upstream must not starve the others for good: after this long one more piece goes."""
 _CLAIM_WITHIN_S = 30.0
 _MAX_WAITING = 4096
 
@@ -75,12 +80,15 @@ class Processor:
         spool_bytes: int,
         log: structlog.typing.FilteringBoundLogger,
         refuse_mismatch: RefuseMismatch | None = None,
+        buffered: Callable[[], Awaitable[int]] | None = None,
     ) -> None:
         self._judge = judge
         self._spool_dir = spool_dir
         self._budget = SpoolBudget(spool_bytes)
         self._log = log
         self._refuse_mismatch = refuse_mismatch
+        self._buffered = buffered
+        self._replaying = 0
         self._waiting: dict[str, _Waiting] = {}
         self._background: set[asyncio.Task[None]] = set()
         self.tally = Tally()
@@ -227,10 +235,34 @@ class Processor:
 
     async def _give_back(self, stream: _Stream, spool: Spool, *, trailers: bool) -> None:
         await stream.write(messages.HELD_HEAD_PASSES)
-        for data, last in spool.pieces(_REPLAYED):
-            await stream.write(messages.replayed(data, last=last and not trailers))
+        credit = _AHEAD
+        self._replaying += 1
+        try:
+            for data, last in spool.pieces(_REPLAYED):
+                if credit <= 0:
+                    credit = await self._room()
+                credit -= len(data)
+                await stream.write(messages.replayed(data, last=last and not trailers))
+        finally:
+            self._replaying -= 1
         if trailers:
             await stream.write(messages.TRAILERS_PASS)
+
+    async def _room(self) -> int:
+        """Wait until the upstreams took what was given; how many bytes may follow."""
+        if self._buffered is None:
+            return _REPLAYED
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _TRICKLE_S
+        while loop.time() < until:
+            try:
+                left = _AHEAD * self._replaying - await self._buffered()
+            except (OSError, ValueError):
+                return _REPLAYED  # an Envoy that does not answer breaks the stream by itself
+            if left > 0:
+                return min(left, _AHEAD)
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return _REPLAYED
 
     def _await_body(self, judging: Judging) -> str:
         if len(self._waiting) >= _MAX_WAITING:
