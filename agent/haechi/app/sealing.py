@@ -21,10 +21,13 @@ from typing import Final, TypeVar
 
 from blake3 import blake3
 
+from haechi.app.inspection import Inspection
 from haechi.domain.content import Content, MatchHow
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
 from haechi.domain.tags import Tag, merge_tags
+from haechi.domain.upload import BodyShape, Framing
+from haechi.payload.body import decoder
 from haechi.ports.audit import AuditLog
 from haechi.ports.clock import Clock
 from haechi.ports.index import ContentIndex, Fingerprinting
@@ -179,19 +182,19 @@ class SealFile:
 async def inspected(
     index: ContentIndex, source: int, path: str, seen: Callable[[int], Awaitable[None]] | None = None
 ) -> Content:
-    """Compare an open file with the index. Reads in a thread, compares here: the index belongs to this thread.
-
-    Raises ``HaechiError``: ``seal.not-a-file``, ``seal.io``.
+    """Inspect an open file as its plain upload would be, archives included. Reads in a thread, compares here: the index
+    belongs to this thread. Raises ``HaechiError``: ``seal.not-a-file``, ``seal.io``.
     """
     name = os.path.basename(path)  # noqa: PTH119 — a name for people, not a path to open
     _regular(source, name)
-    scan, offset = index.scan(), 0
+    inspection, offset = Inspection(decoder(BodyShape(Framing.PLAIN)), index), 0
     while block := await asyncio.to_thread(_read_at, source, offset, name):
-        scan.feed(block)
+        inspection.feed(block)
         offset += len(block)
         if seen is not None:
             await seen(offset)
-    return scan.finish()
+    inspection.close()
+    return inspection.result()
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Index:
     ready = True
 
     def scan(self, *, piece: bool = False) -> Any:
-        return SimpleNamespace(feed=lambda data: False, finish=lambda: Content(ContentState.CLEAN, size=5))
+        return SimpleNamespace(matches=(), feed=lambda data: False, finish=lambda: Content(ContentState.CLEAN, size=5))
 
 
 @dataclass

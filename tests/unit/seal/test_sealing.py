@@ -8,6 +8,7 @@ import os
 import resource
 import tempfile
 import threading
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,8 @@ class ExactIndex:
 
 
 class ExactScan:
+    matches: tuple[Match, ...] = ()
+
     def __init__(self, index: ExactIndex, *, prints: bool = False) -> None:
         self._index, self._prints, self._hash, self._size = index, prints, blake3(), 0
 
@@ -173,6 +176,16 @@ def test_untagged_content_is_sealed_with_a_note_and_not_remembered(
     assert run(["seal", str(bench.folder / "f")]) == 0
     assert "carries no tag" in capsys.readouterr().out
     assert bench.index.known == {}
+
+
+def test_a_tagged_file_inside_an_archive_gives_the_archive_its_tags(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.index.tag(b"design" * 1000, SECRET)
+    with zipfile.ZipFile(bench.folder / "f.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("inner.gds", b"design" * 1000)
+    assert run(["seal", "--json", str(bench.folder / "f.zip")]) == 0
+    assert [tag["technology"] for tag in told(capsys)["tags"]] == ["SEM-01"]
 
 
 def test_without_recipients_nothing_is_sealed(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
