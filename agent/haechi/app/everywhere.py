@@ -3,6 +3,8 @@
 Nothing is decided here; a person is told. An empty file holds nothing that could be protected at all.
 """
 
+# ruff: noqa: PTH - millions of names pass here as plain strings; an object for each would cost more than the work
+
 from __future__ import annotations
 
 import os
@@ -40,14 +42,17 @@ class Everywhere:
         real = os.path.realpath(path)
         if any(real.startswith(folder + "/") for folder in self._folders):
             found.append(Problem("tag.warn-system", {"path": path, "folder": os.path.dirname(real)}))
-        else:
+        elif status.st_nlink > 1 or ".so" in os.path.basename(path) or _is_program(path):
+            # Going through the system's folders takes long: only for what may come from there.
             same = self._in_libraries(path, status)
             if same is not None:
                 found.append(Problem("tag.warn-library", {"path": path, "same": same}))
         return tuple(found)
 
     def _in_libraries(self, path: str, status: os.stat_result) -> str | None:
-        """A file of the system's folders that is the same: linked, or with the same name or a library's, and content."""
+        """A file of the system's folders that is the same: linked, or with the same name or a library's, and
+        content.
+        """
         looked, digest, name = 0, "", Path(path).name
         for folder in self._folders:
             for here, _, names in os.walk(folder):
@@ -70,3 +75,8 @@ class Everywhere:
                     except OSError:
                         continue
         return None
+
+
+def _is_program(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(4) == b"\x7fELF"

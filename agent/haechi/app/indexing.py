@@ -1,12 +1,18 @@
 """Bring the index up to date with files: one at a time as they change, or whole folders.
 
-What makes a file tagged, all of it merged: what is written for it now (``ports.tags``), what is remembered of its name, of the
-same file under another name, of the content it holds, and of a name that vanished a moment ago (editors save by replacing).
-So tags follow the name when new content takes it, and the content when it moves; and the loss of an attribute unties nothing.
+What makes a file tagged, all of it merged: what is written for it now (``ports.tags``), what is remembered of its
+name, of the
+same file under another name, of the content it holds, and of a name that vanished a moment ago (editors save by
+replacing).
+So tags follow the name when new content takes it, and the content when it moves; and the loss of an attribute unties
+nothing.
 
 A file without any tag is never read, unless it has the size of a protected content: then it may be a copy.
-Nothing here loosens. Every call may be made from any thread; a file looked at twice at once ends with what it held last.
+Nothing here loosens. Every call may be made from any thread; a file looked at twice at once ends with what it held
+last.
 """
+
+# ruff: noqa: PTH - millions of names pass here as plain strings; an object for each would cost more than the work
 
 from __future__ import annotations
 
@@ -95,7 +101,8 @@ class Indexing:
         *,
         stopped: Callable[[], bool] = lambda: False,
     ) -> Report:
-        """Go through folders, and through every remembered name outside of them. ``progress`` is called a few times a second.
+        """Go through folders, and through every remembered name outside of them. ``progress`` is called a few times a
+        second.
 
         The index is *ready* afterwards, unless ``stopped`` said to break off.
         """
@@ -150,7 +157,8 @@ class Indexing:
     # --- single files ---------------------------------------------------------------------------------------------
 
     def examine(self, paths: Iterable[str], tags: tuple[Tag, ...] = ()) -> Report:
-        """Look at files that may have changed, and at every file of folders that are new. ``tags`` are added to what is found.
+        """Look at files that may have changed, and at every file of folders that are new. ``tags`` are added to what
+        is found.
 
         When this returns, uploads of their content are recognised.
         """
@@ -178,7 +186,9 @@ class Indexing:
         self._protection.forget([path])
 
     def moved(self, old: str, new: str) -> None:
-        """A name changed. What appears under the old one within a minute inherits its tags; so does what was replaced."""
+        """A name changed. What appears under the old one within a minute inherits its tags; so does what was
+        replaced.
+        """
         for file in self._protection.files(old):
             self._depart(file)
         for file in self._protection.files(new):
@@ -285,8 +295,10 @@ class _Batch:
 
 def _by_content(tags: tuple[Tag, ...]) -> Iterator[Tag]:
     for tag in tags:
-        yield tag if tag.origin is TagOrigin.CONTENT else Tag(
-            tag.technology, tag.grade, tag.funding, tag.owner, tag.marked_at, TagOrigin.CONTENT
+        yield (
+            tag
+            if tag.origin is TagOrigin.CONTENT
+            else Tag(tag.technology, tag.grade, tag.funding, tag.owner, tag.marked_at, TagOrigin.CONTENT)
         )
 
 

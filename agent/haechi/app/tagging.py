@@ -1,8 +1,11 @@
 """Tag files, list tags, and loosen them with a signed release.
 
-Tagging is synchronous: when it returns, an upload of the content is recognised. Tightening needs nobody's leave; removing or
+Tagging is synchronous: when it returns, an upload of the content is recognised. Tightening needs nobody's leave;
+removing or
 lowering a tag needs a release that a trusted key signed for exactly this content and act.
 """
+
+# ruff: noqa: PTH - millions of names pass here as plain strings; an object for each would cost more than the work
 
 from __future__ import annotations
 
@@ -83,7 +86,9 @@ class Tagging:
         self._everywhere = everywhere
         self._now = now
 
-    def tag(self, paths: Sequence[str], technology: str, grade: str, funding: str = "unknown", owner: str = "") -> TagReport:
+    def tag(
+        self, paths: Sequence[str], technology: str, grade: str, funding: str = "unknown", owner: str = ""
+    ) -> TagReport:
         """Tag files; folders mean every file that is in them now. Raises ``HaechiError`` before anything is tagged:
         ``tag.unknown-technology``, ``tag.unknown-grade``, ``tag.unknown-funding``, ``tag.no-file``.
         """
@@ -125,10 +130,12 @@ class Tagging:
         to: Tag | None = None,
         record: Callable[[Released], None] = lambda released: None,
     ) -> Released:
-        """Remove tags (``untag``: those that the release names) or lower one (``lower``, to ``to``). ``record`` makes the act
+        """Remove tags (``untag``: those that the release names) or lower one (``lower``, to ``to``). ``record`` makes
+        the act
         durable before it is done; what it raises prevents it.
 
-        The release is for the content, so every file that holds it is released. What is written in an attribute, a folder
+        The release is for the content, so every file that holds it is released. What is written in an attribute, a
+        folder
         or the policy applies again at the next look: take it off first. Raises ``HaechiError``: ``tag.not-tagged``,
         ``tag.lower-needs``, ``tag.release-too-narrow``, ``tag.nothing-to-release``, and the verifier's.
         """

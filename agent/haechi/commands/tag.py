@@ -1,6 +1,7 @@
 """``haechi tag``, ``tags``, ``untag``: mark files as national core technology, list them, release them.
 
-The attribute is written here, as the file's owner; the running agent then reads the file into its index, so that uploads of the
+The attribute is written here, as the file's owner; the running agent then reads the file into its index, so that
+uploads of the
 content are refused from that moment.
 """
 
@@ -31,15 +32,20 @@ _ATTENTION = 600
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--technology", required=True, help="Id of the catalogue, e.g. SEM-01; OFFICIAL-PENDING while it is undetermined.")
+@click.option(
+    "--technology", required=True, help="Id of the catalogue, e.g. SEM-01; OFFICIAL-PENDING while it is undetermined."
+)
 @click.option("--grade", required=True, help="Protection grade: A (strictest), B or C.")
-@click.option("--funding", default="unknown", show_default=True, help="government, private or unknown (counts as government).")
+@click.option(
+    "--funding", default="unknown", show_default=True, help="government, private or unknown (counts as government)."
+)
 @click.option("--owner", default="", help="The department or person who answers for the content.")
 @json_option
 def tag(files: tuple[Path, ...], technology: str, grade: str, funding: str, owner: str, as_json: bool) -> None:
     """Tag FILES (or every file now in a folder) as national core technology.
 
-    From then on their content is recognised in uploads, also in part, renamed or copied. Tags of the same file add up and only
+    From then on their content is recognised in uploads, also in part, renamed or copied. Tags of the same file add up
+    and only
     tighten; lowering one needs a signed release (`haechi untag --help`).
     """
     from haechi.app.tagging import checked_tag
@@ -96,7 +102,11 @@ def tags(folder: Path, unreadable: bool, as_json: bool) -> None:
         if not more["files"]:
             break
         result["files"] += more["files"]
-    answer(result, as_json, lambda console: _show_unreadable(console, result) if unreadable else _show_files(console, result["files"]))
+    answer(
+        result,
+        as_json,
+        lambda console: _show_unreadable(console, result) if unreadable else _show_files(console, result["files"]),
+    )
 
 
 @click.command()
@@ -110,12 +120,15 @@ def tags(folder: Path, unreadable: bool, as_json: bool) -> None:
 )
 @click.option("--lower-to", metavar="GRADE", help="Lower the grade instead of removing the tag.")
 @click.option("--technology", default="", help="With --lower-to: which tag.")
-@click.option("--funding", default="unknown", show_default=True, help="With --lower-to: the funding that the tag then has.")
+@click.option(
+    "--funding", default="unknown", show_default=True, help="With --lower-to: the funding that the tag then has."
+)
 @json_option
 def untag(file: Path, release_file: Path, lower_to: str | None, technology: str, funding: str, as_json: bool) -> None:
     """Remove the tag of FILE, or lower it, with a signed release.
 
-    The release counts for the content: every copy of it is released. Rules in a `.haechi.yaml` or in the policy that name the file
+    The release counts for the content: every copy of it is released. Rules in a `.haechi.yaml` or in the policy that
+    name the file
     must be taken away first, or they tag it again.
     """
     from haechi.inbound.control.client import call
@@ -143,7 +156,9 @@ def shipped_catalogue() -> Catalogue:
 
 
 def _mark(attribute: Any, path: Path, wanted: Tag) -> list[dict[str, Any]]:
-    """Write the tag on a file, or on each file of a folder; what could not be written is said, not fatal: the agent remembers."""
+    """Write the tag on a file, or on each file of a folder; what could not be written is said, not fatal: the agent
+    remembers.
+    """
     from haechi.domain.tags import merge_tags
 
     notes: list[dict[str, Any]] = []
@@ -188,11 +203,15 @@ def _show_files(console: Console, files: Sequence[Mapping[str, Any]]) -> None:
     if not files:
         console.print(say("tag.none"))
         return
-    table = Table(say("tag.column-file"), say("tag.column-tags"), say("tag.column-owner"), say("tag.column-origin"), "bytes")
+    table = Table(
+        say("tag.column-file"), say("tag.column-tags"), say("tag.column-owner"), say("tag.column-origin"), "bytes"
+    )
     for file in files:
         owners = ", ".join(sorted({entry["owner"] for entry in file["tags"] if entry["owner"]}))
         origins = ", ".join(sorted({entry["origin"] for entry in file["tags"]}))
-        table.add_row(Text(file["path"], overflow="fold"), _words(file["tags"]), Text(owners), origins, f"{file['size']:,}")
+        table.add_row(
+            Text(file["path"], overflow="fold"), _words(file["tags"]), Text(owners), origins, f"{file['size']:,}"
+        )
     console.print(table)
 
 

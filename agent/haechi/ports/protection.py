@@ -85,7 +85,9 @@ class Protection(Protocol):
         """Every remembered name at or below a folder, ordered."""
 
     def tags_of(self, digest: str) -> tuple[Tag, ...]:
-        """The tags of a content, empty where it is not protected. Ciphertext of our own making is not asked for here."""
+        """The tags of a content, empty where it is not protected. Ciphertext of our own making is not asked for
+        here.
+        """
 
     def has_size(self, size: int) -> bool:
         """Whether some protected content has this size: whether a file may be a copy."""

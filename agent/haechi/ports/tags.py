@@ -14,7 +14,7 @@ class Problem:
     """Something about a tag that a person should mend: a code of ``words/tags.yaml`` with its parameters."""
 
     code: str
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

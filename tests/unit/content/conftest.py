@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from haechi.app.indexing import Indexing
 from haechi.domain.content import Content
 from haechi.domain.tags import Grade, Tag

@@ -4,11 +4,10 @@ import random
 from array import array
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from haechi.payload.anchors import AVERAGE, RUN, WINDOW, Table, Winnower
 from haechi.payload.anchors._anchors import GEAR, blank, search
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 MASK = (1 << 64) - 1
 SEED = 0x5EED
@@ -81,7 +80,10 @@ def short_period_stretch(data: bytes) -> bool:
 varied = st.one_of(
     st.builds(lambda r: random.Random(r).randbytes(RUN), seeds),
     st.builds(lambda r: bytes(random.Random(r).choices(b"01", k=RUN)), seeds),
-    st.builds(lambda unit: (unit * (RUN // len(unit) + 1))[:RUN], st.binary(min_size=40, max_size=3000).filter(lambda u: len(set(u)) > 8)),
+    st.builds(
+        lambda unit: (unit * (RUN // len(unit) + 1))[:RUN],
+        st.binary(min_size=40, max_size=3000).filter(lambda u: len(set(u)) > 8),
+    ),
     st.lists(stretch(100, 3000), min_size=4, max_size=9).map(lambda parts: (b"".join(parts) * 82)[:RUN]),
 )
 

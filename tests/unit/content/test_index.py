@@ -8,9 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from haechi.app.indexing import Indexing
 from haechi.domain.content import Content, ContentState, MatchHow, union
 from haechi.domain.errors import HaechiError
@@ -19,6 +16,9 @@ from haechi.outbound.index import FileReader, SqliteContentIndex
 from haechi.payload.anchors import RUN, Winnower
 from haechi.ports.index import Edges
 from haechi.ports.protection import Observed
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from tests.unit.content.conftest import TAG, body
 
 Scanned = Callable[[bytes], Content]
@@ -88,7 +88,9 @@ def test_matched_bytes_are_a_lower_bound_of_what_was_seen(indexing: Indexing, fi
     assert 0.08 < seen.share <= 0.1
 
 
-def test_a_block_of_two_contents_carries_the_stricter_tag_too(indexing: Indexing, files: Path, scanned: Scanned) -> None:
+def test_a_block_of_two_contents_carries_the_stricter_tag_too(
+    indexing: Indexing, files: Path, scanned: Scanned
+) -> None:
     shared = body(4, 50_000)
     protect(indexing, files / "a", shared + body(5, 20_000), Tag("SEM-01", Grade.C, Funding.PRIVATE))
     protect(indexing, files / "b", body(6, 20_000) + shared, Tag("SEM-01", Grade.A, Funding.GOVERNMENT))
@@ -122,7 +124,9 @@ def test_what_is_tagged_during_a_scan_is_seen_from_then_on(
     assert scan.finish().matches[0].how is MatchHow.EXACT
 
 
-def test_the_index_outlives_its_process(indexing: Indexing, index: SqliteContentIndex, files: Path, tmp_path: Path) -> None:
+def test_the_index_outlives_its_process(
+    indexing: Indexing, index: SqliteContentIndex, files: Path, tmp_path: Path
+) -> None:
     data = body(5, 200_000)
     protect(indexing, files / "f", data)
     index.close()
@@ -147,7 +151,9 @@ def test_fingerprints_of_two_installations_have_nothing_in_common(tmp_path: Path
     two.close()
 
 
-def test_empty_only_when_everything_was_gone_through(index: SqliteContentIndex, indexing: Indexing, files: Path) -> None:
+def test_empty_only_when_everything_was_gone_through(
+    index: SqliteContentIndex, indexing: Indexing, files: Path
+) -> None:
     assert not index.empty
     assert not index.ready
     indexing.scan([str(files)])
@@ -264,7 +270,9 @@ def test_an_excerpt_over_the_seams_of_parts_is_found(
     assert found.state is ContentState.MATCHED
 
 
-def test_a_small_file_in_parts_is_found_by_its_digest(index: SqliteContentIndex, indexing: Indexing, files: Path) -> None:
+def test_a_small_file_in_parts_is_found_by_its_digest(
+    index: SqliteContentIndex, indexing: Indexing, files: Path
+) -> None:
     protect(indexing, files / "f", b"first half, second half")
     found = assembled(index, b"first half", b", second half")
     assert found.matches[0].how is MatchHow.EXACT

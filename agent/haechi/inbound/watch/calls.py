@@ -1,6 +1,7 @@
 """The calls of the control socket that concern tags. Each runs in a worker thread, so that judging goes on meanwhile.
 
-``tags.index`` and ``tags.list`` are for every local user: a tag only tightens. ``tags.release`` needs no more, because the signed
+``tags.index`` and ``tags.list`` are for every local user: a tag only tightens. ``tags.release`` needs no more,
+because the signed
 release is what permits it. Arguments are checked here: they come from another process.
 """
 
@@ -120,4 +121,3 @@ def unreadable_form(file: Unreadable) -> dict[str, Any]:
 def problem_form(problem: Problem) -> dict[str, Any]:
     """A problem for ``--json``; its words are looked up where they are shown."""
     return {"code": problem.code, "params": dict(problem.params)}
-

@@ -1,6 +1,7 @@
 """What changed and was not looked at yet: a bounded, ordered set of names that threads hand to one worker.
 
-Too many names at once are not kept one by one: the set says that everything must be gone through, and counts what it dropped.
+Too many names at once are not kept one by one: the set says that everything must be gone through, and counts what it
+dropped.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ class Changes:
             self._changed.notify_all()
 
     def take(self, now: float, wait: float) -> tuple[list[Change], bool]:
-        """The changes that are due, in order, and whether everything must be gone through. Waits at most ``wait`` seconds for
+        """The changes that are due, in order, and whether everything must be gone through. Waits at most ``wait``
+        seconds for
         the first. Changes that are not due hold back those behind them: order matters more than haste.
         """
         with self._changed:

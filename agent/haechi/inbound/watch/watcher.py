@@ -1,12 +1,17 @@
 """Watch folders and keep the index true to them.
 
-The kernel's events are hints about where to look, never the truth: each leads to a look at the file as it is. Events get lost in
-bursts (``IN_Q_OVERFLOW``): then, when the folders are first watched, and from time to time besides, everything is gone through.
+The kernel's events are hints about where to look, never the truth: each leads to a look at the file as it is. Events
+get lost in
+bursts (``IN_Q_OVERFLOW``): then, when the folders are first watched, and from time to time besides, everything is
+gone through.
 Everything that reads files happens in one worker thread; watchdog's threads only hand over names.
 
-watchdog rebuilds its watches after an overflow but tells its observers nothing. A watch of our own on the same inotify instance,
+watchdog rebuilds its watches after an overflow but tells its observers nothing. A watch of our own on the same
+inotify instance,
 on a folder where nothing happens, is told: that is ``_Overflows``.
 """
+
+# ruff: noqa: PTH - millions of names pass here as plain strings; an object for each would cost more than the work
 
 from __future__ import annotations
 
@@ -57,7 +62,9 @@ _log = structlog.get_logger(__name__)
 
 
 class Watcher:
-    """Watches ``roots`` from ``start`` to ``stop``. ``rescan`` is the longest time between two full scans, in seconds."""
+    """Watches ``roots`` from ``start`` to ``stop``. ``rescan`` is the longest time between two full scans, in
+    seconds.
+    """
 
     def __init__(
         self,
@@ -214,16 +221,16 @@ class _Handler(FileSystemEventHandler):
 
 
 class _Overflows:
-    """A watch on an empty folder of our own, on watchdog's inotify instance: told when the kernel's queue overflowed."""
+    """A watch on an empty folder of our own, on watchdog's inotify instance: told when the kernel's queue
+    overflowed.
+    """
 
     def __init__(self, lost: Callable[[], None]) -> None:
         self._lost = lost
         self._folder = tempfile.mkdtemp(prefix="haechi-watch-")
         self._instance = InotifyFD.get_instance()
         self._id = CallbackId(id(self))
-        self._watch = self._instance.add_callback(
-            os.fsencode(self._folder), InotifyConstants.IN_CREATE, self, self._id
-        )
+        self._watch = self._instance.add_callback(os.fsencode(self._folder), InotifyConstants.IN_CREATE, self, self._id)
 
     def on_event(self, event: InotifyEvent) -> None:
         """Nothing happens in this folder."""

@@ -1,7 +1,9 @@
 """What a scan asks for every block, in memory: fingerprint → which content, and where in it.
 
-A value of the table is a unit of 512 bytes in one long row of all contents, so that 32 bits name content and place together.
-A block that several contents share is kept once for each *protection* (technologies, grades, funding) that it appears under: the
+A value of the table is a unit of 512 bytes in one long row of all contents, so that 32 bits name content and place
+together.
+A block that several contents share is kept once for each *protection* (technologies, grades, funding) that it appears
+under: the
 verdict needs no more, and a thousand versions of one document cost little more than one.
 Knows nothing of storage. A change replaces or adds; readers on other threads never see half of one.
 """

@@ -1,5 +1,7 @@
 """Read a file and fingerprint it, hashing and winnowing at the same time on two cores where the file is large."""
 
+# ruff: noqa: PTH - millions of names pass here as plain strings; an object for each would cost more than the work
+
 from __future__ import annotations
 
 import errno
@@ -11,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from blake3 import blake3
 
 from haechi.outbound.index.hot import UNIT
-from haechi.payload.anchors import PIECE, ROOM, WINDOW, Located, Table, Winnower
+from haechi.payload.anchors import PIECE, ROOM, Located, Table, Winnower
 from haechi.ports.protection import Fingerprints, Stamp
 
 _ATTEMPTS = 3
@@ -31,7 +33,9 @@ class FileReader:
         self._pool = ThreadPoolExecutor(2, "haechi-digest")
 
     def read(self, path: str) -> tuple[Stamp, Fingerprints]:
-        """See the port. A file that changes while it is read is read again, at most three times: its next change is watched."""
+        """See the port. A file that changes while it is read is read again, at most three times: its next change is
+        watched.
+        """
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # never waits on a pipe that took the name
         try:
             for _ in range(_ATTEMPTS):

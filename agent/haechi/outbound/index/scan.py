@@ -14,7 +14,8 @@ from haechi.payload.anchors import PIECE, RUN, WINDOW, Blocks, Winnower
 from haechi.ports.index import Edges
 
 MOST_MATCHES = 32
-"""A verdict needs every protection, not every file that has it: beyond this, one content stands for each set of tags."""
+"""A verdict needs every protection, not every file that has it: beyond this, one content stands for each set of
+tags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class Contents(Protocol):
 @dataclass(slots=True)
 class Seen:
     """What of one content was seen. ``units`` marks the 512-byte units of a plain content that were surely seen;
-    sealed ciphertext is followed along the stream instead: ``until`` where its blocks cover, ``broken`` once they left a gap.
+    sealed ciphertext is followed along the stream instead: ``until`` where its blocks cover, ``broken`` once they
+    left a gap.
     """
 
     detail: Detail

@@ -1,7 +1,9 @@
 """What is recognised only when the pieces of an object lie beside each other.
 
-The bytes on both sides of a seam are joined and scanned: a guaranteed run that crosses the seam lies in them. Pieces so short
-that their edges are all of them are joined whole. For ciphertext of the agent's own making the edges are what no piece could
+The bytes on both sides of a seam are joined and scanned: a guaranteed run that crosses the seam lies in them. Pieces
+so short
+that their edges are all of them are joined whole. For ciphertext of the agent's own making the edges are what no
+piece could
 judge alone: every seam must be covered by its blocks, and the object must begin and end as the ciphertext does.
 """
 

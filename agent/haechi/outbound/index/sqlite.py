@@ -1,13 +1,19 @@
 """The content index: memory for what every block asks, SQLite (write-ahead log) for what must outlive the process.
 
-Locking. Writers (tagging, watching, scanning of folders) hold one lock and write in transactions; what they change in memory is
-changed after the commit, before they return. Scans never take that lock: they read the memory side, and the few rows a hit
-needs over a connection of their own. So a long write never makes an upload wait, and a file is refused as soon as ``tag`` returns.
+Locking. Writers (tagging, watching, scanning of folders) hold one lock and write in transactions; what they change in
+memory is
+changed after the commit, before they return. Scans never take that lock: they read the memory side, and the few rows
+a hit
+needs over a connection of their own. So a long write never makes an upload wait, and a file is refused as soon as
+``tag`` returns.
 A storage that fails raises; nothing is ever taken for *not protected* because it could not be read.
 """
 
+# ruff: noqa: PTH - millions of names pass here as plain strings; an object for each would cost more than the work
+
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import secrets
@@ -36,12 +42,15 @@ _REMEMBERED_DETAILS = 4096
 
 
 class SqliteContentIndex:
-    """Implements ``ports.index.ContentIndex`` and ``ports.protection.Protection``. All calls are safe from any thread."""
+    """Implements ``ports.index.ContentIndex`` and ``ports.protection.Protection``. All calls are safe from any
+    thread.
+    """
 
     def __init__(self, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
         """Open, or make, the index at ``path``; the seed lies beside it, for its owner only.
 
-        Raises ``HaechiError``: ``index.corrupt`` (``recover`` sets the file aside), ``index.locked``, ``index.version``.
+        Raises ``HaechiError``: ``index.corrupt`` (``recover`` sets the file aside), ``index.locked``,
+        ``index.version``.
         """
         self._path = path
         self._writing = threading.RLock()
@@ -267,7 +276,7 @@ class SqliteContentIndex:
         if content is not None:
             self._tighten(content, file.tags, after)
         inode = array("Q", [file.stamp.inode])
-        after.append(lambda: self._inodes.fresh(inode) and None)
+        after.append(lambda: self._know_inode(inode))
         self._rows.put_file(file.path, file.stamp, file.tags, content)
         self._rows.readable(file.path)
 
@@ -283,7 +292,10 @@ class SqliteContentIndex:
         if protection_of(merged) != protection_of(detail.tags):
             protection = self._protection(merged, False)
             for prints, units in list(self._rows.blocks(number)):
-                after.append(lambda p=prints, u=units: self._hot.add_blocks(number, protection, p, u))
+                after.append(functools.partial(self._hot.add_blocks, number, protection, prints, units))
+
+    def _know_inode(self, inode: array[int]) -> None:
+        self._inodes.fresh(inode)
 
     def _forget_detail(self, number: int) -> None:
         with self._reading:

@@ -135,7 +135,9 @@ class Store:
     def move(self, old: str, new: str) -> None:
         """A name, and all below it, is another now."""
         for table in ("files", "unreadable"):
-            sql = f"UPDATE OR REPLACE {table} SET path = ? || substr(path, ?) WHERE path = ? OR (path >= ? AND path < ?)"  # noqa: S608
+            sql = (
+                f"UPDATE OR REPLACE {table} SET path = ? || substr(path, ?) WHERE path = ? OR (path >= ? AND path < ?)"  # noqa: S608
+            )
             self.connection.execute(sql, (new, len(old) + 1, old, *below(old)))
 
     # --- the rest

@@ -1,7 +1,10 @@
 """Tags in the extended attribute ``user.haechi.tag`` of a file, which follows it through renames and within one disk.
 
-The attribute is JSON: ``{"version": 1, "tags": [{"technology": …, "grade": …, "funding": …, "owner": …, "marked_at": …}]}``.
+The attribute is JSON: ``{"version": 1, "tags": [{"technology": …, "grade": …, "funding": …, "owner": …, "marked_at":
+…}]}``.
 """
+
+# ruff: noqa: PTH - millions of names pass here as plain strings; an object for each would cost more than the work
 
 from __future__ import annotations
 
@@ -62,7 +65,8 @@ class AttributeTags:
     def write(self, path: str, tags: tuple[Tag, ...]) -> None:
         """Write the tags on the file, as its owner; none at all removes the attribute.
 
-        Raises ``HaechiError``: ``tag.no-attributes`` (the file system keeps none), ``tag.not-permitted``, ``tag.no-file``.
+        Raises ``HaechiError``: ``tag.no-attributes`` (the file system keeps none), ``tag.not-permitted``,
+        ``tag.no-file``.
         """
         try:
             if tags:

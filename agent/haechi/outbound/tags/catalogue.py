@@ -27,6 +27,8 @@ def load_catalogue(path: Path) -> Catalogue:
 
 
 def shipped() -> Path:
-    """Where the catalogue lies that comes with the program: in the source tree, else where the program was installed."""
+    """Where the catalogue lies that comes with the program: in the source tree, else where the program was
+    installed.
+    """
     tree = Path(__file__).parents[4] / "policies" / "catalogue.yaml"
     return tree if tree.exists() else Path(sys.prefix) / "share" / "haechi" / "policies" / "catalogue.yaml"

@@ -1,7 +1,9 @@
 """One tag as people and programs write it: a mapping of technology, grade, funding and owner.
 
-What names no technology of the catalogue, or no grade, is never dropped: somebody wanted the content protected. It counts as
-material that waits for official determination (R01), with the strictest grade where none can be read, and is a problem to mend.
+What names no technology of the catalogue, or no grade, is never dropped: somebody wanted the content protected. It
+counts as
+material that waits for official determination (R01), with the strictest grade where none can be read, and is a
+problem to mend.
 """
 
 from __future__ import annotations

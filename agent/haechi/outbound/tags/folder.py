@@ -7,9 +7,13 @@
         funding: government     # optional
         owner: design-team      # optional
 
-Everything that applies to a file is merged, from the nearest folder to the farthest, so a nearer file can only tighten; one that
-tries to loosen is a problem to report. A file that cannot be read or understood is reported too, and covers all below it.
+Everything that applies to a file is merged, from the nearest folder to the farthest, so a nearer file can only
+tighten; one that
+tries to loosen is a problem to report. A file that cannot be read or understood is reported too, and covers all below
+it.
 """
+
+# ruff: noqa: PTH - millions of names pass here as plain strings; an object for each would cost more than the work
 
 from __future__ import annotations
 
@@ -101,7 +105,9 @@ class FolderTags:
         except (FileNotFoundError, NotADirectoryError):
             return _Folder(folder)
         except OSError as error:
-            return self._unclear(folder, Problem("tag.folder-unreadable", {"where": where, "cause": str(error.strerror)}))
+            return self._unclear(
+                folder, Problem("tag.folder-unreadable", {"where": where, "cause": str(error.strerror)})
+            )
         except (YAMLError, ValueError):
             return self._unclear(folder, Problem("tag.malformed-at", {"where": where}))
         entries = said.get("tags") if isinstance(said, Mapping) else None
@@ -131,7 +137,9 @@ class FolderTags:
 
 
 def rule_for(patterns: object, tag: Tag) -> Rule | None:
-    """A rule from a list of patterns; None where they are not patterns. Exceptions (``!``) would loosen: not accepted."""
+    """A rule from a list of patterns; None where they are not patterns. Exceptions (``!``) would loosen: not
+    accepted.
+    """
     if not isinstance(patterns, list) or not patterns:
         return None
     if not all(isinstance(pattern, str) and pattern and pattern[0] not in "!#" for pattern in patterns):

@@ -2,11 +2,14 @@
 
 Theory (the proof is in ``docs/content-matching.md``). Every position has a rolling hash of the 64 bytes that end at it.
 A position is an *anchor* when it is the rightmost least hash in some window of ``WINDOW`` consecutive positions. That
-depends on the bytes near it and on nothing else, so the anchors of a run are the same wherever the run lies, however the
+depends on the bytes near it and on nothing else, so the anchors of a run are the same wherever the run lies, however
+the
 stream is cut. The *block* of ``WINDOW`` bytes that begins where the anchor's own context begins is hashed with a secret
-seed: its fingerprint. A run of ``RUN`` bytes holds at least one window with its context, and the block of that window's anchor.
+seed: its fingerprint. A run of ``RUN`` bytes holds at least one window with its context, and the block of that
+window's anchor.
 
-Positions inside runs of a period of at most 32 bytes (zeros, padding) are passed over, and so are blocks of nothing else.
+Positions inside runs of a period of at most 32 bytes (zeros, padding) are passed over, and so are blocks of nothing
+else.
 
 Nothing here knows of files, tags or the index. The native part needs a C compiler when the project is installed.
 """
@@ -98,7 +101,8 @@ class Winnower:
         return self._locate(memoryview(b"".join((self._carry, data))), len(data))
 
     def locate_in(self, buffer: memoryview, size: int) -> Located:
-        """Like ``locate`` without copying: the next ``size`` bytes lie in ``buffer`` behind ``ROOM`` bytes that are free.
+        """Like ``locate`` without copying: the next ``size`` bytes lie in ``buffer`` behind ``ROOM`` bytes that are
+        free.
         What is answered is valid while the buffer is.
         """
         begin = ROOM - len(self._carry)

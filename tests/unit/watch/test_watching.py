@@ -1,0 +1,172 @@
+"""Tags survive what people and editors do with files. Real files, real events."""
+
+import os
+import shutil
+from pathlib import Path
+
+from haechi.app.indexing import Indexing
+from haechi.inbound.watch.changes import Change, Changes, Kind
+from haechi.outbound.index import SqliteContentIndex
+from haechi.outbound.tags import ATTRIBUTE
+from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, WatchDescriptor
+
+from tests.unit.watch.conftest import TAG, Machine
+
+
+def test_a_change_of_a_tagged_file_is_protected_and_so_is_what_it_was(machine: Machine) -> None:
+    path, old = machine.tagged("f")
+    new = machine.new_body()
+    path.write_bytes(new)
+    assert machine.recognises(new)
+    assert machine.recognises(old)
+
+
+def test_rename_keeps_the_tag_for_what_is_written_next(machine: Machine) -> None:
+    path, _ = machine.tagged("f")
+    path.rename(machine.folder / "g")
+    assert machine.knows(machine.folder / "g")
+    new = machine.new_body()
+    (machine.folder / "g").write_bytes(new)
+    assert machine.recognises(new)
+
+
+def test_moving_a_folder_keeps_the_tags_in_it(machine: Machine) -> None:
+    (machine.folder / "a").mkdir()
+    machine.tagged("a/f")
+    (machine.folder / "a").rename(machine.folder / "b")
+    assert machine.knows(machine.folder / "b" / "f")
+    assert machine.until(lambda: machine.index.file(str(machine.folder / "a" / "f")) is None)
+
+
+def test_a_copy_is_tagged_by_its_content_and_stays_so_when_it_changes(machine: Machine) -> None:
+    path, _ = machine.tagged("f")
+    copy = machine.folder / "copy"
+    shutil.copyfile(path, copy)  # no attributes
+    assert machine.knows(copy)
+    new = machine.new_body()
+    copy.write_bytes(new)
+    assert machine.recognises(new)
+
+
+def test_a_hard_link_carries_the_tag(machine: Machine) -> None:
+    path, _ = machine.tagged("f")
+    os.link(path, machine.folder / "link")
+    assert machine.knows(machine.folder / "link")
+
+
+def test_a_symbolic_link_into_a_tagged_folder_protects_what_it_leads_to(machine: Machine, tmp_path: Path) -> None:
+    (machine.folder / ".haechi.yaml").write_text("tags:\n  - {files: '*', technology: SEM-01, grade: A}\n")
+    outside, data = tmp_path / "outside", machine.new_body()
+    outside.write_bytes(data)
+    (machine.folder / "link").symlink_to(outside)
+    assert machine.recognises(data)
+
+
+def test_save_by_writing_beside_and_renaming_over(machine: Machine) -> None:
+    path, _ = machine.tagged("f")
+    new, beside = machine.new_body(), machine.folder / ".f.tmp"
+    beside.write_bytes(new)
+    beside.rename(path)
+    assert machine.recognises(new)
+
+
+def test_save_by_renaming_away_and_writing_anew(machine: Machine) -> None:
+    path, _ = machine.tagged("f")
+    new = machine.new_body()
+    path.rename(machine.folder / "f~")  # as vim and Emacs do for a backup
+    path.write_bytes(new)
+    assert machine.recognises(new)
+    assert machine.knows(machine.folder / "f~")
+
+
+def test_save_by_deleting_and_writing_anew(machine: Machine) -> None:
+    path, _ = machine.tagged("f")
+    new = machine.new_body()
+    path.unlink()
+    path.write_bytes(new)
+    assert machine.recognises(new)
+
+
+def test_losing_the_attribute_unties_nothing(machine: Machine) -> None:
+    path, data = machine.folder / "f", machine.new_body()
+    path.write_bytes(data)
+    os.setxattr(path, ATTRIBUTE, b'{"version":1,"tags":[{"technology":"SEM-02","grade":"B"}]}')
+    assert machine.recognises(data)
+    os.removexattr(path, ATTRIBUTE)
+    new = machine.new_body()
+    path.write_bytes(new)
+    assert machine.recognises(new)
+    assert machine.scan(new).tags[0].technology == "SEM-02"
+
+
+def test_an_attribute_alone_is_noticed(machine: Machine) -> None:
+    path, data = machine.folder / "f", machine.new_body()
+    path.write_bytes(data)
+    os.setxattr(path, ATTRIBUTE, b'{"version":1,"tags":[{"technology":"SEM-02","grade":"B"}]}')
+    assert machine.recognises(data)
+
+
+def test_a_rule_that_appears_covers_what_lies_below(machine: Machine) -> None:
+    (machine.folder / "deep" / "er").mkdir(parents=True)
+    data = machine.new_body()
+    (machine.folder / "deep" / "er" / "f.gds").write_bytes(data)
+    (machine.folder / ".haechi.yaml").write_text("tags:\n  - {files: '*.gds', technology: SEM-01, grade: A}\n")
+    assert machine.recognises(data)
+
+
+def test_what_changed_while_nobody_watched_is_found_by_the_scan(
+    indexing: Indexing, index: SqliteContentIndex, files: Path
+) -> None:
+    (files / "f").write_bytes(b"a" * 5000 + b"b")
+    indexing.examine([str(files / "f")], (TAG,))
+    (files / "f").rename(files / "g")
+    (files / "h").write_bytes(b"untagged")
+    report = indexing.scan([str(files)])
+    assert index.file(str(files / "f")) is None
+    assert index.file(str(files / "g")) is not None
+    assert index.file(str(files / "h")) is None
+    assert (report.files, report.tagged, report.forgotten) == (2, 1, 1)
+
+
+def test_events_that_the_kernel_dropped_lead_to_a_scan_of_everything(machine: Machine) -> None:
+    before = machine.watcher.scans
+    InotifyFD.get_instance().handle_event(InotifyEvent(WatchDescriptor(-1), InotifyConstants.IN_Q_OVERFLOW, 0, b""))
+    assert machine.until(lambda: machine.watcher.scans > before)
+    assert machine.watcher.overflows >= 1
+
+
+def test_more_changes_than_fit_lead_to_a_scan_and_are_counted() -> None:
+    changes = Changes(most=10)
+    for number in range(25):
+        changes.put(Change(Kind.TOUCHED, f"/f{number}"))
+    assert changes.dropped == 15
+    assert changes.take(now=0.0, wait=0.0) == ([], True)
+    assert changes.take(now=0.0, wait=0.0) == ([], False)
+
+
+def test_a_burst_of_files_is_protected_to_the_last(machine: Machine) -> None:
+    (machine.folder / ".haechi.yaml").write_text("tags:\n  - {files: '*.x', technology: SEM-01, grade: A}\n")
+    for number in range(600):
+        (machine.folder / f"{number}.x").write_bytes(b"wafer map %d" % number)
+    assert machine.until(lambda: len(machine.index.files(str(machine.folder))) == 600, 20)
+
+
+def test_a_file_that_cannot_be_read_is_reported_until_it_can(
+    indexing: Indexing, index: SqliteContentIndex, files: Path
+) -> None:
+    (files / ".haechi.yaml").write_text("tags:\n  - {files: '*', technology: SEM-01, grade: A}\n")
+    (files / "f").write_bytes(b"secret")
+    reading = indexing._reader
+
+    class Refusing:
+        def read(self, path: str) -> object:
+            raise PermissionError(13, "Permission denied", path)
+
+    indexing._reader = Refusing()  # type: ignore[assignment]
+    report = indexing.scan([str(files)])
+    assert [(file.path, file.cause) for file in report.unreadable] == [(str(files / "f"), "permission-denied")]
+    assert index.unreadable()[0].tags[0].technology == "SEM-01"
+    assert index.worst_tags()[0].technology == "SEM-01"
+    indexing._reader = reading
+    indexing.scan([str(files)])
+    assert index.unreadable() == []
