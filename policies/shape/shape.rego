@@ -29,7 +29,7 @@ valid if {
 	}
 
 	is_object(input.actor)
-	{"user", "certainty"} - object.keys(input.actor) == set()
+	user
 
 	is_object(input.destination.facts)
 	destination - object.keys(input.destination.facts) == set()
@@ -58,6 +58,10 @@ valid if {
 
 	registry
 }
+
+user if is_string(input.actor.user)
+
+user if is_string(input.actor.user.unknown)
 
 kinds := {"read", "upload", "assemble", "copy", "expose", "prepare", "unrecognised"}
 

@@ -16,7 +16,7 @@ import data.haechi.facts
 
 findings contains {
 	"rule": "unrecognised_operation",
-	"params": {"operation": input.request.operation, "host": input.request.host, "reason": input.request.reason},
+	"params": {"operation": input.request.operation, "host": input.request.host, "why": input.request.reason},
 } if {
 	input.request.kind == "unrecognised"
 	concerned

@@ -30,7 +30,7 @@ MAX_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class PolicyFolder:
-    """Policies as they were read. ``revision`` is ``blake3:<hex>`` over every file that can change a verdict or a word."""
+    """Policies as they were read. ``revision`` is ``blake3:<hex>`` over every file that changes a verdict or a word."""
 
     path: Path
     modules: tuple[tuple[str, str], ...]
@@ -130,9 +130,7 @@ def _rule_id(name: str, text: str) -> str:
     return parts[1] if parts[2] == "rule.rego" else ""
 
 
-def _info(
-    rule_id: str, name: str, text: str, title: Mapping[str, str], severities: Mapping[str, str]
-) -> RuleInfo:
+def _info(rule_id: str, name: str, text: str, title: Mapping[str, str], severities: Mapping[str, str]) -> RuleInfo:
     try:
         info = rule_info(rule_id, text, name, title)
         chosen = Severity(severities[rule_id]) if rule_id in severities else info.severity

@@ -1,7 +1,7 @@
 """The policy engine as an OPA server, spoken to through opa-python-client: the same port, the same policies.
 
-For institutions that run OPA anyway, and as the reference that the worker's answers are held against. The server has to be
-the institution's own: whoever answers here decides. Must not know: how policies are written, what becomes of an answer.
+For institutions that run OPA anyway, and as the reference that the worker's answers are held against. The server has
+to be the institution's own: whoever answers here decides. Must not know: how policies are written, what becomes of it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from opa_client.opa_async import AsyncOpaClient
+from opa_client.opa_async import AsyncOpaClient  # type: ignore[import-untyped]
 
 from haechi.domain.decision import Cause, Modes
 from haechi.domain.errors import HaechiError

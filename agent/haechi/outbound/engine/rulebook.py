@@ -1,7 +1,7 @@
 """The words of the rules: what a finding is told in, in Korean and English. Rendered here, never in Rego.
 
-``words.yaml`` beside a rule holds ``title``, ``message``, ``remedy``, ``why``, each ``{ko, en}``; ``reasons`` and ``labels``
-translate the parameters ``reason`` and ``role``. Must not know engines.
+``words.yaml`` beside a rule holds ``title``, ``message``, ``remedy``, ``why``, each ``{ko, en}``; ``reasons`` and
+``labels`` translate the parameters ``reason`` and ``role``. Must not know engines.
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ class RuleBook:
             {name: _told(name, value, texts, language) for name, value in params.items()},
         )
         return RuleWords(
-            *(str(texts.get(part, {}).get(language, "")).format_map(filled) for part in ("title", "message", "remedy", "why"))
+            *(
+                str(texts.get(part, {}).get(language, "")).format_map(filled)
+                for part in ("title", "message", "remedy", "why")
+            )
         )
 
 

@@ -18,14 +18,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
-import regorus
+import regorus  # type: ignore[import-untyped]
 
 from haechi.outbound.engine.frames import HEAD, MAX_BODY, SECONDS, Kind, frame
 
 DECISION: Final = "data.haechi.decision.decision"
 UNDEFINED: Final = "<undefined>"
 MEMORY: Final = 4 << 30
-"""Address space of the worker, bytes: a bound for a runaway rule. The engine's allocator alone reserves one GiB of it."""
+"""Address space of the worker, bytes: a bound for a runaway rule. The engine's allocator alone reserves one GiB."""
 
 ALLOWED: Final = frozenset(
     {
@@ -91,10 +91,23 @@ def build(modules: list[tuple[str, str]], data: Mapping[str, Any], probe: bytes)
         answer = msgspec.json.decode(engine.eval_rule_as_json(DECISION))
     except Exception as error:
         raise RejectedError("policy.invalid", file="decision", why=first_line(error)) from error
+    for name, _ in modules:
+        if name.startswith("rules/") and name.endswith("/rule.rego"):
+            _speaks(engine, name)
     if not isinstance(answer, dict) or not answer.get("findings"):
         got = answer if not isinstance(answer, dict) else "no findings"
         raise RejectedError("policy.probe", got=str(got))
     return engine
+
+
+def _speaks(engine: regorus.Engine, name: str) -> None:
+    """Refuse a rule that can never speak, because what it exports is not called ``findings`` or is no set."""
+    try:
+        found = msgspec.json.decode(engine.eval_rule_as_json(f"data.haechi.rules.{name.split('/')[1]}.findings"))
+    except Exception as error:
+        raise RejectedError("policy.invalid", file=name, why=f"findings: {first_line(error)}") from error
+    if not isinstance(found, list):
+        raise RejectedError("policy.invalid", file=name, why="findings is not a set")
 
 
 def foreign_calls(modules: list[dict[str, Any]]) -> Iterator[tuple[str, int, str]]:

@@ -61,12 +61,11 @@ class _Worker:
         """A new process with its channel; nothing is loaded yet."""
         ours, theirs = socket.socketpair()
         try:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: ASYNC220 - a fork of milliseconds; asyncio passes no socket
                 [sys.executable, "-m", "haechi.outbound.engine.worker", str(theirs.fileno()), str(os.getpid())],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
             )
         except BaseException:
             ours.close()

@@ -1,0 +1,62 @@
+"""What the policy tests share: the engine in this process, and a real OPA server with the same policies."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opa_client.opa import OpaClient
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import opa
+from haechi.outbound.engine.folder import PolicyFolder, locate, read
+from haechi.outbound.engine.probe import probe_input
+from haechi.outbound.engine.worker import DECISION, build
+
+Judge = Callable[[dict[str, Any]], "set[str] | None"]
+
+
+def findings(answer: Any) -> set[str] | None:
+    """The findings of an answer in a form that can be compared; None where there is no decision."""
+    if not isinstance(answer, dict):
+        return None
+    assert set(answer) == {"schema", "findings"}
+    return {json.dumps(finding, sort_keys=True) for finding in answer["findings"]}
+
+
+@pytest.fixture(scope="session")
+def policies() -> PolicyFolder:
+    return read(locate())
+
+
+@pytest.fixture(scope="session")
+def regorus(policies: PolicyFolder) -> Judge:
+    """Judges with the worker's engine, in this process; None for undefined and for an engine's error."""
+    engine = build(list(policies.modules), policies.data, json.dumps(probe_input()).encode())
+
+    def judge(document: dict[str, Any]) -> set[str] | None:
+        try:
+            engine.set_input_json(json.dumps(document))
+            return findings(json.loads(engine.eval_rule_as_json(DECISION)))
+        except RuntimeError:
+            return None
+
+    return judge
+
+
+@pytest.fixture(scope="session")
+def opa_server(policies: PolicyFolder) -> Iterator[Judge]:
+    """Judges with a real OPA server over opa-python-client; None for undefined."""
+    with opa.server("--bundle", str(policies.path)) as port:
+        client = OpaClient(host="127.0.0.1", port=port, timeout=10)
+
+        def judge(document: dict[str, Any]) -> set[str] | None:
+            return findings(client.query_rule(document, "haechi.decision", "decision").get("result"))
+
+        yield judge
+        client.close_connection()

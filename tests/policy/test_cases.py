@@ -1,0 +1,69 @@
+"""Every case on both engines: they give the expected rules, and agree to the finding."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import base
+import cases
+import jsonschema
+import opa
+import pytest
+from conftest import Judge
+from haechi.outbound.engine.folder import PolicyFolder
+
+CASES = cases.load()
+SCHEMA = json.loads((cases.POLICIES / "schema" / "input-1.json").read_text())
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_both_engines_give_the_expected_findings(case: cases.Case, regorus: Judge, opa_server: Judge) -> None:
+    VALIDATOR.validate(case.input)
+    ours = regorus(case.input)
+    assert ours is not None
+    assert {json.loads(finding)["rule"] for finding in ours} == case.rules
+    assert opa_server(case.input) == ours
+
+
+def test_names_are_unique() -> None:
+    names = [case.name for case in CASES]
+    assert len(names) == len(set(names))
+
+
+def test_every_rule_is_seen_firing_and_not(policies: PolicyFolder) -> None:
+    for rule in policies.rules:
+        assert any(rule in case.rules for case in CASES), f"no case in which {rule} speaks"
+        assert any(rule not in case.rules for case in CASES), f"no case in which {rule} is silent"
+
+
+def test_the_fixture_is_what_the_builder_sends() -> None:
+    assert base.sealed_seoul() == cases.base(), "policies/testing/data.json is stale"
+
+
+def test_the_builder_answers_to_the_schema() -> None:
+    VALIDATOR.validate(base.sealed_seoul(destination=None))
+    VALIDATOR.validate(base.sealed_seoul(registry={"unknown": "registry-missing"}))
+
+
+def test_the_schema_is_one_and_refuses_more_than_it_names() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    document = copy.deepcopy(cases.base())
+    document["request"]["body"] = "x"
+    assert not VALIDATOR.is_valid(document)
+
+
+@pytest.mark.parametrize("arguments", [("check", "--strict", "-b"), ("test", "-b"), ("fmt", "--fail", "--list")])
+def test_opa_itself_finds_nothing_to_complain_about(arguments: tuple[str, ...], policies: PolicyFolder) -> None:
+    import subprocess
+
+    done = subprocess.run(
+        [opa.binary(), *arguments, str(policies.path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_rule_is_without_a_test_beside_it(policies: PolicyFolder) -> None:
+    for rule in policies.rules:
+        assert (policies.path / "rules" / rule / "rule_test.rego").is_file()
