@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from typing import Any
@@ -10,9 +9,8 @@ from typing import Any
 import click
 
 from haechi import words
+from haechi.commands._frame import write_json
 from haechi.domain.errors import HaechiError
-
-_NOT_READY = 3
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -21,7 +19,7 @@ _NOT_READY = 3
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def run(context: click.Context, as_json: bool, print_env: bool, command: tuple[str, ...]) -> None:
-    r"""Run COMMAND with its uploads judged by the agent on this machine.
+    """Run COMMAND with its uploads judged by the agent on this machine.
 
     Sets the proxy and certificate variables of the AWS CLI, boto3, curl, rclone, gsutil, gcloud, az, azcopy, Node,
     Java and git for this one command. Its exit code passes through.
@@ -29,21 +27,17 @@ def run(context: click.Context, as_json: bool, print_env: bool, command: tuple[s
     \b
     haechi run -- aws s3 cp report.pdf s3://bucket/
     eval "$(haechi run --print-env)"
-    """
+    """  # noqa: D301 - click's own mark for lines to keep
     from haechi.inbound.envoy.environment import tool_environment
 
     if not (command or as_json or print_env):
         raise click.UsageError(words.say("datapath.run.no-command"))
-    try:
-        access = _access()
-    except HaechiError as error:
-        click.echo(words.say(error.code, **error.params), err=True)
-        context.exit(_NOT_READY)
+    access = _access()
     inherited = dict(os.environ)
     made = tool_environment(access, inherited)
     changed = {name: value for name, value in made.items() if inherited.get(name) != value}
     if as_json:
-        click.echo(json.dumps({"mode": "cooperative", "environment": changed}, indent=2, sort_keys=True))
+        write_json({"mode": "cooperative", "environment": dict(sorted(changed.items()))})
         return
     click.echo(words.say("cooperative"), err=True)
     if print_env:
@@ -66,7 +60,7 @@ def _access() -> Any:
 
     said = call("datapath.describe", {})
     if not said.get("healthy"):
-        raise HaechiError("datapath.not-ready")
+        raise HaechiError("agent.datapath-not-ready")
     return ProxyAccess(
         said["proxy_host"], said["proxy_port"], said["bundle"], said["truststore"], said["truststore_password"]
     )

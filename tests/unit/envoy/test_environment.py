@@ -4,6 +4,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from haechi.commands._frame import exit_of
 from haechi.commands.run import run
 from haechi.domain.errors import HaechiError
 from haechi.inbound.envoy.environment import ProxyAccess, tool_environment
@@ -43,15 +44,18 @@ def test_variables_as_json(monkeypatch):
     assert result.exit_code == 0
 
 
-@pytest.mark.parametrize(("said", "code"), [({**SAID, "healthy": False}, 3), (None, 3)])
-def test_no_agent_is_not_ready(monkeypatch, said, code):
+@pytest.mark.parametrize("said", [{**SAID, "healthy": False}, None])
+def test_without_a_working_agent_nothing_runs(monkeypatch, said):
     def call(name, args):
         if said is None:
             raise HaechiError("control.not-running", socket="/run/x")
         return said
 
     monkeypatch.setattr("haechi.inbound.control.client.call", call)
-    assert CliRunner().invoke(run, ["--", "true"]).exit_code == code
+    monkeypatch.setattr("os.execve", lambda *words: pytest.fail("it ran unjudged"))
+    result = CliRunner().invoke(run, ["--", "true"])
+    assert isinstance(result.exception, HaechiError)
+    assert exit_of(result.exception) == 3
 
 
 def test_the_command_replaces_us_with_its_own_arguments(monkeypatch):
