@@ -1,0 +1,1 @@
+"""The main job for real: a store, an institution, an agent, and the clients that people use."""
