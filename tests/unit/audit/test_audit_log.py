@@ -185,6 +185,28 @@ async def test_a_full_disk_refuses_and_room_brings_it_back(folder, key, clock, m
     assert verify(folder, keys={key.id: key.public}).ok
 
 
+async def test_a_start_on_a_full_disk_refuses_until_there_is_room(folder, key, clock, monkeypatch):
+    with SegmentedAuditLog(folder, key, clock):
+        pass
+    real, state = os.write, {"full": True}
+
+    def write(fd: int, data: bytes) -> int:
+        if state["full"]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(fd, data)
+
+    monkeypatch.setattr(log_module.os, "write", write)
+    with SegmentedAuditLog(folder, key, clock, AuditSettings(retry_seconds=0.02)) as log:
+        with pytest.raises(HaechiError, match=r"audit\.disk-full"):
+            await log.durable({"kind": "decision", "n": 1})
+        state["full"] = False
+        while log.health is not None:
+            await asyncio.sleep(0.005)
+        await log.durable({"kind": "decision", "n": 2})
+    assert decisions(folder) == [2]
+    assert verify(folder, keys={key.id: key.public}).ok
+
+
 async def test_what_was_taken_before_the_disk_filled_is_written_later(folder, key, clock, monkeypatch):
     real, state = os.write, {"full": False}
 
