@@ -1,5 +1,6 @@
 """Anchors equal their definition, do not depend on how a stream is cut, and find every guaranteed run."""
 
+import itertools
 import random
 from array import array
 
@@ -107,7 +108,7 @@ def test_a_run_of_the_guaranteed_length_is_found_in_any_surroundings(
 def test_the_guaranteed_run_is_four_average_chunks_and_the_least_that_the_proof_needs() -> None:
     data = random.Random(5).randbytes(4 << 20)
     starts = [start for start, _ in blocks_of(data, [])]
-    gaps = [b - a for a, b in zip(starts, starts[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(starts)]
     assert max(gaps) <= WINDOW
     assert abs(sum(gaps) / len(gaps) - AVERAGE) < 40
     assert 2 * WINDOW - 1 <= RUN <= 4 * AVERAGE

@@ -11,7 +11,8 @@ inotify instance,
 on a folder where nothing happens, is told: that is ``_Overflows``.
 """
 
-# ruff: noqa: PTH - millions of names pass here as plain strings; an object for each would cost more than the work
+# Names are plain strings here: millions pass, and an object for each would cost more than the work on it.
+# ruff: noqa: PTH119, PTH120
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """Read a file and fingerprint it, hashing and winnowing at the same time on two cores where the file is large."""
 
-# ruff: noqa: PTH - millions of names pass here as plain strings; an object for each would cost more than the work
-
 from __future__ import annotations
 
 import errno

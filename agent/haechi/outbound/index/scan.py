@@ -83,11 +83,8 @@ class Seen:
     def match(self, how: MatchHow) -> Match:
         """What is said of it."""
         detail = self.detail
-        if detail.sealed:
-            seen = min(self.until, detail.size)
-        else:
-            seen = min(self.units.count(1) * UNIT, detail.size)
-        seen = detail.size if how is MatchHow.EXACT else seen
+        passed = self.until if detail.sealed else self.units.count(1) * UNIT
+        seen = detail.size if how is MatchHow.EXACT else min(passed, detail.size)
         return Match(f"c{detail.number}", detail.name, detail.tags, how, seen, detail.size)
 
 

@@ -9,8 +9,6 @@ needs over a connection of their own. So a long write never makes an upload wait
 A storage that fails raises; nothing is ever taken for *not protected* because it could not be read.
 """
 
-# ruff: noqa: PTH - millions of names pass here as plain strings; an object for each would cost more than the work
-
 from __future__ import annotations
 
 import functools

@@ -4,8 +4,6 @@ The attribute is JSON: ``{"version": 1, "tags": [{"technology": …, "grade": �
 …}]}``.
 """
 
-# ruff: noqa: PTH - millions of names pass here as plain strings; an object for each would cost more than the work
-
 from __future__ import annotations
 
 import errno

@@ -13,7 +13,8 @@ tries to loosen is a problem to report. A file that cannot be read or understood
 it.
 """
 
-# ruff: noqa: PTH - millions of names pass here as plain strings; an object for each would cost more than the work
+# Names are plain strings here: millions pass, and an object for each would cost more than the work on it.
+# ruff: noqa: PTH118, PTH120, PTH123
 
 from __future__ import annotations
 
