@@ -236,3 +236,17 @@ async def test_upstream_certificate_is_verified_for_the_real_name(tmp_path):
         assert b" 503 " in await ask(path, put(SEOUL))
     assert impostor.seen == []
     impostor.close()
+
+
+@pytest.mark.parametrize(
+    ("networks", "passes"), [((), True), (("127.0.0.0/8", "::1/128"), False), (("10.0.0.0/8",), True)]
+)
+async def test_an_innocent_name_at_a_providers_address_is_closed(tmp_path, sink, networks, passes):
+    async with laboratory(tmp_path, ScriptedJudge(), sink, hosts=(), provider_networks=networks) as path:
+        names = {"connect": f"localhost:{sink.port}", "sni": "localhost", "verify": False}
+        if passes:
+            assert b" 200 " in await ask(path, put(SEOUL), **names)
+        else:
+            with pytest.raises(CLOSED):
+                await ask(path, put(SEOUL), **names)
+    assert len(sink.seen) == (1 if passes else 0)

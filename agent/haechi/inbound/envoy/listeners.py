@@ -22,7 +22,7 @@ from __future__ import annotations
 from haechi.domain.scope import ScopeMode
 from haechi.inbound.envoy import clusters
 from haechi.inbound.envoy.authority import UNNAMED
-from haechi.inbound.envoy.extensions import Config, duration, preserve_case, remember, socket_address, typed
+from haechi.inbound.envoy.extensions import EXTENSION, Config, duration, preserve_case, remember, socket_address, typed
 from haechi.inbound.envoy.http import (
     CONNECT_STATE,
     HOLD_FILTER,
@@ -270,8 +270,11 @@ def _tunnel(settings: DataPathSettings, name: str, way: str, cluster: str, names
                 "filters.network.sni_dynamic_forward_proxy.v3.FilterConfig",
                 port_value=443,
                 dns_cache_config=clusters.dns_cache(settings),
+                save_upstream_address=True,
             )
         )
+        if settings.provider_networks:
+            filters.append(_not_toward(settings.provider_networks))
     filters.append(
         typed(
             "envoy.filters.network.tcp_proxy",
@@ -299,6 +302,28 @@ def _named_tunnels_only(*, agree: bool) -> Config:
         "filters.network.rbac.v3.RBAC",
         stat_prefix="tunnel.",
         rules={"action": "ALLOW", "policies": {"named": policy}},
+    )
+
+
+def _not_toward(networks: tuple[str, ...]) -> Config:
+    """Closes a tunnel whose innocent name leads to a provider's address."""
+    found = []
+    for network in networks:
+        prefix, _, length = network.partition("/")
+        matcher = {
+            "name": "envoy.rbac.matchers.upstream_ip_port",
+            "typed_config": {
+                "@type": EXTENSION + "rbac.matchers.upstream_ip_port.v3.UpstreamIpPortMatcher",
+                "upstream_ip": {"address_prefix": prefix, "prefix_len": int(length)},
+            },
+        }
+        found.append({"matcher": matcher})
+    policy = {"permissions": found, "principals": [{"any": True}]}
+    return typed(
+        "envoy.filters.network.rbac",
+        "filters.network.rbac.v3.RBAC",
+        stat_prefix="toward_provider.",
+        rules={"action": "DENY", "policies": {"toward-provider": policy}},
     )
 
 

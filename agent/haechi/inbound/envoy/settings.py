@@ -55,6 +55,7 @@ class DataPathSettings:
     """Settings of the data path. Ports of 0 mean: a free one for ``proxy_port``, none for the redirect ports.
 
     ``buffer_bytes`` bounds what Envoy holds of one direction of one connection, and with it the size of a piece.
+    ``provider_networks`` (CIDR): addresses of providers in scope; a tunnel whose name resolves into them is closed.
     ``spool_bytes`` bounds what all bodies held whole may take together, in ``spool_dir`` (by default the runtime
     folder). ``judge_timeout_s``: how long Envoy waits for an answer. ``linger_s``: how long Envoy goes on refusing
     after its agent died. ``max_names`` bounds the certificates kept at once.
@@ -68,6 +69,7 @@ class DataPathSettings:
     redirect_ipv6: bool = True
     hosts: tuple[HostOverride, ...] = ()
     upstream_proxy: UpstreamProxy | None = None
+    provider_networks: tuple[str, ...] = ()
     extra_roots: tuple[Path, ...] = ()
     concurrency: int = 1
     buffer_bytes: int = 256 << 10
