@@ -34,14 +34,10 @@ def _rows(*rows: tuple[str, str, Operation]) -> tuple[ControlRow, ...]:
     return tuple(ControlRow(method, path, operation) for method, path, operation in rows)
 
 
-def _job(name: str, value: str) -> Operation:
-    return Operation(name, ActionKind.EXPOSE, Carries.DOCUMENT, "other", value)
-
-
 ACCESS = "access-point-policy"
 CONTROL = _rows(
-    ("POST", "/jobs", _job("CreateJob", "job")),
-    ("POST", "/jobs/{}/status", _job("UpdateJobStatus", "job-status")),
+    ("POST", "/jobs", expose("CreateJob", "replication", "job")),
+    ("POST", "/jobs/{}/status", expose("UpdateJobStatus", "other", "job-status")),
     ("POST", "/jobs/{}/priority", read("UpdateJobPriority")),
     ("PUT", "/jobs/{}/tagging", setting("PutJobTagging")),
     ("DELETE", "/jobs/{}/tagging", read("DeleteJobTagging")),
@@ -100,23 +96,23 @@ CONTROL = _rows(
     ("POST", "/storagelensgroup", setting("CreateStorageLensGroup")),
     ("PUT", "/storagelensgroup/{}", setting("UpdateStorageLensGroup")),
     ("DELETE", "/storagelensgroup/{}", read("DeleteStorageLensGroup")),
-    ("POST", "/accessgrantsinstance", expose("CreateAccessGrantsInstance", "other", "access-grant")),
+    ("POST", "/accessgrantsinstance", expose("CreateAccessGrantsInstance", "policy", "access-grant")),
     ("DELETE", "/accessgrantsinstance", read("DeleteAccessGrantsInstance")),
-    ("POST", "/accessgrantsinstance/grant", expose("CreateAccessGrant", "other", "access-grant")),
+    ("POST", "/accessgrantsinstance/grant", expose("CreateAccessGrant", "policy", "access-grant")),
     ("DELETE", "/accessgrantsinstance/grant/{}", read("DeleteAccessGrant")),
-    ("POST", "/accessgrantsinstance/location", expose("CreateAccessGrantsLocation", "other", "access-grant")),
-    ("PUT", "/accessgrantsinstance/location/{}", expose("UpdateAccessGrantsLocation", "other", "access-grant")),
+    ("POST", "/accessgrantsinstance/location", expose("CreateAccessGrantsLocation", "policy", "access-grant")),
+    ("PUT", "/accessgrantsinstance/location/{}", expose("UpdateAccessGrantsLocation", "policy", "access-grant")),
     ("DELETE", "/accessgrantsinstance/location/{}", read("DeleteAccessGrantsLocation")),
     (
         "POST",
         "/accessgrantsinstance/identitycenter",
-        expose("AssociateAccessGrantsIdentityCenter", "other", "access-grant"),
+        expose("AssociateAccessGrantsIdentityCenter", "policy", "access-grant"),
     ),
     ("DELETE", "/accessgrantsinstance/identitycenter", read("DissociateAccessGrantsIdentityCenter")),
     (
         "PUT",
         "/accessgrantsinstance/resourcepolicy",
-        expose("PutAccessGrantsInstanceResourcePolicy", "policy", "access-grant"),
+        expose("PutAccessGrantsInstanceResourcePolicy", "policy"),
     ),
     (
         "DELETE",

@@ -25,14 +25,15 @@ PUBLIC_GROUPS = (
     "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
 )
 """Everyone, and everyone with any AWS account."""
+# The bucket's owner is no target: whose the bucket is, is judged as a fact of the destination.
 CANNED: Mapping[str, tuple[bool, tuple[str, ...]]] = {
     "private": (False, ()),
     "public-read": (True, (PUBLIC_GROUPS[0],)),
     "public-read-write": (True, (PUBLIC_GROUPS[0],)),
     "authenticated-read": (True, (PUBLIC_GROUPS[1],)),
     "aws-exec-read": (False, ("aws-exec-read",)),
-    "bucket-owner-read": (False, ("bucket-owner",)),
-    "bucket-owner-full-control": (False, ("bucket-owner",)),
+    "bucket-owner-read": (False, ()),
+    "bucket-owner-full-control": (False, ()),
     "log-delivery-write": (False, ("http://acs.amazonaws.com/groups/s3/LogDelivery",)),
 }
 GRANTS = ("full-control", "read", "write", "read-acp", "write-acp")

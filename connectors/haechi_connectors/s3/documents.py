@@ -89,7 +89,8 @@ def _acl(change: ExposureChange, document: bytes) -> ExposureChange:
     root = _tree(document)
     if root.tag != "AccessControlPolicy":
         raise _UnreadableError
-    targets = _grantees(root)
+    owner = _texts(root.find("Owner") or Element("none"), "ID")  # S3 refuses a document that names another owner
+    targets = tuple(grantee for grantee in _grantees(root) if grantee not in owner)
     permissions = ",".join(_texts(root, "Permission"))
     return replace(change, value=permissions, public=any(t in PUBLIC_GROUPS for t in targets), targets=targets)
 
@@ -114,6 +115,12 @@ def _logging(change: ExposureChange, document: bytes) -> ExposureChange:
     root = _tree(document)
     targets = _texts(root, "TargetBucket")
     return replace(change, value="on" if targets else "off", public=_grants_public(root), targets=targets)
+
+
+def _restore(change: ExposureChange, document: bytes) -> ExposureChange:
+    """A restore that writes its result to another place is a copy."""
+    targets = _texts(_tree(document), "BucketName")
+    return replace(change, aspect="replication" if targets else change.aspect, public=False, targets=targets)
 
 
 def _policy(change: ExposureChange, document: bytes) -> ExposureChange:
@@ -209,8 +216,8 @@ READERS: Mapping[tuple[str, str], Callable[[ExposureChange, bytes], ExposureChan
     ("policy", ""): _policy,
     ("access-point-policy", ""): _policy,
     ("access-point-policy", "multi-region"): _policy,
-    ("access-point-policy", "created"): _listed("Bucket", "BucketAccountId", "VpcId"),
-    ("access-point-policy", "scope"): _listed("Prefix", value=("Permission",)),
+    ("access-point-policy", "created"): _listed("BucketAccountId"),
+    ("access-point-policy", "scope"): _listed(value=("Prefix", "Permission")),
     ("access-point-policy", "object-lambda"): _listed("SupportingAccessPoint", "FunctionArn"),
     ("public-access-block", ""): _public_access_block,
     ("replication", ""): _listed("Bucket", "Account", "ReplicaKmsKeyID", value=("Status",)),
@@ -226,12 +233,10 @@ READERS: Mapping[tuple[str, str], Callable[[ExposureChange, bytes], ExposureChan
     ("versioning", ""): _listed(value=("Status", "MfaDelete")),
     ("lifecycle", ""): _listed(value=("StorageClass",)),
     ("other", "notification"): _listed("Topic", "Queue", "CloudFunction", "TopicArn", "QueueArn"),
-    ("other", "restore"): _listed("BucketName", "KMSKeyId"),
+    ("other", "restore"): _restore,
     ("other", "abac"): _listed(value=("Status",)),
-    ("other", "job"): _listed("TargetResource", "FunctionArn", "Bucket", "Arn", value=()),
+    ("replication", "job"): _listed("TargetResource", "FunctionArn", "Bucket", "Arn"),
     ("other", "job-status"): _listed(),
-    ("other", "access-grant"): _listed(
-        "GranteeIdentifier", "LocationScope", "IAMRoleArn", "S3SubPrefix", value=("Permission",)
-    ),
+    ("policy", "access-grant"): _listed("GranteeIdentifier", "IAMRoleArn", value=("Permission",)),
 }
 """How to read each aspect's document, by aspect and the operation's value for it."""

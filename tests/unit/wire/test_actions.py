@@ -129,7 +129,7 @@ def test_request_encryption(headers, mode, key):
     ("headers", "public", "targets"),
     [
         ({"x_amz_acl": "public-read"}, True, (ALL,)),
-        ({"x_amz_acl": "bucket-owner-full-control"}, False, ("bucket-owner",)),
+        ({"x_amz_acl": "bucket-owner-full-control"}, False, ()),
         ({"x_amz_acl": "new-acl"}, Unknown("unknown-acl"), ()),
         ({"x_amz_grant_read": f'uri="{ALL}", id="abc"'}, True, (ALL, "abc")),
         ({"x_amz_grant_full_control": 'id="abc"'}, False, ("abc",)),

@@ -117,7 +117,25 @@ def test_control_documents():
     assert (made.destination.container, made.destination.alias) == ("bkt", "ap")
     job = told("/v20180820/jobs", "<CreateJobRequest><Operation><S3PutObjectCopy><TargetResource>arn:aws:s3:::abroad"
                "</TargetResource></S3PutObjectCopy></Operation></CreateJobRequest>", "POST", host)  # fmt: skip
-    assert "arn:aws:s3:::abroad" in only(job).targets
+    assert (only(job).aspect, only(job).targets) == ("replication", ("arn:aws:s3:::abroad",))
+    grant = told("/v20180820/accessgrantsinstance/grant", "<CreateAccessGrantRequest><Grantee><GranteeIdentifier>"
+                 "arn:aws:iam::9:user/x</GranteeIdentifier></Grantee><Permission>READ</Permission>"
+                 "</CreateAccessGrantRequest>", "POST", host)  # fmt: skip
+    assert (only(grant).aspect, only(grant).targets) == ("policy", ("arn:aws:iam::9:user/x",))
+
+
+def test_the_owner_is_no_new_reader():
+    grant = "<Grant><Grantee><ID>%s</ID></Grantee><Permission>READ</Permission></Grant>"
+    document = f"<AccessControlPolicy><Owner><ID>me</ID></Owner>{grant % 'me'}{grant % 'you'}</AccessControlPolicy>"
+    assert only(told("/?acl", document)).targets == ("you",)
+
+
+def test_a_restore_elsewhere_is_a_copy():
+    plain = only(told("/k?restore", "<RestoreRequest><Days>1</Days></RestoreRequest>", "POST"))
+    assert (plain.aspect, plain.public) == ("other", False)
+    output = "<RestoreRequest><OutputLocation><S3><BucketName>b</BucketName></S3></OutputLocation></RestoreRequest>"
+    change = only(told("/k?restore", output, "POST"))
+    assert (change.aspect, change.targets) == ("replication", ("b",))
 
 
 def test_a_new_bucket_names_its_region():
