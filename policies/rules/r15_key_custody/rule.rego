@@ -6,11 +6,11 @@
 # custom:
 #   requirement: R15
 #   also: [R14]
-#   basis: guidance
-#   certainty: S
+#   basis: inference
+#   certainty: I
 #   severity: block
 #   source: >-
-#     Press draft of the guidebook (S). That it binds the provider-side key, too, is the stricter reading, chosen
+#     R15 is from a press draft of the guidebook (S). That it binds the provider-side key, too, is the stricter reading, chosen
 #     here.
 package haechi.rules.r15_key_custody
 

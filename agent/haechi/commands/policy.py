@@ -1,0 +1,143 @@
+"""``haechi policy``: are the policies valid, what rules do they hold, what would they say to an input."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from haechi.commands._frame import Exit, answer, json_option
+from haechi.domain.errors import HaechiError
+from haechi.words import language, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from haechi.outbound.engine.folder import PolicyFolder
+    from haechi.ports.engine import Answered
+
+folder_option = click.option(
+    "--folder", type=click.Path(path_type=Path), help="Look at these policies instead of the ones in force."
+)
+
+
+@click.group()
+def policy() -> None:
+    """The policies that judge uploads. docs/policies.md explains every rule."""
+
+
+@policy.command()
+@folder_option
+@json_option
+def check(folder: Path | None, as_json: bool) -> None:
+    """Load the policies as the agent would, and say whether they are valid. Nothing is put in force."""
+    policies, _ = asyncio.run(_tried(folder, None))
+    document = {
+        "valid": True,
+        "folder": str(policies.path),
+        "revision": policies.revision,
+        "rules": len(policies.rules),
+        "modes": {"default": policies.modes.default, "rules": policies.modes.by_rule, "fail": policies.modes.fail},
+    }
+
+    def render(console: Console) -> None:
+        console.print(say("policy.checked", rules=len(policies.rules), revision=policies.revision))
+
+    answer(document, as_json, render)
+
+
+@policy.command()
+@folder_option
+@json_option
+def rules(folder: Path | None, as_json: bool) -> None:
+    """List every rule: requirement, basis, severity, mode and title."""
+    from haechi.outbound.engine.folder import locate, read
+
+    policies = read(locate(folder))
+    listed = [_rule(policies, rule_id) for rule_id in sorted(policies.rules)]
+
+    def render(console: Console) -> None:
+        from rich.table import Table
+
+        table = Table(box=None)
+        for column in ("rule", "requirement", "basis", "severity", "mode"):
+            table.add_column(say(f"policy.column-{column}"), no_wrap=True)
+        table.add_column(say("policy.column-title"))
+        for rule in listed:
+            told = rule["title"].get(language()) or rule["title"]["en"]
+            table.add_row(*(rule[name] for name in ("id", "requirement", "basis", "severity", "mode")), told)
+        console.print(table)
+
+    answer({"revision": policies.revision, "rules": listed}, as_json, render)
+
+
+@policy.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@folder_option
+@json_option
+def test(file: Path, folder: Path | None, as_json: bool) -> None:
+    """Judge the policy input in FILE (haechi.input/1, JSON) and show what every rule says. Nothing is recorded.
+
+    Exits with 1 when the upload would be blocked. policies/testing/data.json holds an input to start from.
+    """
+    from haechi.domain.decision import decide
+    from haechi.outbound.engine.rulebook import RuleBook
+
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise HaechiError("policy.input-missing", file=str(file), why=str(error)) from error
+    if not isinstance(facts, dict):
+        raise HaechiError("policy.input-missing", file=str(file), why="not a JSON object")
+    policies, judged = asyncio.run(_tried(folder, facts))
+    decision = decide(judged.findings, policies.modes)
+    book = RuleBook.of(policies)
+
+    def render(console: Console) -> None:
+        console.print(say("policy.tested", effect=decision.effect.value, count=len(decision.findings)))
+        for finding in decision.findings:
+            words = book(finding.rule, language(), finding.params)
+            console.print(f"  {finding.severity.value:5} {finding.requirement:6} {finding.rule}: {words.message}")
+
+    answer({"decision": decision.as_json(), "seconds": judged.seconds}, as_json, render)
+    raise SystemExit(Exit.NEGATIVE if decision.blocks else Exit.OK)
+
+
+async def _tried(folder: Path | None, facts: dict[str, Any] | None) -> tuple[PolicyFolder, Answered]:
+    """Load into a worker of our own; judge the facts, or nothing. Raises ``HaechiError('policy.…')``."""
+    from haechi.domain.decision import Cause
+    from haechi.outbound.engine.folder import locate, read
+    from haechi.outbound.engine.worker_engine import WorkerEngine
+    from haechi.ports.engine import Answered
+
+    policies = read(locate(folder))
+    engine = WorkerEngine(policies.path, deadline_ms=5000)
+    await engine.start()
+    try:
+        if facts is None:
+            return policies, Answered((), 0.0)
+        said = await engine.evaluate(facts)
+    finally:
+        await engine.stop()
+    if isinstance(said, Cause):
+        raise HaechiError("policy.no-answer", cause=said.code, why=str(said.params.get("detail", "–")))
+    return policies, said
+
+
+def _rule(policies: PolicyFolder, rule_id: str) -> dict[str, Any]:
+    info = policies.rules[rule_id]
+    return {
+        "id": info.id,
+        "requirement": info.requirement,
+        "also": list(info.also),
+        "basis": info.basis.value,
+        "certainty": info.certainty,
+        "severity": info.severity.value,
+        "mode": policies.modes.of(rule_id).value,
+        "source": info.source,
+        "title": dict(info.title),
+        "file": info.file,
+    }

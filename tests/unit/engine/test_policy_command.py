@@ -1,0 +1,45 @@
+"""``haechi policy`` answers about policies without an agent."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from haechi.commands.policy import policy
+from haechi.domain.errors import HaechiError
+from haechi.outbound.engine.folder import locate
+
+
+def test_valid_policies_are_said_to_be_valid() -> None:
+    done = CliRunner().invoke(policy, ["check", "--json"], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert json.loads(done.stdout[done.stdout.index("{") :])["rules"] >= 24
+
+
+def test_bad_policies_are_named(tmp_path: Path) -> None:
+    shutil.copytree(locate(), tmp_path / "p")
+    (tmp_path / "p" / "decision" / "decision.rego").write_text("package haechi.decision\n\ndecision := 1 if {\n")
+    with pytest.raises(HaechiError) as named:
+        CliRunner().invoke(policy, ["check", "--folder", str(tmp_path / "p")], catch_exceptions=False)
+    assert named.value.code == "policy.invalid"
+
+
+def test_rules_are_listed_with_their_basis() -> None:
+    done = CliRunner().invoke(policy, ["rules", "--json"], catch_exceptions=False)
+    listed = {rule["id"]: rule for rule in json.loads(done.stdout)["rules"]}
+    assert listed["r28_order"]["basis"] == "statute"
+    assert listed["r23_export"]["severity"] == "log"
+    assert CliRunner().invoke(policy, ["rules"], catch_exceptions=False).exit_code == 0
+
+
+@pytest.mark.parametrize(("country", "code"), [("KR", 0), ("JP", 1)])
+def test_an_input_is_judged(tmp_path: Path, country: str, code: int) -> None:
+    facts = json.loads((locate() / "testing" / "data.json").read_text())["sealed_seoul"]
+    facts["destination"]["facts"]["country"] = country
+    (tmp_path / "input.json").write_text(json.dumps(facts))
+    done = CliRunner().invoke(policy, ["test", str(tmp_path / "input.json")], catch_exceptions=False)
+    assert done.exit_code == code
+    assert ("r10_region" in done.stdout) is (country == "JP")
