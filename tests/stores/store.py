@@ -89,6 +89,11 @@ class TestStore:
         return f"https://127.0.0.1:{self.port}"
 
     @property
+    def hosts(self) -> dict[str, str]:
+        """What ``datapath.hosts`` needs so that AWS's names lead here."""
+        return {"*.amazonaws.com": f"127.0.0.1:{self.port}"}
+
+    @property
     def pid(self) -> int:
         """The server's process id."""
         return self._started().pid

@@ -67,7 +67,8 @@ class S3Posture:
     async def read(self, place: Location) -> Destination:
         """Everything that can be learned about the place's bucket now."""
         ends = self._clock.monotonic() + self._deadline
-        if not place.container:
+        if place.alias or not place.container:
+            # An access point's settings are not its bucket's, and which bucket that is, the request does not say.
             return _nothing(place, Unknown("access-point" if place.alias else "no-container"), self._clock)
         store = await self._store(place, ends)
         first = await self._first(store, place.container, ends)
@@ -205,7 +206,7 @@ class S3Posture:
         return lambda: getattr(self._client("s3", store), method)(Bucket=container, **more)
 
     def _client(self, service: str, store: Store) -> Any:
-        return self._clients.of(service, store.provider, store.region, store.endpoint)
+        return self._clients.of(service, store.provider, store.region, store.endpoint if service == "s3" else "")
 
     # --- what is remembered ---
 

@@ -64,8 +64,8 @@ class Store:
 
     @property
     def own_level(self) -> bool:
-        """Whether the provider has accounts with settings of their own, keys and identities: AWS."""
-        return self.provider == AWS and self.site is None
+        """Whether the provider has accounts with settings of their own, keys and identities: AWS itself."""
+        return self.provider == AWS and not (self.site and self.site.endpoint)
 
 
 class Memory:

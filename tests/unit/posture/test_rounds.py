@@ -169,10 +169,13 @@ async def test_a_sites_explicit_facts_hold_and_its_endpoint_is_asked() -> None:
     assert {service for service, *_ in clients.asked} == {"s3"}
 
 
-@pytest.mark.parametrize(("alias", "cause"), [("", "no-container"), ("ap-1", "access-point")])
-async def test_a_place_without_a_bucket_is_unknown_without_asking(alias: str, cause: str) -> None:
+@pytest.mark.parametrize(
+    ("container", "alias", "cause"),
+    [("", "", "no-container"), ("", "ap-1", "access-point"), ("x-s3alias", "x-s3alias", "access-point")],
+)
+async def test_a_place_without_a_bucket_is_unknown_without_asking(container: str, alias: str, cause: str) -> None:
     clients = ScriptedClients()
-    facts = await posture(clients).read(Location("aws", "", alias=alias))
+    facts = await posture(clients).read(Location("aws", container, alias=alias))
     assert facts.account == Unknown(cause)
     assert clients.asked == []
 
