@@ -80,6 +80,7 @@ from haechi.outbound.trust.releases import SignedReleases
 from haechi.outbound.trust.store import TrustStore
 from haechi.ports.engine import RuleInfo
 from haechi.ports.protection import Observed
+from haechi.ports.system import FORWARDED_V4, FORWARDED_V6
 from haechi.settings import Layout, Settings
 from haechi.words import language
 
@@ -454,6 +455,7 @@ def data_path_settings(settings: Settings, scope: Scope) -> DataPathSettings:
         proxy_port=path.proxy_port,
         redirect_tls_port=path.redirect_https_port if redirected else 0,
         redirect_plain_port=path.redirect_http_port if redirected else 0,
+        redirect_addresses=(FORWARDED_V4, FORWARDED_V6) if redirected else (),
         hosts=tuple(_override(pattern, to) for pattern, to in path.hosts.items()),
         upstream_proxy=_upstream(path.upstream_proxy, path.no_proxy),
         extra_roots=path.extra_roots,

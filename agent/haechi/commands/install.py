@@ -52,7 +52,8 @@ def install(source: Path | None, wait: float, no_systemd: bool, dry_run: bool, a
     """
     from haechi.settings import load
 
-    plan = _plan(replace(load_plan(load), source=source.resolve() if source else None, ready_seconds=wait))
+    here = source.resolve() if source else None
+    plan = replace(load_plan(load, here), source=here, ready_seconds=wait)
     installation = _installation(plan, no_systemd)
     tell = _Teller(quiet=as_json)
     if no_systemd and not as_json:
@@ -97,13 +98,13 @@ def installation_state() -> InstallationState:
     return _installation(_plan(None), not systemd_runs(), check=False).state()
 
 
-def load_plan(load: object) -> Plan:
-    """The plan with the redirect ports of the settings that are in force for the service."""
+def load_plan(load: object, source: Path | None = None) -> Plan:
+    """The plan with the redirect ports of the settings that will be in force for the service."""
     from haechi.app.installing import Plan
     from haechi.settings import Settings
 
     plan = Plan()
-    file = plan.config / "haechi.toml"
+    file = (source or plan.config) / "haechi.toml"
     if not file.exists() or not callable(load):
         return plan
     settings = load(file)

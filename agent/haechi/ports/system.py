@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 ROOT = "root"
+FORWARDED_V4 = "169.254.72.67"
+FORWARDED_V6 = "fd48:6165:6368:69::1"
+"""Addresses on the loopback interface, of this machine alone, that forwarded traffic is sent to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +27,8 @@ class Redirect:
     exempt_uid: int
     https_port: int
     http_port: int
-    forwarded_v4: str = "169.254.72.67"
-    forwarded_v6: str = "fd48:6165:6368:69::1"
+    forwarded_v4: str = FORWARDED_V4
+    forwarded_v6: str = FORWARDED_V6
 
 
 @dataclass(frozen=True, slots=True)

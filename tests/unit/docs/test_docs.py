@@ -82,6 +82,7 @@ def test_every_command_shown_exists(document: str, line: str) -> None:
             "journalctl",
             "kubectl",
             "nft",
+            "sed",
             "systemctl",
         }
         assert words[0] in known, f"{document}: {words[0]} is not a command that a reader would have"

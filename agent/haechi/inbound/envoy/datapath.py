@@ -194,6 +194,8 @@ class DataPath:
             return
         trust.write_bundle(self.bundle, upstream, (), root)
         trust.write_java_truststore(self.truststore, self.bundle)
+        # What `haechi install` puts into the system's trusted roots.
+        write_private(self._public_dir / "root.pem", root, mode=0o644)
         self._published = root
 
     async def _watch_roots(self, upstream: Path) -> None:

@@ -56,9 +56,9 @@ def listeners(settings: DataPathSettings) -> list[Config]:
     ]
     if settings.upstream_proxy:
         made.append(_company_hop(settings))
-    loopbacks = ["127.0.0.1", *(["::1"] if settings.redirect_ipv6 else [])]
-    for number, loopback in enumerate(loopbacks):
-        family = "v6" if number else "v4"
+    loopbacks = ["127.0.0.1", *(["::1"] if settings.redirect_ipv6 else []), *settings.redirect_addresses]
+    for loopback in loopbacks:
+        family = ("v6" if ":" in loopback else "v4") + ("-forwarded" * (loopback in settings.redirect_addresses))
         if settings.redirect_tls_port:
             made.append(
                 {
@@ -84,6 +84,8 @@ def _tcp(name: str, host: str, port: int, settings: DataPathSettings) -> Config:
         "name": name,
         "address": socket_address(host, port),
         "per_connection_buffer_limit_bytes": settings.buffer_bytes,
+        # An address for forwarded traffic may come to the loopback interface later than Envoy does.
+        **({"freebind": True} if host in settings.redirect_addresses else {}),
         # Two Envoys on one port would share its connections: the second must fail instead.
         "enable_reuse_port": False,
     }

@@ -54,6 +54,8 @@ S3_UNANSWERED = Unanswered(
 class DataPathSettings:
     """Settings of the data path. Ports of 0 mean: a free one for ``proxy_port``, none for the redirect ports.
 
+    ``redirect_addresses``: where the redirect ports are offered besides 127.0.0.1 and ::1, for forwarded traffic
+    (containers): it can not be sent there, so enforced mode gives the loopback interface addresses for it.
     ``buffer_bytes`` bounds what Envoy holds of one direction of one connection, and with it the size of a piece.
     ``provider_networks`` (CIDR): addresses of providers in scope; a tunnel whose name resolves into them is closed.
     ``spool_bytes`` bounds what all bodies held whole may take together, in ``spool_dir`` (by default the runtime
@@ -67,6 +69,7 @@ class DataPathSettings:
     redirect_tls_port: int = 0
     redirect_plain_port: int = 0
     redirect_ipv6: bool = True
+    redirect_addresses: tuple[str, ...] = ()
     hosts: tuple[HostOverride, ...] = ()
     upstream_proxy: UpstreamProxy | None = None
     provider_networks: tuple[str, ...] = ()
