@@ -80,7 +80,8 @@ def judge(lab: Laboratory, scenario: Scenario, store: MotoStore) -> tuple[str, s
     refused = scenario.expected == REFUSED
     if refused != bool(done.status):
         wrong.append(f"the client ended with {done.status}")
-    if refused and shown.get("id", "?") not in done.said and scenario.client != "curl":
+    told = any(one["id"] in done.said for one in made if one["decision"]["effect"] == REFUSED)
+    if refused and not told and scenario.client != "curl":
         wrong.append("the client did not show the decision id")
     if scenario.object is not None:
         bucket, key = scenario.object
@@ -102,7 +103,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--keep", action="store_true", help="keep the folder with everything in it")
     keep, lang = options.parse_args().keep, language()
-    console = Console(width=max(120, Console().width))
+    console = Console(width=max(150, Console().width))
     began = time.monotonic()
     table = Table(title="해치 데모 (협조 모드)" if lang == "ko" else "Haechi demo (cooperative)")
     heads = ("무엇을", "클라이언트", "기대", "결과", "규칙", "결정 번호") if lang == "ko" else (
@@ -139,7 +140,7 @@ def main() -> int:
         lab.start()
         run(monitored(files, land))
         lab.stop()
-        verified = lab.haechi("audit", "verify", lab.audit)
+        verified = lab.haechi("audit", "verify")
         console.print(table)
         console.print(verified.said.strip())
         if verified.status:

@@ -97,7 +97,6 @@ class Judgement:
         self._about: Circumstances | None = None
         self._inspection: Inspection | None = None
         self._document = bytearray()
-        self._id = ""
 
     # --- the data path's questions ------------------------------------------------------------------------------
 
@@ -142,7 +141,7 @@ class Judgement:
         if self._state is State.INSPECTING and about and inspection and inspection.matches:
             self._state = State.DECIDED
             with contextlib.suppress(HaechiError):
-                await self._case.recorder.broken_off(self._new_id(), about, cause, self._case.clock.now())
+                await self._case.recorder.broken_off(self._case.recorder.new_id(), about, cause, self._case.clock.now())
 
     async def _judge_head(self, action: Action) -> Forward | Inspect | Refuse:
         case = self._case
@@ -176,7 +175,7 @@ class Judgement:
         assembled = action.assembly is not None and action.assembly.part is not None
         self._inspection = Inspection(decoder(action.body), case.index, piece=assembled)
         self._state = State.INSPECTING
-        return Inspect(_hold(worst))
+        return Inspect(_hold(worst, self._request.scheme))
 
     async def _head_of_exposure(self, action: Action) -> Forward | Inspect | Refuse:
         if action.body.framing is Framing.DOCUMENT and action.body.wire_length != 0:
@@ -229,7 +228,7 @@ class Judgement:
             return await self._decide_now(content)
         piece = Piece(assembly.part, content, inspection.edges())
         others = [other for other in case.assemblies.pieces(place, assembly) if other.part != piece.part]
-        whole = self._union([*others, piece])
+        whole = self._union([*others, piece], complete=False)
         verdict = await self._decide_now(dataclasses.replace(whole, digest=content.digest, size=content.size))
         if isinstance(verdict, Forward):
             case.assemblies.put(place, assembly, piece)
@@ -258,7 +257,7 @@ class Judgement:
         self._about = dataclasses.replace(about, action=case.preparations.applied(action))
         pieces = case.assemblies.pieces(place, assembly)
         # Pieces that this agent never saw may hold anything.
-        content = self._union(pieces) if pieces else case.assessor.worst_case()
+        content = self._union(pieces, complete=True) if pieces else case.assessor.worst_case()
         return await self._decide_now(content)
 
     async def _copied(self, action: Action) -> Verdict:
@@ -313,7 +312,7 @@ class Judgement:
     async def _conclude(self, made: Assessment) -> Verdict:
         """Record, then act."""
         case, about = self._case, self._certain()
-        decision_id = self._new_id()
+        decision_id = self._case.recorder.new_id()
         effect = made.decision.effect
         try:
             if effect is not Effect.BLOCK:
@@ -342,7 +341,7 @@ class Judgement:
         self._state = State.REFUSED
         cause = _cause_of(error)
         decision = Decision(Effect.BLOCK, made.decision.findings, (*made.decision.causes, cause))
-        return Refuse(self._reply(decision, self._new_id()))
+        return Refuse(self._reply(decision, self._case.recorder.new_id()))
 
     def _remember_stored(self, made: Assessment) -> None:
         """Note what goes to which object, before it goes: a ledger that cannot be written refuses.
@@ -361,10 +360,16 @@ class Judgement:
 
     # --- small things -----------------------------------------------------------------------------------------------
 
-    def _union(self, pieces: Sequence[Piece]) -> Content:
+    def _union(self, pieces: Sequence[Piece], *, complete: bool) -> Content:
+        """What all pieces carry together. While pieces are missing, ciphertext that every piece showed to be sealed is
+        not yet held to be whole; when the object is completed it must be.
+        """
         ordered = sorted(pieces, key=lambda piece: piece.part)
         together = union(piece.content for piece in ordered)
         seams = self._case.index.seams([piece.edges for piece in ordered])
+        if not complete:
+            sealed = {match.content_id for match in together.matches if match.how is MatchHow.SEALED}
+            seams = tuple(match for match in seams if match.content_id not in sealed)
         if not seams:
             return together
         return dataclasses.replace(
@@ -387,10 +392,6 @@ class Judgement:
         assert self._about is not None  # noqa: S101 - set by head() before anything is decided
         return self._about
 
-    def _new_id(self) -> str:
-        self._id = self._id or self._case.recorder.new_id()
-        return self._id
-
     def _reply(self, decision: Decision, decision_id: str) -> Reply:
         text = self._case.compose(decision, self._certain().action, decision_id)
         return self._connector.refusal(text, self._request)
@@ -401,14 +402,15 @@ def _cause_of(error: HaechiError) -> Cause:
     return Cause(error.code.replace(".", "-"))
 
 
-def _hold(worst: Assessment) -> Hold:
-    """Toward a place that is not known to be in Korea a prefix may itself be an export: hold the whole body.
+def _hold(worst: Assessment, scheme: str) -> Hold:
+    """Toward a place that is not known to be in Korea a prefix may itself be an export, and without TLS it can be read
+    on the way: hold the whole body.
 
     Where nothing would be refused (monitor mode) nothing is held: a full spool must not become a block.
     """
     place = worst.destination
-    in_korea = place is not None and place.country == "KR"
-    return Hold.PIECES if in_korea or worst.decision.effect is not Effect.BLOCK else Hold.WHOLE
+    at_home = place is not None and place.country == "KR" and scheme == "https"
+    return Hold.PIECES if at_home or worst.decision.effect is not Effect.BLOCK else Hold.WHOLE
 
 
 def _as_stored(content: Content) -> Content:
