@@ -40,8 +40,8 @@ class RecentDecisions:
         self._note(event)
 
     def about(self, token: str) -> list[Mapping[str, JSON]]:
-        """The newest decisions whose destination names the token, oldest first."""
-        return [event for event in self._newest if token in repr(event.get("destination"))]
+        """The newest decisions whose destination or request names the token, oldest first."""
+        return [event for event in self._newest if token in repr((event.get("destination"), event.get("request")))]
 
     def _note(self, event: Mapping[str, JSON]) -> None:
         if event.get("kind") == "decision":
@@ -74,7 +74,7 @@ class ProveTools:
         return {"token": token, "content": base64.b64encode(content).decode("ascii")}
 
     def seen(self, token: str) -> list[dict[str, JSON]]:
-        """What was decided about objects that name the token: id, effect, key, executable."""
+        """What was decided about objects that name the token: id, effect, executable, and the place as it was asked."""
         if not any(token.startswith(known) for known in self._tokens):
             raise HaechiError("doctor.unknown-token")
         return [_brief(event) for event in self.recent.about(token)]
@@ -93,4 +93,6 @@ def _brief(event: Mapping[str, JSON]) -> dict[str, JSON]:
         "effect": decision.get("effect") if isinstance(decision, Mapping) else None,
         "executable": actor.get("executable") if isinstance(actor, Mapping) else None,
         "destination": event.get("destination"),
+        # A request that contradicts itself is refused before anybody knows its destination.
+        "request": event.get("request"),
     }

@@ -101,20 +101,6 @@ def _gsutil(about: Attempt) -> Command:
     return Command(["gsutil", *options, "cp", str(about.file), target], {"BOTO_CONFIG": "/dev/null", **AWS}, AWS_UNSET)
 
 
-def _gcloud(about: Attempt) -> Command:
-    token = about.folder / "gcloud-token"
-    token.write_text("haechi-doctor-synthetic", encoding="ascii")
-    environment = {
-        "CLOUDSDK_CONFIG": str(about.folder / "gcloud"),
-        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(token),
-        "CLOUDSDK_CORE_PROJECT": "haechi-doctor",
-        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
-        "CLOUDSDK_STORAGE_MAX_RETRIES": "0",
-    }
-    target = f"gs://{about.bucket}/{about.key}"
-    return Command(["gcloud", "storage", "cp", "--no-clobber", str(about.file), target], environment)
-
-
 def _az(about: Attempt) -> Command:
     account = ["--account-name", AZURE_ACCOUNT, "--account-key", AZURE_KEY]
     place = ["--container-name", about.bucket, "--name", about.key, "--file", str(about.file)]
@@ -174,11 +160,11 @@ TOOLS: tuple[Tool, ...] = (
     Tool("curl", _on_path("curl"), _curl),
     Tool("rclone", _on_path("rclone"), _rclone),
     Tool("gsutil", _on_path("gsutil"), _gsutil),
-    Tool("gcloud", _on_path("gcloud"), _gcloud),
+    Tool("gcloud", _on_path("gcloud"), _nothing, skipped="doctor.asks-first"),
     Tool("az", _on_path("az"), _az),
     Tool("azcopy", _on_path("azcopy"), _azcopy),
     Tool("node", _on_path("node"), _node),
     Tool("java", _on_path("java"), _java),
-    Tool("git", _on_path("git"), _nothing, skipped="doctor.git"),
+    Tool("git", _on_path("git"), _nothing, skipped="doctor.asks-first"),
 )
 """In the order of the table."""

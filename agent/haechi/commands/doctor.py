@@ -100,9 +100,9 @@ def _prove(tool: Tool, file: Path, token: str, mode: str, timeout: float) -> Pro
     from haechi.inbound.control import client
 
     if tool.skipped:
-        return Proof(tool.name, Outcome.SKIPPED, note=say(tool.skipped))
-    key = f"{token}-{tool.name}"
-    attempt = tool.attempt(Attempt(file, f"haechi-doctor-{token}", key, file.parent))
+        return Proof(tool.name, Outcome.SKIPPED, note=say(tool.skipped, tool=tool.name))
+    name = f"haechi-doctor-{token}-{tool.name}"
+    attempt = tool.attempt(Attempt(file, name, name, file.parent))
     through = [] if mode == "enforced" else [sys.executable, "-m", "haechi.cli", "run", "--"]
     environment = {**os.environ, **attempt.environment}
     for name in attempt.unset:
@@ -123,7 +123,7 @@ def _prove(tool: Tool, file: Path, token: str, mode: str, timeout: float) -> Pro
     except OSError as error:
         return Proof(tool.name, Outcome.UNPROVEN, note=error.strerror or "")
     seen = client.call("doctor.seen", {"token": token})["decisions"]
-    return _judged(tool.name, [one for one in seen if key in repr(one.get("destination"))], code, said)
+    return _judged(tool.name, [one for one in seen if name in repr(one)], code, said)
 
 
 def _judged(name: str, seen: list[dict[str, Any]], code: int, said: bytes) -> Proof:

@@ -259,6 +259,11 @@ def test_doctor_believes_the_agent_and_not_the_tool(
     assert bench.protected == {}
 
 
+def test_a_refusal_without_a_destination_is_found_by_its_request(bench: Bench) -> None:
+    bench.recent.soon({"kind": "decision", "id": "D1", "destination": None, "request": {"host": "haechi-doctor-ab.s3"}})
+    assert [event["id"] for event in bench.recent.about("haechi-doctor-ab")] == ["D1"]
+
+
 def test_a_token_that_was_never_given_out_sees_nothing(bench: Bench) -> None:
     prove = ProveTools(bench.recent, bench.protect, bench.release, lambda size: b"x" * size)
     with pytest.raises(HaechiError) as caught:
