@@ -19,6 +19,12 @@ from haechi.payload.nesting import Stream, UnreadableError
 
 STEP = 256 << 10
 """Bytes that a decompressor may make at once."""
+FEED = 4096
+"""Compressed bytes that other decompressors than zlib get at once, counted from the stream's beginning: what they made
+before a fault in the same call is lost, and this keeps that loss small and the same however the body was cut.
+"""
+EXACT = frozenset({"gzip", "x-gzip", "deflate"})
+"""Codings by zlib, which loses nothing."""
 ZSTD_STEP = 1024
 """Compressed bytes given to zstd at once: it takes no bound on its output, at most 32 KiB for a byte of input."""
 
@@ -45,13 +51,31 @@ class ZlibInflater:
         """See ``Inflater``."""
         rest: bytes | memoryview = data
         while True:
-            made = self._z.decompress(rest, STEP)
+            before = self._z.copy()
+            try:
+                made = self._z.decompress(rest, STEP)
+            except zlib.error:
+                self._z = before
+                yield from self._up_to_the_error(bytes(rest))
+                raise
             if made:
                 yield made
             rest = self._z.unconsumed_tail
             if self._z.eof or (len(made) < STEP and not rest):
                 break
         self.finished, self.unused = self._z.eof, self._z.unused_data
+
+    def _up_to_the_error(self, data: bytes) -> Iterator[bytes]:
+        """What comes before a fault: other tools keep that, so it must be seen, however the bytes were cut."""
+        while len(data) > 1:
+            half, before = len(data) // 2, self._z.copy()
+            try:
+                made = self._z.decompress(data[:half])
+            except zlib.error:
+                self._z, data = before, data[:half]
+            else:
+                yield made
+                data = data[half:]
 
 
 class BlockInflater:
@@ -171,9 +195,22 @@ class Compressed:
         self._child = stream.tree.below(stream, "encoding", coding, below)
         self._inflater = MAKERS[coding](stream.tree.limits)
         self._padding = False
+        self._held = bytearray()
 
     def feed(self, data: memoryview) -> None:
         """See ``Reader``."""
+        if self._coding in EXACT:
+            self._read(data)
+            return
+        while data:
+            missing = FEED - len(self._held)
+            self._held += data[:missing]
+            data = data[missing:]
+            if len(self._held) == FEED:
+                block, self._held = bytes(self._held), bytearray()
+                self._read(memoryview(block))
+
+    def _read(self, data: memoryview) -> None:
         while data:
             if self._inflater.finished:
                 if self._coding not in SEVERAL:
@@ -193,6 +230,7 @@ class Compressed:
 
     def end(self) -> None:
         """See ``Reader``."""
+        self._read(memoryview(bytes(self._held)))
         if not self._inflater.finished:
             raise UnreadableError("malformed-member")
         self._child.end()

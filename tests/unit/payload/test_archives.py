@@ -141,8 +141,16 @@ def test_cutting_an_archive_changes_nothing(name, places):
        st.lists(st.integers(0, 2000), max_size=4))  # fmt: skip
 def test_a_damaged_archive_is_opaque_or_read_and_never_an_error(name, at, noise, places):
     body = BODIES[name][:at] + noise + BODIES[name][at + len(noise) :]
-    heard = hear(shape(body), body, places)
-    assert heard.streams[0] == body
+    assert hear(shape(body), body, places).streams[0] == body
+    assert outcome(shape(body), body, places) == outcome(shape(body), body)
+
+
+def test_what_comes_before_a_fault_is_seen():
+    body = bytearray(gzip.compress(random.Random(3).randbytes(50_000)))
+    body[-6] ^= 1
+    heard = unpack(bytes(body))
+    assert heard.streams[1] == random.Random(3).randbytes(50_000)
+    assert heard.opaque == ["malformed-member"]
 
 
 @pytest.mark.parametrize(
