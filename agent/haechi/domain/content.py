@@ -53,6 +53,8 @@ class Match:
     how: MatchHow
     matched_bytes: int = 0
     total_bytes: int = 0
+    digest: str = ""
+    """``blake3:<hex>`` of the whole protected file, by which authorisations name it; empty where it is not known."""
 
     @property
     def share(self) -> float:
@@ -138,6 +140,7 @@ def union(parts: Iterable[Content]) -> Content:
                 match.how,
                 min(seen, match.total_bytes) if match.total_bytes else seen,
                 match.total_bytes,
+                match.digest,
             )
     if matches:
         state = ContentState.MATCHED

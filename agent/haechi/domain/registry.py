@@ -336,7 +336,8 @@ class _About:
     ) -> None:
         self.technologies = technologies
         self._whole = content.digest
-        self._parts = frozenset(match.content_id for match in content.matches)
+        # A match without its file's digest can be named by no authorisation: its id stands for "not covered".
+        self._parts = frozenset(match.digest or match.content_id for match in content.matches)
         self._place = place
         self._now = now
 

@@ -99,6 +99,14 @@ def test_an_authorisation_for_one_of_two_files_does_not_cover_both():
     assert entry["covers_content"] is False
 
 
+def test_a_whole_file_is_covered_by_its_own_digest_and_a_match_without_one_never_is():
+    unnamed = Match("c1", "f", (Tag("SEM-01", Grade.A),), MatchHow.EXACT)
+    for digest, covered in ((ONE, [True]), (TWO, []), ("", [])):
+        asked = Content(ContentState.MATCHED, (unnamed,), digest=digest)
+        found = facts(asked, authorisations=(authorisation(),))["approvals"]
+        assert [entry["covers_content"] for entry in found] == covered
+
+
 def test_an_authorisation_for_another_technology_or_provider_is_not_given():
     asked = content(("SEM-02", ONE))
     assert facts(asked, authorisations=(authorisation(),))["approvals"] == []
@@ -120,11 +128,11 @@ def test_pending_and_ended_ones_are_handed_over_as_what_they_are():
 
 
 def test_content_that_nobody_looked_into_is_covered_by_no_digest():
-    (entry,) = facts(
-        content(("SEM-01", "*")), authorisations=(authorisation(digests=frozenset(), comprehensive=True),)
-    )["approvals"]
+    (entry,) = facts(content(("SEM-01", "")), authorisations=(authorisation(digests=frozenset(), comprehensive=True),))[
+        "approvals"
+    ]
     assert entry["covers_content"] is True
-    assert facts(content(("SEM-01", "*")), authorisations=(authorisation(),))["approvals"] == []
+    assert facts(content(("SEM-01", "")), authorisations=(authorisation(),))["approvals"] == []
 
 
 @pytest.mark.parametrize(
@@ -179,3 +187,36 @@ def test_a_person_whose_time_is_over_is_nobody():
 
 def test_names_of_people_do_not_reach_the_policy():
     assert "김" not in str(facts(content(), Actor(user="kim"), personnel=(KIM,))["person"])
+
+
+def test_the_example_registrys_facts_fit_the_policy_inputs_schema():
+    import json
+    from pathlib import Path
+
+    import jsonschema
+    from haechi.domain.policy import policy_input
+    from haechi.domain.upload import Action, ActionKind
+    from haechi.outbound.registry import registry_from
+
+    policies = Path(__file__).parents[3] / "policies"
+    schema = json.loads((policies / "schema" / "input-1.json").read_text())
+    path = policies / "examples" / "registry.yaml"
+    index = RegistryIndex(registry_from(path.read_bytes(), str(path)))
+    zeros = "blake3:" + "0" * 64
+    asked = content(("SEM-01", zeros), ("SEM-02", ONE), ("SEM-03", TWO))
+    now = dt.datetime(2026, 4, 1, tzinfo=dt.UTC)
+    found = index.facts(PLACE, Actor(user="kim", uid=1000), asked, now, "AKIAEXAMPLEKIM000001")
+    assert found["approvals"] and found["declarations"] and found["orders"] and found["person"]
+    made = policy_input(
+        now=now,
+        action=Action("aws", "s3", "PutObject", ActionKind.UPLOAD, PLACE),
+        actor=Actor(user="kim", uid=1000),
+        content=asked,
+        registry=found,
+        destination=None,
+        source=None,
+        scheme="https",
+        host="h",
+        consistent=True,
+    )
+    jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(made)))

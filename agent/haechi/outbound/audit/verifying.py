@@ -108,6 +108,7 @@ class _Walk:
         self._paths = segments(folder)
         self._keys = self._trusted(keys)
         self._signed = 0
+        self._covering = 0
         self._check = ChainCheck(self._witnesses(against), accept_from)
 
     def _trusted(self, keys: Keys | None) -> Keys:
@@ -170,6 +171,7 @@ class _Walk:
                 return
             if self._check.records > 1:
                 self._check.anchor(checkpoint, before, where, number)
+            self._covering = record.seq
         elif record.kind in ("recovered", "interrupted"):
             self._notes.append(Note(record.kind, {"seq": record.seq, "time": record.time, **record.decoded()}))
 
@@ -186,7 +188,8 @@ class _Walk:
             check.problem_count,
             (),
         )
-        if result.unanchored:
+        # A signed checkpoint at the very end covers all before it; that it does not cover itself needs no warning.
+        if result.unanchored > (self._covering == check.end.seq):
             self._notes.append(Note("unanchored", {"records": result.unanchored, "after": check.anchored}))
         return Verification(
             result.segments,

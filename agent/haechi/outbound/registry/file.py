@@ -64,7 +64,7 @@ _Stamp = tuple[tuple[int, int, int, int], ...]
 
 
 class FileRegistry:
-    """Implements ``haechi.ports.registry.Registry``."""
+    """Implements ``haechi.ports.registry.Registry``. ``refresh`` may run in another thread than the questions."""
 
     def __init__(self, path: Path, trust: TrustStore, state_path: Path) -> None:
         """``state_path`` is a folder of the agent's own. Loads at once; what is wrong with the file never raises."""
@@ -94,17 +94,20 @@ class FileRegistry:
     @property
     def revision(self) -> str:
         """``sha256:<hex>`` of the registry in force; of why there is none otherwise."""
-        return self._loaded.revision if self._loaded else f"none:{self._unknown}"
+        loaded = self._loaded
+        return loaded.revision if loaded else f"none:{self._unknown}"
 
     @property
     def data(self) -> RegistryData | None:
         """The registry in force."""
-        return self._loaded.index.data if self._loaded else None
+        loaded = self._loaded
+        return loaded.index.data if loaded else None
 
     @property
     def signer(self) -> Signer | None:
         """Who signed it."""
-        return self._loaded.signer if self._loaded else None
+        loaded = self._loaded
+        return loaded.signer if loaded else None
 
     @property
     def sites(self) -> tuple[Site, ...]:
@@ -117,7 +120,8 @@ class FileRegistry:
     @property
     def recipients(self) -> tuple[Recipient, ...]:
         """Public keys to seal to."""
-        return self.data.recipients if self.data else ()
+        data = self.data
+        return data.recipients if data else ()
 
     def facts(
         self, place: Location | None, actor: Actor, content: Content, now: dt.datetime, access_key: str = ""
