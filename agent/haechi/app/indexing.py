@@ -109,6 +109,7 @@ class Indexing:
         """
         self._sources.refresh()
         report, batch, said = Report(), _Batch(self._protection), 0.0
+        roots = [os.path.abspath(root) for root in roots]
         for folder in self._folders(roots, report):
             if stopped():
                 batch.flush()
@@ -120,7 +121,8 @@ class Indexing:
             for entry in self._entries(folder, report):
                 if not entry.is_dir(follow_symlinks=False):
                     self._examine(entry.path, remembered.pop(entry.path, None), report, batch)
-            self._gone(remembered.values(), report)
+            self._gone(remembered, report)
+        self._elsewhere(roots, report, batch)
         batch.flush()
         self._protection.mark_ready()
         if progress is not None:
@@ -149,11 +151,22 @@ class Indexing:
                 self._report_unreadable(Unreadable(folder, (), _cause(error)), report)
             return []
 
-    def _gone(self, files: Iterable[TaggedFile], report: Report) -> None:
-        gone = [file for file in files if not os.path.lexists(file.path)]
+    def _gone(self, paths: Iterable[str], report: Report) -> None:
+        gone = [path for path in paths if not os.path.lexists(path)]
         if gone:
             report.forgotten += len(gone)
-            self._protection.forget([file.path for file in gone])
+            self._protection.forget(gone)
+
+    def _elsewhere(self, roots: Sequence[str], report: Report, batch: _Batch) -> None:
+        """Names that no folder led to: tagged outside the watched folders, or in a folder that is gone as a whole."""
+        inside = tuple(root.rstrip("/") + "/" for root in roots)
+        last = ""
+        while paths := self._protection.paths_after(last, BATCH_FILES):
+            last = paths[-1]
+            self._gone(paths, report)
+            for path in paths:
+                if not path.startswith(inside):
+                    self._examine(path, self._protection.file(path), report, batch)
 
     # --- single files ---------------------------------------------------------------------------------------------
 

@@ -98,6 +98,9 @@ class Protection(Protocol):
     def files_in(self, folder: str) -> Sequence[TaggedFile]:
         """Every remembered name directly in a folder, ordered."""
 
+    def paths_after(self, path: str, most: int) -> Sequence[str]:
+        """The next remembered names in order, to go through all of them in steps."""
+
     def observe(self, seen: Iterable[Observed]) -> None:
         """Remember files as they are now. Tags of a content only tighten here."""
 

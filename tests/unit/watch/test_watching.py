@@ -170,3 +170,19 @@ def test_a_file_that_cannot_be_read_is_reported_until_it_can(
     indexing._reader = reading
     indexing.scan([str(files)])
     assert index.unreadable() == []
+
+
+def test_a_folder_that_went_away_unseen_is_forgotten_and_files_elsewhere_are_kept_true(
+    indexing: Indexing, index: SqliteContentIndex, files: Path, tmp_path: Path
+) -> None:
+    (files / "a").mkdir()
+    (files / "a" / "f").write_bytes(b"one")
+    (tmp_path / "elsewhere").write_bytes(b"two")
+    indexing.examine([str(files / "a" / "f"), str(tmp_path / "elsewhere")], (TAG,))
+    shutil.rmtree(files / "a")
+    (tmp_path / "elsewhere").write_bytes(b"changed")
+    indexing.scan([str(files)])
+    assert [file.path for file in index.files()] == [str(tmp_path / "elsewhere")]
+    scan = index.scan()
+    scan.feed(b"changed")
+    assert scan.finish().matches

@@ -249,6 +249,11 @@ class SqliteContentIndex:
             condition = "f.path >= ? AND f.path < ? AND instr(substr(f.path, ?), '/') = 0"
             return rows.files(condition, (*inside, len(inside[0]) + 1))
 
+    def paths_after(self, path: str, most: int) -> Sequence[str]:
+        """See the port."""
+        with self._reader() as rows:
+            return rows.paths_after(path, most)
+
     def observe(self, seen: Iterable[Observed]) -> None:
         """See the port. One transaction."""
         with self._changing() as after:

@@ -111,6 +111,11 @@ class Store:
         """Names that fit a condition of this module's callers, ordered."""
         return [_file(row) for row in self.connection.execute(f"{_FILE} WHERE {where} ORDER BY f.path", values)]
 
+    def paths_after(self, path: str, most: int) -> list[str]:
+        """Names in order."""
+        sql = "SELECT path FROM files WHERE path > ? ORDER BY path LIMIT ?"
+        return [row[0] for row in self.connection.execute(sql, (path, most))]
+
     def inodes(self) -> Iterator[int]:
         """The inode of every name."""
         return (_unsigned(row[0]) for row in self.connection.execute("SELECT inode FROM files"))

@@ -1,0 +1,126 @@
+"""What ``haechi tag``, ``tags`` and ``untag`` write, ask and say."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from haechi.commands.tag import tag, tags, untag
+from haechi.domain.errors import HaechiError
+from haechi.inbound.control import client
+from haechi.outbound.tags import ATTRIBUTE
+
+FILE = {
+    "path": "/f",
+    "size": 10,
+    "digest": "blake3:00",
+    "tags": [
+        {
+            "technology": "SEM-01",
+            "grade": "A",
+            "funding": "unknown",
+            "owner": "",
+            "origin": "command",
+            "marked_at": None,
+        }
+    ],
+}
+
+
+class Agent:
+    """Answers as an agent would, and keeps what it was asked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.answers: dict[str, dict[str, Any]] = {}
+        self.running = True
+        monkeypatch.setattr(client, "call", self.call)
+        monkeypatch.setenv("HAECHI_LANG", "en")
+
+    def call(self, name: str, args: dict[str, Any], on_progress: object = None, timeout: float = 0) -> dict[str, Any]:
+        if not self.running:
+            raise HaechiError("control.not-running", socket="s")
+        self.asked.append((name, args))
+        return json.loads(json.dumps(self.answers[name]))
+
+
+@pytest.fixture
+def agent(monkeypatch: pytest.MonkeyPatch) -> Agent:
+    return Agent(monkeypatch)
+
+
+def test_tag_writes_the_attribute_and_tells_the_agent(agent: Agent, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"die layout")
+    agent.answers["tags.index"] = {"files": [FILE], "count": 1, "unreadable": [], "problems": []}
+    said = CliRunner().invoke(tag, [str(path), "--technology", "sem-01", "--grade", "a", "--json"])
+    assert said.exit_code == 0, said.output
+    assert json.loads(said.stdout)["indexed"] is True
+    written = json.loads(os.getxattr(path, ATTRIBUTE))
+    assert (written["version"], written["tags"][0]["technology"]) == (1, "SEM-01")
+    assert agent.asked == [
+        ("tags.index", {"paths": [str(path)], "technology": "SEM-01", "grade": "A", "funding": "unknown", "owner": ""})
+    ]
+
+
+def test_a_second_tag_on_a_file_only_tightens(agent: Agent, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"die layout")
+    agent.running = False
+    for grade in ("A", "C"):
+        CliRunner().invoke(tag, [str(path), "--technology", "SEM-01", "--grade", grade])
+    assert json.loads(os.getxattr(path, ATTRIBUTE))["tags"][0]["grade"] == "A"
+
+
+def test_without_an_agent_the_tag_is_written_and_the_person_told(agent: Agent, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.touch()
+    agent.running = False
+    said = CliRunner().invoke(tag, [str(path), "--technology", "SEM-01", "--grade", "A"])
+    assert said.exit_code == 0, said.output
+    assert "No agent is running" in said.output
+    assert "is empty" in said.output
+    assert os.getxattr(path, ATTRIBUTE)
+
+
+def test_an_unknown_technology_writes_nothing(agent: Agent, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.touch()
+    said = CliRunner().invoke(tag, [str(path), "--technology", "SEM-1", "--grade", "A"])
+    assert isinstance(said.exception, HaechiError)
+    assert ATTRIBUTE not in os.listxattr(path)
+    assert agent.asked == []
+
+
+def test_tags_lists_page_after_page(agent: Agent) -> None:
+    agent.answers["tags.list"] = {"files": [FILE], "count": 2}
+    said = CliRunner().invoke(tags, ["/data"])
+    assert said.exit_code == 0, said.output
+    assert "SEM-01" in said.output
+    assert [args.get("offset") for _, args in agent.asked] == [None, 1]
+
+
+def test_tags_names_what_cannot_be_read(agent: Agent) -> None:
+    agent.answers["tags.list"] = {"unreadable": [{"path": "/f", "cause": "permission-denied", "tags": []}]}
+    assert "permission-denied" in CliRunner().invoke(tags, ["--unreadable"]).output
+
+
+def test_untag_hands_over_the_release_and_takes_the_attribute_off(agent: Agent, tmp_path: Path) -> None:
+    path, release = tmp_path / "f", tmp_path / "r.json"
+    path.write_bytes(b"die layout")
+    release.write_bytes(b"signed")
+    os.setxattr(path, ATTRIBUTE, b"{}")
+    agent.answers["tags.release"] = {
+        "path": str(path),
+        "digest": "",
+        "before": FILE["tags"],
+        "after": [],
+        "release": {"number": "R-7"},
+    }
+    said = CliRunner().invoke(untag, [str(path), "--release", str(release)])
+    assert said.exit_code == 0, said.output
+    assert "R-7" in said.output
+    assert ATTRIBUTE not in os.listxattr(path)
+    assert agent.asked[0][1] == {"path": str(path), "release": "c2lnbmVk", "action": "untag"}
