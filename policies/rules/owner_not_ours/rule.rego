@@ -17,27 +17,27 @@ import data.haechi.facts
 
 findings contains {
 	"rule": "owner_not_ours",
-	"params": {"role": "container", "name": facts.dest.container, "account": facts.dest.account},
+	"params": {"role": "container", "name": input.destination.facts.container, "account": input.destination.facts.account},
 } if {
+	not [input.destination.facts.provider, input.destination.facts.account] in facts.our_accounts
 	facts.moved
-	not [facts.dest.provider, facts.dest.account] in facts.our_accounts
 }
 
 findings contains {
 	"rule": "owner_not_ours",
 	"params": {"role": "key", "name": facts.key_id, "account": facts.key_account},
 } if {
-	facts.moved
 	facts.has_key
-	not [facts.dest.provider, facts.key_account] in facts.our_accounts
+	not [input.destination.facts.provider, facts.key_account] in facts.our_accounts
+	facts.moved
 }
 
 findings contains {
 	"rule": "owner_not_ours",
 	"params": {"role": "replica", "name": replica.container, "account": replica.account},
 } if {
+	is_array(input.destination.facts.replicas)
+	some replica in input.destination.facts.replicas
+	not [input.destination.facts.provider, replica.account] in facts.our_accounts
 	facts.moved
-	is_array(facts.dest.replicas)
-	some replica in facts.dest.replicas
-	not [facts.dest.provider, replica.account] in facts.our_accounts
 }

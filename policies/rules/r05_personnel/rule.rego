@@ -19,8 +19,8 @@ findings contains {
 	"rule": "r05_personnel",
 	"params": {"user": input.actor.user, "access_key": input.request.access_key, "reason": reason},
 } if {
-	facts.moved
 	reason
+	facts.moved
 }
 
 reason := "registry" if {

@@ -16,7 +16,7 @@ import data.haechi.facts
 
 findings contains {
 	"rule": "r05_readers",
-	"params": {"container": facts.dest.container, "aspect": change.aspect, "target": target},
+	"params": {"container": input.destination.facts.container, "aspect": change.aspect, "target": target},
 } if {
 	facts.exposes
 	some change in input.request.exposures

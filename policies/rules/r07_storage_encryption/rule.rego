@@ -16,9 +16,9 @@ import data.haechi.facts
 
 findings contains {
 	"rule": "r07_storage_encryption",
-	"params": {"container": facts.dest.container, "mode": input.encryption.mode},
+	"params": {"container": input.destination.facts.container, "mode": input.encryption.mode},
 } if {
-	facts.moved
 	not facts.sealed
 	not facts.provider_encrypts
+	facts.moved
 }

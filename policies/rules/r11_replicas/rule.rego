@@ -16,7 +16,7 @@ import data.haechi.facts
 findings contains {
 	"rule": "r11_replicas",
 	"params": {
-		"container": facts.dest.container,
+		"container": input.destination.facts.container,
 		"replica": place.container,
 		"country": place.country,
 		"region": place.region,

@@ -17,7 +17,7 @@ import data.haechi.facts
 
 findings contains {
 	"rule": "r11_replication_change",
-	"params": {"container": facts.dest.container, "targets": change.targets},
+	"params": {"container": input.destination.facts.container, "targets": change.targets},
 } if {
 	facts.exposes
 	some change in input.request.exposures

@@ -18,6 +18,6 @@ findings contains {
 	"rule": "r13_layer1",
 	"params": {"name": facts.name, "mode": input.encryption.mode},
 } if {
-	facts.moved
 	not facts.sealed
+	facts.moved
 }

@@ -15,8 +15,8 @@ import data.haechi.facts
 
 findings contains {
 	"rule": "r14_layer2",
-	"params": {"container": facts.dest.container, "mode": input.encryption.mode},
+	"params": {"container": input.destination.facts.container, "mode": input.encryption.mode},
 } if {
-	facts.moved
 	not facts.provider_encrypts
+	facts.moved
 }

@@ -18,10 +18,10 @@ import data.haechi.facts
 
 findings contains {
 	"rule": "r15_key_custody",
-	"params": {"container": facts.dest.container, "mode": input.encryption.mode, "key": facts.key_id, "reason": reason},
+	"params": {"container": input.destination.facts.container, "mode": input.encryption.mode, "key": facts.key_id, "reason": reason},
 } if {
-	facts.moved
 	reason
+	facts.moved
 }
 
 reason := "unknown" if {
@@ -38,5 +38,5 @@ reason := "unknown" if {
 } else := "not-approved" if {
 	facts.has_key
 	not data.choices.approved_keys_only.value == false
-	not [facts.dest.provider, facts.key_id] in facts.our_keys
+	not [input.destination.facts.provider, facts.key_id] in facts.our_keys
 }

@@ -17,19 +17,19 @@ import data.haechi.facts
 params := {"key": facts.key_id, "country": facts.key_country, "region": facts.key_region}
 
 findings contains {"rule": "r16_key_location", "params": object.union(params, {"reason": "abroad"})} if {
-	facts.moved
 	facts.has_key
 	not facts.key_country in data.choices.home_countries.value
+	facts.moved
 }
 
 findings contains {"rule": "r16_key_location", "params": object.union(params, {"reason": "multi-region"})} if {
-	facts.moved
 	facts.has_key
 	not input.encryption.key.multi_region == false
+	facts.moved
 }
 
 findings contains {"rule": "r16_key_location", "params": object.union(params, {"reason": "external-store"})} if {
-	facts.moved
 	input.encryption.key.origin == "EXTERNAL_KEY_STORE"
-	not [facts.dest.provider, facts.key_id] in facts.our_keys
+	not [input.destination.facts.provider, facts.key_id] in facts.our_keys
+	facts.moved
 }

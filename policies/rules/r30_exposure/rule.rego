@@ -19,7 +19,7 @@ readers := {"acl", "policy", "access-point-policy", "public-access-block", "webs
 
 findings contains {
 	"rule": "r30_exposure",
-	"params": {"container": facts.dest.container, "aspect": change.aspect, "value": change.value},
+	"params": {"container": input.destination.facts.container, "aspect": change.aspect, "value": change.value},
 } if {
 	facts.exposes
 	some change in input.request.exposures

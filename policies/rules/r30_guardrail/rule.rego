@@ -14,7 +14,7 @@ package haechi.rules.r30_guardrail
 
 import data.haechi.facts
 
-findings contains {"rule": "r30_guardrail", "params": {"container": facts.dest.container}} if {
+findings contains {"rule": "r30_guardrail", "params": {"container": input.destination.facts.container}} if {
+	not input.destination.facts.public.blocked == true
 	facts.moved
-	not facts.dest.public.blocked == true
 }

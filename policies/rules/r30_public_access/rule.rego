@@ -17,18 +17,18 @@ import data.haechi.facts
 findings contains {
 	"rule": "r30_public_access",
 	"params": {
-		"container": facts.dest.container,
-		"acl": facts.dest.public.acl_public,
-		"policy": facts.dest.public.policy_public,
+		"container": input.destination.facts.container,
+		"acl": input.destination.facts.public.acl_public,
+		"policy": input.destination.facts.public.policy_public,
 	},
 } if {
-	facts.moved
 	not private
+	facts.moved
 }
 
-private if facts.dest.public.blocked == true
+private if input.destination.facts.public.blocked == true
 
 private if {
-	facts.dest.public.acl_public == false
-	facts.dest.public.policy_public == false
+	input.destination.facts.public.acl_public == false
+	input.destination.facts.public.policy_public == false
 }

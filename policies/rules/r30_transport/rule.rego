@@ -14,6 +14,6 @@ package haechi.rules.r30_transport
 import data.haechi.facts
 
 findings contains {"rule": "r30_transport", "params": {"host": input.request.host, "scheme": input.request.scheme}} if {
-	facts.moved
 	not input.request.scheme == "https"
+	facts.moved
 }

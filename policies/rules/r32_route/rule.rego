@@ -17,23 +17,23 @@ import data.haechi.facts
 
 findings contains {
 	"rule": "r32_route",
-	"params": {"host": input.request.host, "container": facts.dest.container, "reason": "accelerated"},
+	"params": {"host": input.request.host, "container": input.destination.facts.container, "reason": "accelerated"},
 } if {
-	facts.moved
 	not input.request.route.accelerated == false
-}
-
-findings contains {
-	"rule": "r32_route",
-	"params": {"host": input.request.host, "container": facts.dest.container, "reason": "multi-region"},
-} if {
 	facts.moved
-	not input.request.route.multi_region == false
 }
 
 findings contains {
 	"rule": "r32_route",
-	"params": {"host": input.request.host, "container": facts.dest.container, "reason": "turned-on"},
+	"params": {"host": input.request.host, "container": input.destination.facts.container, "reason": "multi-region"},
+} if {
+	not input.request.route.multi_region == false
+	facts.moved
+}
+
+findings contains {
+	"rule": "r32_route",
+	"params": {"host": input.request.host, "container": input.destination.facts.container, "reason": "turned-on"},
 } if {
 	facts.exposes
 	some change in input.request.exposures

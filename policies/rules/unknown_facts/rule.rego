@@ -15,37 +15,37 @@ package haechi.rules.unknown_facts
 import data.haechi.facts
 
 findings contains {"rule": "unknown_facts", "params": {"fact": sprintf("destination.%s", [name]), "cause": cause}} if {
-	facts.moved
 	some name in ["account", "country", "replicas"]
 	cause := facts.dest[name].unknown
+	facts.moved
 }
 
 findings contains {"rule": "unknown_facts", "params": {"fact": sprintf("destination.public.%s", [name]), "cause": cause}} if {
-	facts.moved
-	not facts.dest.public.blocked == true
+	not input.destination.facts.public.blocked == true
 	some name in ["acl_public", "policy_public"]
-	cause := facts.dest.public[name].unknown
+	cause := input.destination.facts.public[name].unknown
+	facts.moved
 }
 
 findings contains {"rule": "unknown_facts", "params": {"fact": sprintf("replica.%s.%s", [replica.container, name]), "cause": cause}} if {
-	facts.moved
-	is_array(facts.dest.replicas)
-	some replica in facts.dest.replicas
+	is_array(input.destination.facts.replicas)
+	some replica in input.destination.facts.replicas
 	some name in ["account", "country"]
 	cause := replica[name].unknown
+	facts.moved
 }
 
 findings contains {"rule": "unknown_facts", "params": {"fact": sprintf("encryption.%s", [name]), "cause": cause}} if {
-	facts.moved
 	some name in ["mode", "key"]
 	cause := input.encryption[name].unknown
+	facts.moved
 }
 
 findings contains {"rule": "unknown_facts", "params": {"fact": sprintf("encryption.key.%s", [name]), "cause": cause}} if {
-	facts.moved
 	is_object(input.encryption.key)
 	some name in ["account", "country", "id", "manager", "multi_region"]
 	cause := input.encryption.key[name].unknown
+	facts.moved
 }
 
 findings contains {"rule": "unknown_facts", "params": {"fact": "actor.user", "cause": input.actor.user.unknown}} if facts.moved
