@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,11 +62,9 @@ def check_registry(raw: bytes, name: str) -> tuple[RegistryData | None, tuple[Ha
 
 @functools.cache
 def _validator() -> jsonschema.Draft202012Validator:
-    for place in (
-        Path(__file__).parents[2],
-        Path(__file__).parents[4],
-    ):  # installed with the package; in the source tree
-        path = place / "policies" / "schema" / "registry-1.json"
+    # In the source tree, and where an installation puts the policies.
+    for policies in (Path(__file__).resolve().parents[4] / "policies", Path(sys.prefix) / "share/haechi/policies"):
+        path = policies / "schema" / "registry-1.json"
         if path.is_file():
             schema: Mapping[str, Any] = msgspec.json.decode(path.read_bytes())
             return jsonschema.Draft202012Validator(schema)
