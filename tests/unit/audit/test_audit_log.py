@@ -251,6 +251,19 @@ async def test_a_failed_sync_refuses_and_a_new_segment_goes_on(folder, key, cloc
     assert verify(folder, keys={key.id: key.public}).ok
 
 
+async def test_a_deleted_segment_refuses_and_the_gap_shows(folder, key, clock):
+    with SegmentedAuditLog(folder, key, clock, AuditSettings(retry_seconds=0.02)) as log:
+        await log.durable({"kind": "decision", "n": 1})
+        segments(folder)[0].unlink()
+        with pytest.raises(HaechiError, match=r"audit\.unwritable"):
+            await log.durable({"kind": "decision", "n": 2})
+        while log.health is not None:
+            await asyncio.sleep(0.005)
+        await log.durable({"kind": "decision", "n": 3})
+    assert decisions(folder) == [3]
+    assert not verify(folder, keys={key.id: key.public}).ok
+
+
 async def test_a_disk_that_does_not_answer_in_time_is_an_error_not_an_allow(folder, key, clock, monkeypatch):
     release = threading.Event()
     real = os.fdatasync

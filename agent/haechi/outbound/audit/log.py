@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import errno
 import os
 import threading
 from collections import deque
@@ -274,9 +275,9 @@ class SegmentedAuditLog:
                 self._finish()
                 return False
             self._settle()
-        except OSError as error:
+        except (OSError, HaechiError) as error:
             self._put_back(batch)
-            self._fail(named(error, self._folder))
+            self._fail(named(error, self._folder) if isinstance(error, OSError) else error)
             if closing and not self._retry_last():
                 return False
         return True
@@ -368,6 +369,8 @@ class SegmentedAuditLog:
     def _sync(self) -> None:
         began = self._clock.monotonic()
         try:
+            if not os.fstat(self._fd).st_nlink:
+                raise FileNotFoundError(errno.ENOENT, "somebody deleted the segment")
             os.fdatasync(self._fd)
         except OSError:
             # What a failed sync left in the cache is nobody's promise: go on in another file.
@@ -506,7 +509,7 @@ class SegmentedAuditLog:
             lost = len(self._queue)
         try:
             self._resume()
-        except OSError:
+        except (OSError, HaechiError):
             self.counters.lost += lost
             if lost:
                 self._emit("haechi_audit_lost_total", lost)
