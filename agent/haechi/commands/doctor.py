@@ -105,8 +105,8 @@ def _prove(tool: Tool, file: Path, token: str, mode: str, timeout: float) -> Pro
     attempt = tool.attempt(Attempt(file, name, name, file.parent))
     through = [] if mode == "enforced" else [sys.executable, "-m", "haechi.cli", "run", "--"]
     environment = {**os.environ, **attempt.environment}
-    for name in attempt.unset:
-        environment.pop(name, None)
+    for variable in attempt.unset:
+        environment.pop(variable, None)
     try:
         ended = subprocess.run(
             [*through, *attempt.command],

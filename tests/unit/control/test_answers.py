@@ -222,7 +222,7 @@ def tool(bench: Bench, effect: str | None, code: int) -> _tools.Tool:
         if effect:
             event = {"kind": "decision", "id": "D1", "decision": {"effect": effect}, "destination": {"key": about.key}}
             bench.recent.soon(event)
-        return _tools.Command(["sh", "-c", f"echo words; exit {code}"])
+        return _tools.Command(["sh", "-c", f"echo words; exit {code}"], {"SOME": "x"}, ("OTHER",))
 
     return _tools.Tool("sh", lambda: True, attempt)
 

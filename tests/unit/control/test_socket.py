@@ -19,6 +19,7 @@ from haechi.domain.errors import HaechiError
 from haechi.inbound.control import client, protocol
 from haechi.inbound.control.peer import Authorisation, Peer, Role, peer_of
 from haechi.inbound.control.server import Access, ControlServer, Limits, Progress
+from haechi.outbound.telemetry.prometheus import PrometheusMetrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -118,6 +119,18 @@ async def test_a_named_error_travels_with_its_parameters(server: ControlServer) 
     with pytest.raises(HaechiError) as caught:
         await ask(server, "refuse")
     assert (caught.value.code, caught.value.params) == ("tag.unknown-technology", {"technology": "SEM-99"})
+
+
+async def test_what_is_turned_away_is_counted(folder: Path) -> None:
+    metrics = PrometheusMetrics()
+    server = ControlServer(folder / "c.sock", lambda peer: set(), LOG, metrics=metrics)
+    server.register("echo", echo, Role.ANYONE)
+    await server.start()
+    with pytest.raises(HaechiError):
+        await ask(server, "echo")
+    await server.stop()
+    counted = metrics.registry.get_sample_value("haechi_control_refused_total", {"cause": "control.not-allowed"})
+    assert counted == 1
 
 
 async def test_a_role_that_the_peer_lacks_is_refused(server: ControlServer) -> None:

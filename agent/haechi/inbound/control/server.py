@@ -23,6 +23,7 @@ from structlog.typing import FilteringBoundLogger
 from haechi.domain.errors import HaechiError
 from haechi.inbound.control import protocol
 from haechi.inbound.control.peer import Authorise, Peer, Role, peer_of
+from haechi.ports.metrics import Metrics
 
 Progress = Callable[[dict[str, Any]], Awaitable[None]]
 Handler = Callable[[dict[str, Any], Peer, Progress], Awaitable[dict[str, Any]]]
@@ -67,12 +68,14 @@ class ControlServer:
         *,
         access: Access = Access.PRIVATE,
         limits: Limits | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._path = path
         self._authorise = authorise
         self._log = log
         self._access = access
         self._limits = limits or Limits()
+        self._metrics = metrics
         self._calls: dict[str, _Registered] = {}
         self._tasks: dict[asyncio.Task[None], int] = {}
         self._listener: socket.socket | None = None
@@ -130,6 +133,11 @@ class ControlServer:
             with contextlib.suppress(OSError):
                 self._path.unlink()
 
+    def _turn_away(self, cause: str) -> None:
+        self.refused[cause] += 1
+        if self._metrics is not None:
+            self._metrics.count("haechi_control_refused_total", cause=cause)
+
     def _clear_stale(self) -> None:
         if not self._path.exists():
             return
@@ -148,7 +156,7 @@ class ControlServer:
             try:
                 connection, _ = await loop.sock_accept(listener)
             except OSError as error:  # out of descriptors: the pause keeps this from spinning
-                self.refused["accept"] += 1
+                self._turn_away("accept")
                 self._log.warning("control.accept-failed", reason=error.strerror)
                 await asyncio.sleep(0.2)
                 continue
@@ -156,12 +164,12 @@ class ControlServer:
             try:
                 peer = peer_of(connection)
             except OSError:
-                self.refused["no-peer"] += 1
+                self._turn_away("no-peer")
                 connection.close()
                 continue
             of_user = sum(1 for uid in self._tasks.values() if uid == peer.uid)
             if len(self._tasks) >= self._limits.connections or of_user >= self._limits.connections_per_user:
-                self.refused["too-many"] += 1
+                self._turn_away("too-many")
                 error_line = {"id": "", "error": {"code": "control.too-many", "params": {}}}
                 with contextlib.suppress(OSError):
                     connection.send(protocol.encode(error_line))
@@ -178,11 +186,11 @@ class ControlServer:
                 if not await self._answer(wire, peer, line):
                     return
         except HaechiError as error:
-            self.refused[error.code] += 1
+            self._turn_away(error.code)
             with contextlib.suppress(OSError, TimeoutError):
                 await wire.send({"id": "", "error": protocol.error_form(error)})
         except (OSError, TimeoutError):
-            self.refused["connection"] += 1
+            self._turn_away("connection")
         finally:
             wire.close()
 
@@ -200,7 +208,7 @@ class ControlServer:
         try:
             answer = await self._outcome(call, replace(peer, files=files), progress, wire)
         except _GoneError:
-            self.refused["hung-up"] += 1
+            self._turn_away("hung-up")
             return False
         finally:
             for descriptor in files:
@@ -216,11 +224,11 @@ class ControlServer:
         except _GoneError:
             raise
         except HaechiError as error:
-            self.refused[error.code] += 1
+            self._turn_away(error.code)
             return {"error": protocol.error_form(error)}
         except Exception:
             reference = secrets.token_hex(4)
-            self.refused["control.internal"] += 1
+            self._turn_away("control.internal")
             self._log.exception("control.call-failed", call=call.name, reference=reference)
             return {"error": {"code": "control.internal", "params": {"call": call.name, "reference": reference}}}
 
