@@ -20,6 +20,17 @@ def test_a_piece_reads_as_the_official_class_wrote_it(body, end, without):
     assert (bytes(piece.data), piece.last) == (body, end or without)
 
 
+@settings(max_examples=100)
+@given(st.binary(max_size=70000), st.booleans())
+def test_a_replayed_piece_is_what_the_official_class_reads(body, last):
+    sent = ext_proc.ProcessingResponse.FromString(messages.replayed(body, last=last))
+    streamed = sent.request_body.response.body_mutation.streamed_response
+    assert (streamed.body, streamed.end_of_stream) == (body, last)
+    expected = ext_proc.ProcessingResponse()
+    expected.request_body.response.body_mutation.streamed_response.CopyFrom(streamed)
+    assert sent == expected
+
+
 @settings(max_examples=200)
 @given(st.binary(max_size=60))
 def test_hostile_bytes_give_a_piece_or_a_named_error(noise):

@@ -23,6 +23,7 @@ HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 _CONNECT_S = 15.0
 _AGENT_WINDOW = 16 << 20
+_STREAM_WINDOW = 1 << 20
 
 
 def override_name(override: HostOverride, purpose: str) -> str:
@@ -129,7 +130,7 @@ def _agent(settings: DataPathSettings, socket: str) -> Config:
         "name": AGENT,
         "type": "STATIC",
         "connect_timeout": "2s",
-        "per_connection_buffer_limit_bytes": settings.buffer_bytes,
+        "per_connection_buffer_limit_bytes": max(_STREAM_WINDOW, settings.buffer_bytes),
         "circuit_breakers": _breakers(settings),
         "load_assignment": endpoints(AGENT, {"pipe": {"path": socket}}),
         "typed_extension_protocol_options": {
@@ -139,7 +140,7 @@ def _agent(settings: DataPathSettings, socket: str) -> Config:
                     "http2_protocol_options": {
                         "max_concurrent_streams": 2000,
                         # One slow body must not stall the judging of the others on the same connection.
-                        "initial_stream_window_size": settings.buffer_bytes,
+                        "initial_stream_window_size": max(_STREAM_WINDOW, settings.buffer_bytes),
                         "initial_connection_window_size": max(_AGENT_WINDOW, settings.buffer_bytes),
                     }
                 },

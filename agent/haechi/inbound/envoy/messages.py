@@ -1,4 +1,4 @@
-"""The judge's messages with Envoy (ext_proc). Bodies are read by hand, all else through the official classes.
+"""The judge's messages with Envoy (ext_proc). Bodies go by hand, all else through the official classes.
 
 Why by hand: a gibibyte passes through the two fields of one message; copying it through generated classes doubles the
 judge's CPU time. The reader takes exactly ``ProcessingRequest.request_body`` and leaves every other message alone.
@@ -128,10 +128,26 @@ def head_held(token: str) -> bytes:
 
 
 def replayed(data: bytes, *, last: bool) -> bytes:
-    """Give back a piece of a held body."""
-    streamed = ext_proc.StreamedBodyResponse(body=data, end_of_stream=last)
-    common = ext_proc.CommonResponse(body_mutation=ext_proc.BodyMutation(streamed_response=streamed))
-    return _made(request_body=ext_proc.BodyResponse(response=common))
+    """Give back a piece of a held body. By hand: the official classes copy the bytes once a level, five times."""
+    end = b"\x10\x01" if last else b""  # StreamedBodyResponse.end_of_stream
+    head = b"\x0a" + _number(len(data)) if data else b""  # .body
+    size = len(head) + len(data) + len(end)
+    # From the inside out: BodyMutation.streamed_response, CommonResponse.body_mutation, BodyResponse.response,
+    # ProcessingResponse.request_body.
+    for tag in (b"\x1a", b"\x1a", b"\x0a", b"\x1a"):
+        added = tag + _number(size)
+        head = added + head
+        size += len(added)
+    return b"".join((head, data, end))
+
+
+def _number(value: int) -> bytes:
+    made = bytearray()
+    while value > 0x7F:
+        made.append(value & 0x7F | 0x80)
+        value >>= 7
+    made.append(value)
+    return bytes(made)
 
 
 def refusal(reply: Reply) -> bytes:

@@ -35,7 +35,7 @@ from haechi.ports.judge import Connection, Forward, Hold, Inspect, Judge, Judgin
 
 SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
 _REPLAYED = 256 << 10
-_AHEAD = 4 << 20
+_AHEAD = 8 << 20
 """How far a replayed body may run ahead of its upstream."""
 _LOOK_AGAIN_S = 0.02
 _TRICKLE_S = 5.0
@@ -259,7 +259,7 @@ class Processor:
                 left = _AHEAD * self._replaying - await self._buffered()
             except (OSError, ValueError):
                 return _REPLAYED  # an Envoy that does not answer breaks the stream by itself
-            if left > 0:
+            if left >= _AHEAD // 2:  # in large steps: each look costs a connection
                 return min(left, _AHEAD)
             await asyncio.sleep(_LOOK_AGAIN_S)
         return _REPLAYED
