@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
-import secrets
 import threading
 import time
 from array import array
@@ -30,9 +28,11 @@ from haechi.domain.tags import Tag, merge_tags
 from haechi.outbound.index.hot import Hot
 from haechi.outbound.index.scan import Detail, IndexScan, protection_of
 from haechi.outbound.index.schema import BUSY_SECONDS, connect, named, prepare
+from haechi.outbound.index.sealing import SealedPrints
 from haechi.outbound.index.seams import recognise
+from haechi.outbound.index.seed import read_seed
 from haechi.outbound.index.store import Store, below
-from haechi.payload.anchors import RUN, Table, Winnower, fingerprint
+from haechi.payload.anchors import Table
 from haechi.ports.index import Edges
 from haechi.ports.protection import Observed, TaggedFile, Unreadable
 
@@ -60,7 +60,7 @@ class SqliteContentIndex:
         self._inodes = Table()
         self._worst: tuple[int, tuple[Tag, ...]] = (-1, ())
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._seed = _seed(path.with_name(path.name + ".seed"))
+        self._seed = read_seed(path.with_name(path.name + ".seed"))
         with named(path):
             path.touch(mode=0o600)
             self._rows = Store(connect(path, timeout=busy_seconds))
@@ -376,42 +376,3 @@ class SqliteContentIndex:
             for step in after:
                 step()
             self._revision += 1
-
-
-class SealedPrints:
-    """Fingerprints ciphertext while it is written: implements ``ports.index.Fingerprinting``."""
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-        self._hasher = blake3(max_threads=1)
-        self._winnower = Winnower(seed)
-        self._prints = array("Q")
-        self._head, self._tail = b"", b""
-
-    def feed(self, data: bytes | memoryview) -> None:
-        """See the port."""
-        view = memoryview(data)
-        self._hasher.update(view)
-        self._prints.extend(self._winnower.feed(view).prints)
-        if len(self._head) < RUN:
-            self._head += bytes(view[: RUN - len(self._head)])
-        self._tail = bytes(view[-RUN:]) if len(view) >= RUN else (self._tail + bytes(view))[-RUN:]
-
-    def finish(self) -> tuple[str, int, Sequence[int]]:
-        """See the port."""
-        edges = [fingerprint(self._head, self._seed), fingerprint(self._tail, self._seed)]
-        return "blake3:" + self._hasher.hexdigest(), self._winnower.seen, array("Q", [*edges, *self._prints])
-
-
-def _seed(path: Path) -> int:
-    """Read the seed, or make it; only its owner may read it."""
-    try:
-        return int.from_bytes(bytes.fromhex(path.read_text("ascii")), "big")
-    except FileNotFoundError:
-        pass
-    except (ValueError, OSError) as error:
-        raise HaechiError("index.corrupt", path=str(path), cause=type(error).__name__) from error
-    secret = secrets.token_bytes(8)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(secret.hex())
-    return int.from_bytes(secret, "big")
