@@ -34,7 +34,8 @@ _BACKOFF = (0.05, 0.2, 0.5, 1.0, 2.0)
 _STEADY_S = 30.0
 _STOP_S = 5.0
 _START_S = 15.0
-_MINDER = 'read -r _; sleep "$1"; kill -TERM "$2" 2>/dev/null'
+# The number may be another process's by then: only the same program is ended.
+_MINDER = 'read -r _; sleep "$1"; [ "$(readlink "/proc/$2/exe")" = "$3" ] && kill -TERM "$2" 2>/dev/null'
 
 
 class State(Enum):
@@ -205,6 +206,7 @@ class EnvoySupervisor:
             "haechi-minder",
             f"{self._linger_s:.0f}",
             str(pid),
+            str(self._binary.resolve()),
             stdin=PIPE,
             stdout=DEVNULL,
             stderr=DEVNULL,
