@@ -24,6 +24,24 @@ findings contains {
 	facts.moved
 }
 
+# What is stored already would be put under a key that nobody approved.
+findings contains {
+	"rule": "r15_key_custody",
+	"params": {
+		"container": input.destination.facts.container,
+		"mode": change.value,
+		"key": target,
+		"reason": "not-approved",
+	},
+} if {
+	some change in input.request.exposures
+	change.aspect == "encryption"
+	some target in change.targets
+	not [input.destination.facts.provider, target] in facts.our_keys
+	facts.tagged
+	facts.exposes
+}
+
 reason := "unknown" if {
 	facts.unknown(input.encryption.mode)
 } else := "provider" if {
