@@ -8,7 +8,7 @@ PATH=$PATH:/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin
 # Go and pip want a home; a service account or CI may have none.
 if [ -z "${HOME:-}" ] || [ ! -w "${HOME:-/nonexistent}" ]; then
     HOME=$tools/home
-    mkdir -p "$HOME"
+    mkdir -p "$HOME" 2>/dev/null || HOME=$(mktemp -d)
 fi
 export PATH HOME
 
