@@ -92,14 +92,9 @@ def sealed_seoul(**changed: Any) -> dict[str, Any]:
         "consistent": True,
     }
     arguments.update(changed)
-    arguments.setdefault(
-        "registry",
-        REGISTRY.facts(
-            arguments["action"].destination,
-            arguments["actor"],
-            arguments["content"],
-            arguments["now"],
-            arguments["action"].access_key,
-        ),
-    )
+    if "registry" not in arguments:
+        action = arguments["action"]
+        arguments["registry"] = REGISTRY.facts(
+            action.destination, arguments["actor"], arguments["content"], arguments["now"], action.access_key
+        )
     return dict(policy_input(**arguments))

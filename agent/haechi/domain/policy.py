@@ -181,9 +181,24 @@ def _asked_key(
     if not asked.key_id:
         # S3 takes the account's provider-managed key then; elsewhere nothing is known of it.
         return KeyFacts(manager="provider") if facts.provider == "aws" else Unknown("key-not-named")
-    if isinstance(default, KeyFacts) and default.id == asked.key_id:
+    if isinstance(default, KeyFacts) and _same_key(default.id, asked.key_id):
         return default
     return request_key if request_key is not None else Unknown("not-read")
+
+
+def _same_key(known: str | Unknown, asked: str) -> bool:
+    """Whether a request names the known key, by its whole name or, within the container's region, by its unique id.
+
+    A multi-region id (``mrk-``) is the same in several regions, an alias another key in each account: neither tells.
+    """
+    if isinstance(known, Unknown):
+        return False
+    return known == asked or (
+        known.startswith("arn:")
+        and "/" not in asked
+        and not asked.startswith("mrk-")
+        and known.endswith(f":key/{asked}")
+    )
 
 
 def _key_json(key: KeyFacts | Unknown) -> JSON:
