@@ -10,7 +10,6 @@ from haechi.domain.decision import Cause, Finding, Modes
 from haechi.domain.facts import JSON
 from haechi.domain.policy import RuleInfo
 
-
 __all__ = ["Answered", "PolicyEngine", "RuleInfo"]
 
 

@@ -90,5 +90,5 @@ def test_times_are_written_in_utc() -> None:
     ],
 )
 def test_an_answer_of_another_form_is_never_read_as_no_findings(answer: Any) -> None:
-    with pytest.raises(ValueError, match="answer|finding|params"):
+    with pytest.raises(ValueError, match=r"answer|finding|params"):
         findings_from(answer, RULES)
