@@ -12,6 +12,8 @@ import pytest
 from tests.root.lab import Lab
 
 HERE = Path(__file__).parent
+# An ordinary PATH lacks where nft and useradd are.
+os.environ["PATH"] = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 NEEDED = ("nft", "ip", "unshare", "setpriv", "useradd")
 
 
@@ -23,9 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _root() -> None:
-    missing = [
-        tool for tool in NEEDED if shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") is None
-    ]
+    missing = [tool for tool in NEEDED if shutil.which(tool) is None]
     reason = "needs root" if os.geteuid() != 0 else f"needs {', '.join(missing)} (make deps)" if missing else ""
     if reason and os.environ.get("CI") == "true":
         pytest.fail(f"{reason}: tests marked root may not be skipped in CI")
