@@ -1,7 +1,7 @@
 """The agent: every part is made here, once, and handed what it needs. The only place that knows them all.
 
-Order of starting: what others ask first (policy, registry, audit, index), then the judge, then the ways in. Stopping is the
-reverse, so nothing asks a part that is gone. A part that cannot start ends the agent with a named error: half an agent
+Order of starting: what others ask first (policy, registry, audit, index), then the judge, then the ways in. Stopping is
+the reverse, so nothing asks a part that is gone. A part that cannot start ends the agent with a named error: half an agent
 would look like protection.
 """
 
@@ -32,7 +32,7 @@ from haechi.app.checking import CheckFile
 from haechi.app.everywhere import Everywhere
 from haechi.app.explaining import ExplainDecision
 from haechi.app.indexing import Indexing
-from haechi.app.judging import JudgeUploads
+from haechi.app.judging import Holds, JudgeUploads
 from haechi.app.preparations import Preparations
 from haechi.app.proving import ProveTools, RecentDecisions
 from haechi.app.recording import Recorder, release_event
@@ -65,6 +65,7 @@ from haechi.outbound.index.reading import FileReader
 from haechi.outbound.index.sqlite import SqliteContentIndex
 from haechi.outbound.ledger.assemblies import SqliteAssemblies
 from haechi.outbound.ledger.objects import SqliteObjectLedger
+from haechi.outbound.notify.desktop import DesktopNotices, notifier
 from haechi.outbound.places import prepare_folders
 from haechi.outbound.registry.file import FileRegistry
 from haechi.outbound.seal.age import AgeCipher
@@ -74,18 +75,21 @@ from haechi.outbound.tags.folder import FolderTags
 from haechi.outbound.tags.policy import PolicyTags
 from haechi.outbound.tags.sources import FileTagSources
 from haechi.outbound.telemetry import logs
-from haechi.outbound.telemetry.prometheus import PrometheusMetrics
+from haechi.outbound.telemetry.prometheus import PrometheusMetrics, serve, write_regularly
 from haechi.outbound.trust.keys import SigningKey
 from haechi.outbound.trust.releases import SignedReleases
 from haechi.outbound.trust.store import TrustStore
 from haechi.ports.engine import RuleInfo
+from haechi.ports.judge import Hold
 from haechi.ports.protection import Observed
 from haechi.ports.system import FORWARDED_V4, FORWARDED_V6
 from haechi.settings import Layout, Settings
-from haechi.words import language
+from haechi.words import language, say
 
 REGISTRY_EVERY_S = 3.0
 """How often the signed files are looked at: an order must take effect within 30 s."""
+HOME_REGION = "ap-northeast-2"
+"""Where most uploads go: its clients are made at the start, because loading the SDK takes a second."""
 ID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no letter that is read as a digit."""
 
@@ -130,6 +134,7 @@ class Agent:
     async def start(self) -> None:
         """Make and start every part."""
         prepare_folders(self._paths)
+        self._start_telemetry()
         await self._start_rules()
         self._start_stores()
         self._start_judge()
@@ -137,7 +142,20 @@ class Agent:
         await self._start_control()
         self._start_watching()
 
-    # --- what decides -----------------------------------------------------------------------------------------------
+    def _start_telemetry(self) -> None:
+        """Numbers and notices: of use to people, never to a verdict."""
+        wanted, notices = self._settings.telemetry, self._settings.notify
+        if wanted.metrics == "http":
+            _, stop = serve(self._metrics, wanted.metrics_port)
+            self._stack.callback(stop)
+        elif wanted.metrics == "textfile":
+            file = wanted.textfile or self._paths.state / "haechi.prom"
+            self._background(write_regularly(self._metrics, file, wanted.textfile_interval, log))
+        program = notifier() if notices.desktop and self._paths.layout is Layout.USER else ""
+        self._notices = DesktopNotices(program, notices.per_minute, self._clock, self._metrics)
+        self._stack.push_async_callback(self._notices.close)
+
+    # --- what decides --------------------------------------------------------------------------------------------------
 
     async def _start_rules(self) -> None:
         """Trust, registry and policy engine."""
@@ -147,7 +165,9 @@ class Agent:
             FileRegistry, settings.registry.path or paths.registry, self._trust, paths.state / "registry"
         )
         self._background(self._keep_registry_fresh())
-        self._engine = WorkerEngine(locate(settings.policy.folder), settings.engine.deadline_ms)
+        self._engine = WorkerEngine(
+            locate(settings.policy.folder), settings.engine.deadline_ms, count=self._metrics.count
+        )
         await self._engine.start()
         self._stack.push_async_callback(self._engine.stop)
 
@@ -160,7 +180,7 @@ class Agent:
     def _rule_words(self, rule_id: str, lang: str, params: Mapping[str, JSON]) -> SpokenRule:
         return self._engine.words(rule_id, lang, params)
 
-    # --- what remembers -----------------------------------------------------------------------------------------------
+    # --- what remembers ------------------------------------------------------------------------------------------------
 
     def _start_stores(self) -> None:
         """Audit, index, ledgers."""
@@ -192,7 +212,7 @@ class Agent:
         self._ledger = SqliteObjectLedger(paths.state / "objects.sqlite", self._clock)
         self._stack.callback(self._ledger.close)
 
-    # --- what judges -----------------------------------------------------------------------------------------------------
+    # --- what judges ---------------------------------------------------------------------------------------------------
 
     def _start_judge(self) -> None:
         """Connectors, live facts, the use case."""
@@ -202,6 +222,7 @@ class Agent:
         self._scope = scope_of(self._settings, (*s3.scope, *(site.host for site in sites)))
         posture = S3Posture(Clients(self._store_access()), self._accounts, self._clock, sites=sites)
         self._stack.callback(posture.close)
+        self._background(asyncio.to_thread(posture.warm, HOME_REGION))
         wanted = self._settings.destinations
         readers = dict.fromkeys({"aws", *(site.provider for site in sites)}, posture)
         self._destinations = CachedDestinations(
@@ -209,6 +230,7 @@ class Agent:
         )
         self._stack.push_async_callback(self._destinations.close)
         self._actors = SocketActors(self._clock, self._metrics, listeners=self._listeners)
+        self._stack.callback(self._actors.close)
         self._assessor = Assessor(
             self._engine, self._destinations, self._destinations, self._registry, self._index, self._clock
         )
@@ -224,7 +246,12 @@ class Agent:
             self._clock,
             self._metrics,
             Preparations(),
+            Holds(Hold(self._settings.datapath.hold_home), Hold(self._settings.datapath.hold_abroad)),
+            self._notify,
         )
+
+    def _notify(self, message: str) -> None:
+        self._notices.show(say("notice.refused", self._lang), message)
 
     def _accounts(self, provider: str) -> tuple[str, ...]:
         data = self._registry.data
@@ -267,7 +294,7 @@ class Agent:
     async def _start_control(self) -> None:
         authorise = authorisation(self._settings.control.officer_group)
         access = Access.MACHINE if self._paths.layout is Layout.SERVICE else Access.PRIVATE
-        server = ControlServer(self._paths.control_socket, authorise, log, access=access)
+        server = ControlServer(self._paths.control_socket, authorise, log, access=access, metrics=self._metrics)
         register_sealing(server, self._seal(), self._unseal())
         register_answers(
             server,
@@ -334,7 +361,7 @@ class Agent:
     async def _release_synthetic(self, name: str) -> None:
         path = str(self._paths.state / "private" / name)
         known = self._index.file(path)
-        Path(path).unlink(missing_ok=True)
+        await asyncio.to_thread(Path(path).unlink, missing_ok=True)
         if known is not None and known.digest:
             # Made by the agent for this purpose alone, so that no release of anyone's is needed.
             await asyncio.to_thread(self._index.release, known.digest, ())
@@ -358,7 +385,7 @@ class Agent:
     def _unseal(self) -> UnsealFile:
         return UnsealFile(self._index, self._protect, self._audit, self._clock, decision_id)
 
-    # --- status ----------------------------------------------------------------------------------------------------------
+    # --- status --------------------------------------------------------------------------------------------------------
 
     def _about(self) -> dict[str, Any]:
         mode = "enforced" if self._paths.layout is Layout.SERVICE else "cooperative"

@@ -46,6 +46,14 @@ DOCUMENT_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
+class Holds:
+    """What is held back, by where it goes: ``home`` is in Korea over TLS, ``abroad`` everything else."""
+
+    home: Hold = Hold.PIECES
+    abroad: Hold = Hold.WHOLE
+
+
+@dataclass(frozen=True, slots=True)
 class JudgeUploads:
     """Opens a judgement for each request. ``connectors`` are asked in order, the last one claims every host."""
 
@@ -60,6 +68,9 @@ class JudgeUploads:
     clock: Clock
     metrics: Metrics
     preparations: Preparations
+    holds: Holds = Holds()
+    notify: Callable[[str], object] = lambda message: None
+    """Told of every refusal, in the words of the client's error; must not wait."""
 
     def open(self, connection: Connection, request: Request) -> Judging:
         """Begin to judge a request."""
@@ -175,7 +186,7 @@ class Judgement:
         assembled = action.assembly is not None and action.assembly.part is not None
         self._inspection = Inspection(decoder(action.body), case.index, piece=assembled)
         self._state = State.INSPECTING
-        return Inspect(_hold(worst, self._request.scheme))
+        return Inspect(_hold(worst, self._request.scheme, case.holds))
 
     async def _head_of_exposure(self, action: Action) -> Forward | Inspect | Refuse:
         if action.body.framing is Framing.DOCUMENT and action.body.wire_length != 0:
@@ -324,6 +335,8 @@ class Judgement:
         if effect is Effect.BLOCK:
             self._state = State.REFUSED
             return Refuse(self._reply(made.decision, decision_id))
+        if about.action.kind is ActionKind.EXPOSE and about.action.destination is not None:
+            case.assessor.destinations.forget(about.action.destination)
         self._state = State.OBSERVING if effect is Effect.WOULD_BLOCK else State.DECIDED
         return Forward()
 
@@ -394,6 +407,7 @@ class Judgement:
 
     def _reply(self, decision: Decision, decision_id: str) -> Reply:
         text = self._case.compose(decision, self._certain().action, decision_id)
+        self._case.notify(text.message)
         return self._connector.refusal(text, self._request)
 
 
@@ -402,15 +416,17 @@ def _cause_of(error: HaechiError) -> Cause:
     return Cause(error.code.replace(".", "-"))
 
 
-def _hold(worst: Assessment, scheme: str) -> Hold:
+def _hold(worst: Assessment, scheme: str, holds: Holds) -> Hold:
     """Toward a place that is not known to be in Korea a prefix may itself be an export, and without TLS it can be read
     on the way: hold the whole body.
 
     Where nothing would be refused (monitor mode) nothing is held: a full spool must not become a block.
     """
     place = worst.destination
+    if worst.decision.effect is not Effect.BLOCK:
+        return Hold.PIECES
     at_home = place is not None and place.country == "KR" and scheme == "https"
-    return Hold.PIECES if at_home or worst.decision.effect is not Effect.BLOCK else Hold.WHOLE
+    return holds.home if at_home else holds.abroad
 
 
 def _as_stored(content: Content) -> Content:

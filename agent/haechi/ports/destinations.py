@@ -18,6 +18,9 @@ class Destinations(Protocol):
         Concurrent reads of one container are joined.
         """
 
+    def forget(self, place: Location) -> None:
+        """The facts may be about to change: read them anew at the next use."""
+
     def cached(self, place: Location) -> Destination | None:
         """The facts if they are fresh, without waiting; None otherwise."""
 
