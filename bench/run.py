@@ -65,7 +65,8 @@ def data_path(kind: str, folder: Path, port: int, ca: Path) -> Iterator[Way]:
 @contextmanager
 def agent(store: MotoStore, sink_port: int, *, tagged: bool) -> Iterator[tuple[Way, Laboratory]]:
     """The whole agent. ``tagged``: with 64 MiB of protected content, so that every upload must be inspected."""
-    more = f'[destinations.endpoints]\n"aws" = "{store.endpoint}"\n'
+    services = ("s3", "s3control", "kms", "sts")
+    more = "[destinations.endpoints]\n" + "".join(f'"{service}" = "{store.endpoint}"\n' for service in services)
     hosts = {"*.amazonaws.com": f"127.0.0.1:{sink_port}"}
     with Laboratory(store=store, hosts=hosts, more=more) as lab:
         lab.institution.publish(accounts=[OURS.id])

@@ -224,7 +224,9 @@ class Processor:
                 piece = messages.Piece(memoryview(b""), True)
             self.tally.bytes_inspected += len(piece.data)
             try:
-                if piece.data:
+                if spool.fits(len(piece.data)):
+                    spool.append(piece.data)
+                else:
                     await asyncio.to_thread(spool.append, piece.data)
             except SpoolFullError:
                 self.tally.spool_full += 1

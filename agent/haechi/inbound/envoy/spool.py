@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 
 class SpoolFullError(Exception):
@@ -39,12 +40,17 @@ class SpoolBudget:
         return self._left
 
 
+IN_MEMORY = 256 << 10
+"""Bytes of a body that need no file: most held bodies are small, and a file costs more than judging them."""
+
+
 class Spool:
     """One held body. A context manager: leaving it frees file and budget."""
 
     def __init__(self, folder: Path, budget: SpoolBudget) -> None:
-        # Unlinked at once: nothing survives a crash, nobody else can open it.
-        self._file = tempfile.TemporaryFile(dir=folder, prefix="held-", buffering=0)  # noqa: SIM115
+        self._folder = folder
+        self._file: IO[bytes] | None = None
+        self._memory = bytearray()
         self._budget = budget
         self.size = 0
 
@@ -53,24 +59,46 @@ class Spool:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._budget.give_back(self.size)
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+
+    def fits(self, size: int) -> bool:
+        """Whether so many more bytes stay in memory, so that ``append`` does not wait for a disk."""
+        return self._file is None and self.size + size <= IN_MEMORY
 
     def append(self, data: bytes | memoryview) -> None:
         """Raises ``SpoolFullError`` when the bound or the disk is full."""
+        keep = self.fits(len(data))
         self._budget.take(len(data))
         self.size += len(data)
+        if keep:
+            self._memory += data
+            return
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._file.fileno(), view) :]
+            if self._file is None:
+                # Unlinked at once: nothing survives a crash, nobody else can open it.
+                self._file = tempfile.TemporaryFile(dir=self._folder, prefix="held-", buffering=0)  # noqa: SIM115
+                self._write(self._memory)
+                self._memory = bytearray()
+            self._write(data)
         except OSError as error:
             raise SpoolFullError from error
+
+    def _write(self, data: bytes | bytearray | memoryview) -> None:
+        view, file = memoryview(data), self._descriptor()
+        while view:
+            view = view[os.write(file, view) :]
+
+    def _descriptor(self) -> int:
+        if self._file is None:
+            raise ValueError("the body is in memory")
+        return self._file.fileno()
 
     def pieces(self, size: int) -> Iterator[tuple[bytes, bool]]:
         """The body again, in pieces, each with whether it is the last; an empty body is one empty piece."""
         at = 0
         while True:
-            data = os.pread(self._file.fileno(), size, at)
+            data = bytes(self._memory[at : at + size]) if self._file is None else os.pread(self._descriptor(), size, at)
             at += len(data)
             if not data and at < self.size:
                 raise OSError("a held body was cut short")
