@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import gc
 import os
 import secrets
 import signal
@@ -98,7 +99,8 @@ log = structlog.get_logger(__name__)
 
 def decision_id() -> str:
     """A fresh id that a person can read out: 60 random bits in base 32."""
-    return "hd-" + "".join(secrets.choice(ID_ALPHABET) for _ in range(12))
+    bits = secrets.randbits(60)
+    return "hd-" + "".join(ID_ALPHABET[bits >> shift & 31] for shift in range(0, 60, 5))
 
 
 async def run_agent(settings: Settings) -> int:

@@ -15,6 +15,7 @@ import dataclasses
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from haechi.domain.actor import Actor
 from haechi.domain.content import Content, ContentState, Match, MatchHow
@@ -39,7 +40,7 @@ UNDETERMINED = Tag("OFFICIAL-PENDING", Grade.A, Funding.UNKNOWN)
 """What an uninspected body may carry while no tag at all is known yet: material that waits for determination (R01)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: the reduced form is made once
 class Circumstances:
     """What is the same for all questions about one request."""
 
@@ -48,6 +49,22 @@ class Circumstances:
     scheme: str
     host: str
     consistent: bool = True
+
+    @cached_property
+    def reduced(self) -> Circumstances:
+        """The same without what belongs to this one object and process."""
+        action, where = self.action, self.action.destination
+        left_out = Unknown("left-out")
+        return dataclasses.replace(
+            self,
+            action=dataclasses.replace(
+                action,
+                destination=dataclasses.replace(where, key="") if where and action.kind is ActionKind.UPLOAD else where,
+                body=dataclasses.replace(action.body, wire_length=None, decoded_length=None, boundary=""),
+                assembly=None,
+            ),
+            actor=dataclasses.replace(self.actor, pid=left_out, started=left_out),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +125,7 @@ class Assessor:
         request_key = await self._request_key(about.action)
         reusable = _reusable(content)
         if reusable:
-            about = _reduced(about)
+            about = about.reduced
         key = self._key(about, content, destination, source, request_key) if reusable else None
         known = self._known(key)
         if known is not None:
@@ -196,19 +213,3 @@ class Assessor:
 def _reusable(content: Content) -> bool:
     """Nothing was recognised, or nothing was looked at and the worst is assumed: neither depends on this very body."""
     return all(match.how is MatchHow.WORST_CASE for match in content.matches)
-
-
-def _reduced(about: Circumstances) -> Circumstances:
-    """The circumstances without what belongs to this one object and process."""
-    action, where = about.action, about.action.destination
-    left_out = Unknown("left-out")
-    return dataclasses.replace(
-        about,
-        action=dataclasses.replace(
-            action,
-            destination=dataclasses.replace(where, key="") if where and action.kind is ActionKind.UPLOAD else where,
-            body=dataclasses.replace(action.body, wire_length=None, decoded_length=None, boundary=""),
-            assembly=None,
-        ),
-        actor=dataclasses.replace(about.actor, pid=left_out, started=left_out),
-    )

@@ -60,7 +60,7 @@ class AuditSettings:
 
     flush_seconds: float = 0.05
     """The longest that a record nobody waits for may be in memory of the machine alone."""
-    linger_seconds: float = 0.002
+    linger_seconds: float = 0.01
     """How long such records gather before they are written."""
     durable_seconds: float = 5.0
     """How long a caller waits for a disk that does not answer before it is refused."""
