@@ -59,7 +59,7 @@ from haechi.outbound.audit.log import AuditSettings, SegmentedAuditLog
 from haechi.outbound.audit.records import FolderRecords
 from haechi.outbound.clock import SystemClock
 from haechi.outbound.destinations.cache import CachedDestinations
-from haechi.outbound.engine.folder import locate
+from haechi.outbound.engine.folder import in_force
 from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.outbound.index.excluding import excluding
 from haechi.outbound.index.reading import FileReader
@@ -168,7 +168,7 @@ class Agent:
         )
         self._background(self._keep_registry_fresh())
         self._engine = WorkerEngine(
-            locate(settings.policy.folder), settings.engine.deadline_ms, count=self._metrics.count
+            in_force(settings), settings.engine.deadline_ms, count=self._metrics.count
         )
         await self._engine.start()
         self._stack.push_async_callback(self._engine.stop)
@@ -319,7 +319,7 @@ class Agent:
 
     def _start_index(self) -> None:
         """What is tagged, and how it is found."""
-        policies = locate(self._settings.policy.folder)
+        policies = in_force(self._settings)
         catalogue = load_catalogue(policies / "catalogue.yaml")
         self._attributes = AttributeTags(catalogue)
         sources = FileTagSources(self._attributes, FolderTags(catalogue), PolicyTags())
@@ -441,7 +441,7 @@ class Agent:
         return {"state": "failed" if problem else "ok", "problem": problem.code if problem else None, **counters}
 
     def _rule_text(self, rule: RuleInfo) -> str:
-        path = locate(self._settings.policy.folder) / rule.file
+        path = in_force(self._settings) / rule.file
         return path.read_text(encoding="utf-8") if path.is_file() else ""
 
     def _register_tagging(self, server: ControlServer) -> None:

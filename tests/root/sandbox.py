@@ -90,7 +90,7 @@ def institution() -> Path:
     """The folder that a platform team would hand over."""
     folder = Path("/mnt/institution")
     (folder / "policies").mkdir(parents=True)
-    (folder / "trust.json").write_text("{}")
+    (folder / "trust.yaml").write_text("{}")
     (folder / "policies/bundle.json").write_text("{}")
     return folder
 

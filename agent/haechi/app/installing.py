@@ -20,8 +20,8 @@ USER = "haechi"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where everything goes. ``source``: a folder with the institution's ``trust.json``, ``policies/``,
-    ``registry.json`` and ``haechi.toml``, copied to ``config``; None where they are there already.
+    """Where everything goes. ``source``: a folder with the institution's ``trust.yaml``, ``policies/``,
+    ``registry.yaml`` (with its ``.sig``) and ``haechi.toml``, copied to ``config``; None where they are there already.
     """
 
     program: Path = Path("/opt/haechi")
@@ -105,7 +105,7 @@ class Installation:
         if not rehearse and not system.is_root():
             raise HaechiError("install.not-root")
         source = plan.source or plan.config
-        for name in ("trust.json", "policies"):
+        for name in ("trust.yaml", "policies"):
             if not system.exists(source / name):
                 raise HaechiError("install.no-configuration", missing=str(source / name))
         did: list[Step] = []
@@ -153,7 +153,7 @@ class Installation:
             return InstallationState(
                 user=system.uid(plan.user) is not None,
                 program=system.program_version(plan.program) is not None,
-                configuration=system.exists(plan.config / "trust.json"),
+                configuration=system.exists(plan.config / "trust.yaml"),
                 service_installed=system.service_installed(self._service()),
                 service_active=system.service_active(self._service()),
                 authority_trusted=anchored is not None and anchored == current,

@@ -30,7 +30,7 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Print every step;
     "--from",
     "source",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder with trust.json, policies/, and where there are some registry.json and haechi.toml. "
+    help="Folder with trust.yaml, policies/, and where there are some registry.yaml (with its .sig) and haechi.toml. "
     "Default: what is in /etc/haechi already.",
 )
 @click.option(

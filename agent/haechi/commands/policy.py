@@ -54,9 +54,9 @@ def check(folder: Path | None, as_json: bool) -> None:
 @json_option
 def rules(folder: Path | None, as_json: bool) -> None:
     """List every rule: requirement, basis, severity, mode and title."""
-    from haechi.outbound.engine.folder import locate, read
+    from haechi.outbound.engine.folder import read
 
-    policies = read(locate(folder))
+    policies = read(_chosen(folder))
     listed = [_rule(policies, rule_id) for rule_id in sorted(policies.rules)]
 
     def render(console: Console) -> None:
@@ -106,14 +106,22 @@ def test(file: Path, folder: Path | None, as_json: bool) -> None:
     raise SystemExit(Exit.NEGATIVE if decision.blocks else Exit.OK)
 
 
+def _chosen(folder: Path | None) -> Path:
+    """The named folder, else the one that the agent uses."""
+    from haechi.outbound.engine.folder import in_force, locate
+    from haechi.settings import load
+
+    return locate(folder) if folder else in_force(load())
+
+
 async def _tried(folder: Path | None, facts: dict[str, Any] | None) -> tuple[PolicyFolder, Answered]:
     """Load into a worker of our own; judge the facts, or nothing. Raises ``HaechiError('policy.…')``."""
     from haechi.domain.decision import Cause
-    from haechi.outbound.engine.folder import locate, read
+    from haechi.outbound.engine.folder import read
     from haechi.outbound.engine.worker_engine import WorkerEngine
     from haechi.ports.engine import Answered
 
-    policies = read(locate(folder))
+    policies = read(_chosen(folder))
     engine = WorkerEngine(policies.path, deadline_ms=5000)
     await engine.start()
     try:

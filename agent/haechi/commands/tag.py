@@ -148,11 +148,12 @@ def untag(file: Path, release_file: Path, lower_to: str | None, technology: str,
 
 
 def shipped_catalogue() -> Catalogue:
-    """The catalogue of the policies in force, else the one that ships with the program."""
+    """The catalogue of the policies in force, as the agent reads it."""
+    from haechi.outbound.engine.folder import in_force
     from haechi.outbound.tags import load_catalogue
-    from haechi.outbound.tags.catalogue import shipped
+    from haechi.settings import load
 
-    return load_catalogue(shipped())
+    return load_catalogue(in_force(load()) / "catalogue.yaml")
 
 
 def _mark(attribute: Any, path: Path, wanted: Tag) -> list[dict[str, Any]]:

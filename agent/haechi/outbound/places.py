@@ -7,18 +7,19 @@ from pathlib import Path
 from haechi.domain.errors import HaechiError
 from haechi.settings.paths import Layout, Paths
 
-PRIVATE, READABLE = 0o700, 0o755
+PRIVATE, PASSED, READABLE = 0o700, 0o711, 0o755
 
 
 def prepare_folders(paths: Paths) -> None:
     """Make every folder that is missing and set its mode. Raises ``HaechiError('agent.no-folder')``.
 
-    A service's state folder can be passed through, because clients read the trust bundle below it; everything in it that
-    is not public is private in itself.
+    A service's state folder can be passed through but not listed, because clients read the trust bundle below it;
+    everything in it that is not public is private in itself.
     """
-    shared = PRIVATE if paths.layout is Layout.USER else READABLE
+    own = paths.layout is Layout.USER
+    shared = PRIVATE if own else READABLE
     wanted: dict[Path, int] = {
-        paths.state: shared,
+        paths.state: PRIVATE if own else PASSED,
         paths.runtime: shared,
         paths.public: shared,
         paths.private_runtime: PRIVATE,

@@ -20,7 +20,7 @@ CHANGES = (
 
 def machine(**options: bool | str) -> FakeSystem:
     made = FakeSystem(**options)  # type: ignore[arg-type]
-    made.files[SOURCE / "trust.json"] = (b"{}", 0o644, "root")
+    made.files[SOURCE / "trust.yaml"] = (b"{}", 0o644, "root")
     made.files[SOURCE / "policies"] = (None, 0o755, "root")
     return made
 

@@ -22,6 +22,7 @@ from haechi.domain.decision import FailMode, Mode, Modes, Severity
 from haechi.domain.errors import HaechiError
 from haechi.domain.policy import RuleInfo
 from haechi.outbound.engine.metadata import package_of, rule_info
+from haechi.settings import Settings
 
 MAX_FILES = 500
 MAX_BYTES = 4 * 1024 * 1024
@@ -57,6 +58,15 @@ def locate(explicit: Path | str | None = None) -> Path:
         if (folder / "decision").is_dir():
             return folder
     raise HaechiError("policy.folder-missing", folders=", ".join(map(str, candidates)))
+
+
+def in_force(settings: Settings) -> Path:
+    """The folder of the agent's policies: the setting's, else the configuration folder's, else those that ship.
+
+    Raises as ``locate``.
+    """
+    own = settings.policy_folder
+    return locate(own if settings.policy.folder or own.is_dir() else None)
 
 
 def read(folder: Path) -> PolicyFolder:

@@ -91,10 +91,13 @@ class Files:
                 fresh.unlink(missing_ok=True)
 
     def copy_folder(self, source: Path, target: Path) -> None:
-        """A copy that belongs to root, writable by nobody else. Links are followed: it depends on nothing outside."""
+        """A copy that belongs to root, writable by nobody else. Links are followed: it depends on nothing outside.
+
+        What others may not read there, such as credentials, only root reads here (the service by its capability).
+        """
         with _named(target):
-            shutil.copytree(source, target, dirs_exist_ok=True, copy_function=shutil.copyfile)
-            own(target)
+            shutil.copytree(source, target, dirs_exist_ok=True, copy_function=_copy)
+            own(target, closed=True)
 
     def link(self, path: Path, target: Path) -> None:
         """Make or replace a link; raises ``install.in-the-way`` where something else stands."""
@@ -119,8 +122,10 @@ class Files:
             own(path, folders=0o700, files=0o600)
 
 
-def own(top: Path, folders: int = 0o755, files: int | None = None) -> None:
-    """Give a tree to root. ``files`` None: 0755 where executable, else 0644. Links in it are left as they are."""
+def own(top: Path, folders: int = 0o755, files: int | None = None, *, closed: bool = False) -> None:
+    """Give a tree to root. ``files`` None: 0755 where executable, else 0644; with ``closed``, 0600 where others may not
+    read. Links in it are left as they are.
+    """
     for folder, _, names in os.walk(top):
         os.chown(folder, 0, 0)
         Path(folder).chmod(folders)
@@ -129,4 +134,19 @@ def own(top: Path, folders: int = 0o755, files: int | None = None) -> None:
             if path.is_symlink():
                 continue
             os.chown(path, 0, 0)
-            path.chmod(files if files is not None else 0o755 if path.stat().st_mode & 0o111 else 0o644)
+            path.chmod(files if files is not None else _mode(path.stat().st_mode, closed=closed))
+
+
+def _mode(now: int, *, closed: bool) -> int:
+    if closed and not now & stat.S_IROTH:
+        return 0o600
+    return 0o755 if now & 0o111 else 0o644
+
+
+def _copy(source: str, target: str) -> None:
+    """Contents, and whether others may read them: no moment in which they may and should not."""
+    mode = 0o644 if Path(source).stat().st_mode & stat.S_IROTH else 0o600
+    Path(target).unlink(missing_ok=True)
+    with open(source, "rb") as reading, open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        shutil.copyfileobj(reading, out)
+        os.fchmod(out.fileno(), mode)

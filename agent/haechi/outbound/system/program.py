@@ -18,10 +18,13 @@ from importlib import metadata, util
 from pathlib import Path
 
 from haechi.domain.errors import HaechiError
+from haechi.outbound.engine.folder import locate
 from haechi.outbound.system.files import own
 from haechi.outbound.system.shell import Shell
 
 OWN = ("haechi", "haechi_connectors")
+POLICIES = Path("share/haechi/policies")
+"""Below the copy, which is the prefix of its own Python: where the policies are looked for."""
 _MARK = "INSTALLED"
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?[^;]*(?:;(.*))?$", re.DOTALL)
 _LAUNCHER = """\
@@ -114,9 +117,19 @@ def _sources() -> Iterator[tuple[Path, Path]]:
                 yield source, Path(file)
 
 
+def _policies() -> Iterator[tuple[Path, Path]]:
+    """Every shipped policy file with its place below the copy: rules, catalogue, schemas."""
+    top = locate()
+    for path in sorted(top.rglob("*")):
+        if path.is_file():
+            yield path, POLICIES / path.relative_to(top)
+
+
 def fingerprint() -> str:
     """What is running, by names, sizes and the contents of its own files."""
     digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
+    for source, place in _policies():
+        digest.update(f"{place}\0{source.stat().st_size}\0".encode() + source.read_bytes())
     for source, place in _sources():
         digest.update(f"{place}\0{source.stat().st_size}\0".encode())
         if place.parts[0] in OWN:
@@ -169,6 +182,9 @@ class Program:
             goal = packages / place
             goal.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, goal)
+        for source, place in _policies():
+            (fresh / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, fresh / place)
         launcher = fresh / "bin/haechi"
         launcher.write_text(_LAUNCHER.format(folder=target), encoding="utf-8")
         launcher.chmod(0o755)

@@ -124,7 +124,12 @@ class Detached:
             *(f"--{kind}=-all,{CAPABILITIES}" for kind in ("inh-caps", "ambient-caps", "bounding-set")),
             str(service.program / "bin/haechi"), "agent",
         )  # fmt: skip
-        environment = {"PATH": SAFE_PATH, "HAECHI_CONFIG": str(service.config / "haechi.toml"), "LANG": "C.UTF-8"}
+        environment = {
+            "PATH": SAFE_PATH,
+            "HAECHI_CONFIG": str(service.config / "haechi.toml"),
+            "TMPDIR": str(service.state / "spool"),
+            "LANG": "C.UTF-8",
+        }
         log = os.open(service.state / "agent.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
         try:
             process = subprocess.Popen(

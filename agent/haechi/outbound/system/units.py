@@ -25,12 +25,15 @@ StartLimitIntervalSec=0
 
 [Service]
 ExecStart={program}/bin/haechi agent
-Environment=HAECHI_CONFIG={config}/haechi.toml
+Environment=HAECHI_CONFIG={config}/haechi.toml TMPDIR={state}/spool
 User={user}
 Group={user}
 Restart=always
 RestartSec=1
 TimeoutStopSec=20
+# An Envoy whose agent died goes on refusing for a while instead of breaking off what is under way; the next agent finds
+# and ends it by what lies in the runtime folder. `systemctl stop` lets the agent end it.
+KillMode=process
 # The kernel's choice under memory pressure shall not be the judge: without it every upload is refused.
 OOMScoreAdjust=-500
 LimitNOFILE=65536
@@ -41,6 +44,7 @@ StateDirectory=haechi
 StateDirectoryMode=0711
 RuntimeDirectory=haechi
 RuntimeDirectoryMode=0755
+RuntimeDirectoryPreserve=restart
 
 # Read any engineer's tagged file; learn which process owns a connection (/proc/PID/fd of others); nothing else.
 AmbientCapabilities=CAP_DAC_READ_SEARCH CAP_SYS_PTRACE
@@ -50,7 +54,8 @@ ProtectSystem=strict
 ReadWritePaths={state} {runtime}
 # The files to watch are in people's homes: read, never written.
 ProtectHome=read-only
-PrivateTmp=yes
+# Tagged files may lie in /tmp too: a private one would hide them from the agent. It writes nothing there.
+PrivateTmp=no
 PrivateDevices=yes
 ProtectKernelTunables=yes
 ProtectKernelModules=yes
