@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import gc
 import os
 import secrets
 import signal
@@ -43,7 +42,8 @@ from haechi.app.status import Part, ReportStatus
 from haechi.app.tagging import Released, Tagging
 from haechi.app.unsealing import UnsealFile
 from haechi.domain.facts import JSON
-from haechi.domain.scope import Scope, ScopeMode
+from haechi.domain.names import host_name
+from haechi.domain.scope import Scope
 from haechi.domain.tags import Funding, Grade, Tag
 from haechi.inbound.control.calls import HOUR, register_answers, register_sealing
 from haechi.inbound.control.peer import Peer, Role, authorisation
@@ -167,9 +167,7 @@ class Agent:
             FileRegistry, settings.registry.path or paths.registry, self._trust, paths.state / "registry"
         )
         self._background(self._keep_registry_fresh())
-        self._engine = WorkerEngine(
-            in_force(settings), settings.engine.deadline_ms, count=self._metrics.count
-        )
+        self._engine = WorkerEngine(in_force(settings), settings.engine.deadline_ms, count=self._metrics.count)
         await self._engine.start()
         self._stack.push_async_callback(self._engine.stop)
 
@@ -221,7 +219,10 @@ class Agent:
         sites = self._registry.sites
         s3 = S3Connector(sites)
         self._connectors = (s3, GenericConnector())
-        self._scope = scope_of(self._settings, (*s3.scope, *(site.host for site in sites)))
+        local = self._settings.scope
+        self._scope = self._engine.choices.scope(
+            (*s3.scope, *(host_name(site.host) for site in sites)), local.patterns, everything=local.add == "all"
+        )
         posture = S3Posture(Clients(self._store_access()), self._accounts, self._clock, sites=sites)
         self._stack.callback(posture.close)
         self._background(asyncio.to_thread(posture.warm, HOME_REGION))
@@ -283,7 +284,7 @@ class Agent:
         paths = self._paths
         authority = await asyncio.to_thread(Authority.open, paths.keys / "authority", self._scope)
         self.data_path = DataPath(
-            data_path_settings(self._settings, self._scope),
+            data_path_settings(self._settings, self._scope, self._engine.choices.networks),
             self._judge,
             authority,
             paths.private_runtime,
@@ -322,7 +323,8 @@ class Agent:
         policies = in_force(self._settings)
         catalogue = load_catalogue(policies / "catalogue.yaml")
         self._attributes = AttributeTags(catalogue)
-        sources = FileTagSources(self._attributes, FolderTags(catalogue), PolicyTags())
+        by_policy = PolicyTags.from_data(self._engine.choices.tag_rules, catalogue)
+        sources = FileTagSources(self._attributes, FolderTags(catalogue), by_policy)
         self._reader = FileReader(self._index.seed)
         self._indexing = Indexing(self._index, sources, self._reader, exclude=excluding(self._settings.watch.exclude))
         self._tagging = Tagging(
@@ -468,13 +470,7 @@ class Agent:
         self._stack.push_async_callback(end)
 
 
-def scope_of(settings: Settings, cloud: Sequence[str]) -> Scope:
-    """What is intercepted: the connectors' hosts and the registry's, and what this machine adds."""
-    mode = ScopeMode.ALL if settings.scope.add == "all" else ScopeMode.CLOUD
-    return Scope.of(mode, cloud, settings.scope.patterns)
-
-
-def data_path_settings(settings: Settings, scope: Scope) -> DataPathSettings:
+def data_path_settings(settings: Settings, scope: Scope, networks: Sequence[str]) -> DataPathSettings:
     """The data path's part of the settings, in its own terms."""
     path = settings.datapath
     redirected = settings.paths.layout is Layout.SERVICE
@@ -492,6 +488,7 @@ def data_path_settings(settings: Settings, scope: Scope) -> DataPathSettings:
         buffer_bytes=path.buffer,
         spool_bytes=path.spool_limit,
         spool_dir=path.spool_folder or settings.paths.spool,
+        provider_networks=tuple(networks),
     )
 
 

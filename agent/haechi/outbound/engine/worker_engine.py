@@ -27,6 +27,7 @@ from haechi.domain.decision import Cause, Modes
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
 from haechi.domain.policy import RuleInfo, findings_from
+from haechi.outbound.engine.choices import Choices, choices_from
 from haechi.outbound.engine.folder import PolicyFolder, read
 from haechi.outbound.engine.frames import HEAD, MAX_BODY, SECONDS, Kind, frame
 from haechi.outbound.engine.probe import probe_input
@@ -168,6 +169,11 @@ class WorkerEngine:
     def words(self) -> RuleBook:
         """The words of the rules in force."""
         return RuleBook.of(self._loaded())
+
+    @property
+    def choices(self) -> Choices:
+        """What the institution chose in the policy data besides the rules."""
+        return choices_from(self._loaded().data)
 
     @property
     def ready(self) -> bool:
