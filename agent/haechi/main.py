@@ -1,8 +1,8 @@
 """The agent: every part is made here, once, and handed what it needs. The only place that knows them all.
 
 Order of starting: what others ask first (policy, registry, audit, index), then the judge, then the ways in. Stopping is
-the reverse, so nothing asks a part that is gone. A part that cannot start ends the agent with a named error: half an agent
-would look like protection.
+the reverse, so nothing asks a part that is gone. A part that cannot start ends the agent with a named error: half an
+agent would look like protection.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class Agent:
         self._notices = DesktopNotices(program, notices.per_minute, self._clock, self._metrics)
         self._stack.push_async_callback(self._notices.close)
 
-    # --- what decides --------------------------------------------------------------------------------------------------
+    # --- what decides ---------------------------------------------------------------------------------------------
 
     async def _start_rules(self) -> None:
         """Trust, registry and policy engine."""
@@ -180,7 +180,7 @@ class Agent:
     def _rule_words(self, rule_id: str, lang: str, params: Mapping[str, JSON]) -> SpokenRule:
         return self._engine.words(rule_id, lang, params)
 
-    # --- what remembers ------------------------------------------------------------------------------------------------
+    # --- what remembers -------------------------------------------------------------------------------------------
 
     def _start_stores(self) -> None:
         """Audit, index, ledgers."""
@@ -212,7 +212,7 @@ class Agent:
         self._ledger = SqliteObjectLedger(paths.state / "objects.sqlite", self._clock)
         self._stack.callback(self._ledger.close)
 
-    # --- what judges ---------------------------------------------------------------------------------------------------
+    # --- what judges ----------------------------------------------------------------------------------------------
 
     def _start_judge(self) -> None:
         """Connectors, live facts, the use case."""
@@ -278,7 +278,7 @@ class Agent:
     def _listeners(self) -> list[tuple[str, int]]:
         return [("127.0.0.1", self.data_path.proxy_port)]
 
-    # --- ways in -------------------------------------------------------------------------------------------------------
+    # --- ways in --------------------------------------------------------------------------------------------------
 
     async def _start_data_path(self) -> None:
         paths = self._paths
@@ -316,7 +316,7 @@ class Agent:
         await server.start()
         self._stack.push_async_callback(server.stop)
 
-    # --- tags and watching ---------------------------------------------------------------------------------------------
+    # --- tags and watching ----------------------------------------------------------------------------------------
 
     def _start_index(self) -> None:
         """What is tagged, and how it is found."""
@@ -370,7 +370,7 @@ class Agent:
             # Made by the agent for this purpose alone, so that no release of anyone's is needed.
             await asyncio.to_thread(self._index.release, known.digest, ())
 
-    # --- sealing -------------------------------------------------------------------------------------------------------
+    # --- sealing --------------------------------------------------------------------------------------------------
 
     def _seal(self) -> SealFile:
         return SealFile(
@@ -389,7 +389,7 @@ class Agent:
     def _unseal(self) -> UnsealFile:
         return UnsealFile(self._index, self._protect, self._audit, self._clock, decision_id)
 
-    # --- status --------------------------------------------------------------------------------------------------------
+    # --- status ---------------------------------------------------------------------------------------------------
 
     def _about(self) -> dict[str, Any]:
         mode = "enforced" if self._paths.layout is Layout.SERVICE else "cooperative"
