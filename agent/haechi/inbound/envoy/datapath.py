@@ -16,6 +16,7 @@ from haechi.domain.errors import HaechiError
 from haechi.inbound.envoy import trust
 from haechi.inbound.envoy.authority import Authority, write_private
 from haechi.inbound.envoy.bootstrap import as_text, bootstrap
+from haechi.inbound.envoy.environment import boto_configuration
 from haechi.inbound.envoy.pressure import UpstreamPressure
 from haechi.inbound.envoy.processor import Processor, RefuseMismatch
 from haechi.inbound.envoy.secrets import LeafSecrets
@@ -101,11 +102,11 @@ class DataPath:
         system = trust.system_roots()
         upstream = self._runtime_dir / "upstream-roots.pem"
         trust.write_bundle(upstream, system, self._settings.extra_roots)
+        settings = self._with_ports()
         self._publish_roots(upstream)
         agent_socket = self._runtime_dir / "agent.sock"
         if len(str(agent_socket)) > _MAX_SOCKET_PATH:
             raise HaechiError("datapath.path-too-long", path=str(agent_socket), bound=_MAX_SOCKET_PATH)
-        settings = self._with_ports()
         admin_socket = self._runtime_dir / "admin.sock"
         config = self._runtime_dir / "envoy.json"
         write_private(
@@ -149,6 +150,7 @@ class DataPath:
             "bundle": str(self.bundle),
             "truststore": str(self.truststore),
             "truststore_password": trust.TRUSTSTORE_PASSWORD,
+            "boto": str(self._public_dir / "boto.cfg"),
             "healthy": self.healthy,
             "restarts": self.restarts,
             "redirect_tls_port": self._settings.redirect_tls_port,
@@ -196,6 +198,8 @@ class DataPath:
         trust.write_java_truststore(self.truststore, self.bundle)
         # What `haechi install` puts into the system's trusted roots.
         write_private(self._public_dir / "root.pem", root, mode=0o644)
+        boto = boto_configuration("127.0.0.1", self.proxy_port, str(self.bundle))
+        write_private(self._public_dir / "boto.cfg", boto.encode(), mode=0o644)
         self._published = root
 
     async def _watch_roots(self, upstream: Path) -> None:
