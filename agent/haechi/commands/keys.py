@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from haechi.commands._frame import answer, json_option
+from haechi.commands._frame import json_option, write_json
 from haechi.domain.errors import HaechiError
 from haechi.words import say
 
@@ -54,6 +56,36 @@ def new(
     made = SigningKey.generate()
     made.save(file, secret)
     _print(made, file, roles, name, as_json)
+
+
+@keys.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--owner", default="security team", show_default=True, help="Who keeps it, for the registry.")
+@json_option
+def sealing(file: Path, owner: str, as_json: bool) -> None:
+    """Make the institution's sealing identity (age) in FILE, and print its recipient for registry.yaml.
+
+    FILE opens everything that is sealed to it: keep it offline or in an HSM; deleting it deletes what was sealed (R19).
+
+    Example: haechi keys sealing sealing-identity.txt
+    """
+    from haechi.outbound.seal.age import new_identity
+
+    secret, recipient = new_identity()
+    try:
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as made:
+            made.write(secret + "\n")
+    except FileExistsError as error:
+        raise HaechiError("trust.key-exists", file=str(file)) from error
+    except OSError as error:
+        raise HaechiError("trust.key-unwritable", file=str(file), cause=error.strerror or "") from error
+    if as_json:
+        write_json({"file": str(file), "recipient": recipient, "owner": owner})
+        return
+    click.echo(say("trust.sealing-made", file=str(file)), err=True)
+    click.echo(
+        f"  - id: {_quoted(file.stem)}\n    key: {recipient}\n    owner: {_quoted(owner)}"
+    )
 
 
 @keys.command()
@@ -160,10 +192,13 @@ def _print(key: SigningKey, file: Path, roles: tuple[str, ...], name: str, as_js
         f"    roles: [{listed}]\n"
         f"    key: {{kty: {jwk['kty']}, crv: {jwk['crv']}, x: {_quoted(jwk['x'])}}}\n"
     )
-    answer(document, as_json, lambda console: console.print(say("trust.entry", file=file) + "\n" + entry, end=""))
+    if as_json:
+        write_json(document)
+        return
+    # The entry alone on standard output, so that it can be appended to the list as it is.
+    click.echo(say("trust.entry", file=file), err=True)
+    click.echo(entry, nl=False)
 
 
 def _quoted(text: str) -> str:
-    import json
-
     return json.dumps(text, ensure_ascii=False)

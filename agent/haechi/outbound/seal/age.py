@@ -48,6 +48,12 @@ def unseal(source: Source, target: Sink, identities: Sequence[Any]) -> None:
         raise HaechiError("seal.damaged") from error  # age's own: a chunk that does not authenticate, or is missing
 
 
+def new_identity() -> tuple[str, str]:
+    """A fresh identity and its recipient, as age writes them."""
+    made = x25519.Identity.generate()
+    return str(made), str(made.to_public())
+
+
 def identities(file: Path) -> list[Any]:
     """The identities of an age identity file or an unencrypted SSH private key.
 
