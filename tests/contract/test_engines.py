@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "policy"))
-
-import cases
-import opa
 from haechi.domain.decision import Cause, Mode, Severity
 from haechi.domain.errors import HaechiError
 from haechi.outbound.engine.folder import locate
 from haechi.outbound.engine.opa_engine import OpaEngine
 from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.ports.engine import Answered
+
+from tests.policy import cases, opa
 
 Engine = WorkerEngine | OpaEngine
 

@@ -8,7 +8,9 @@ import os
 
 import psutil
 import pytest
-from datapath_lab import (
+from haechi.ports.judge import Forward, Refuse
+
+from tests.e2e.datapath_lab import (
     PIECES,
     REFUSAL,
     SEOUL,
@@ -21,7 +23,6 @@ from datapath_lab import (
     refuse_at,
     run,
 )
-from haechi.ports.judge import Forward, Refuse
 
 pytestmark = pytest.mark.e2e
 NAMES = ["*.s3.ap-northeast-2.amazonaws.com", "*.s3.ap-northeast-1.amazonaws.com", "innocent.example.org"]

@@ -7,10 +7,12 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
-from datapath_lab import (
+
+from tests.e2e.datapath_lab import (
     PIECES,
     SEOUL,
     RecordingServer,
@@ -89,7 +91,7 @@ import asyncio, sys
 from pathlib import Path
 from types import SimpleNamespace
 sys.path.insert(0, sys.argv[1])
-from datapath_lab import ScriptedJudge, laboratory
+from tests.e2e.datapath_lab import ScriptedJudge, laboratory
 async def main():
     folder = Path(sys.argv[2])
     sink = SimpleNamespace(port=int(sys.argv[3]), ca=folder / "sink-ca.pem")
@@ -111,7 +113,7 @@ except ClientError as error:
 
 async def agent_process(tmp_path, sink, linger: float):
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", AGENT, os.path.dirname(__file__), str(tmp_path), str(sink.port), str(linger), stdout=-1
+        sys.executable, "-c", AGENT, str(Path(__file__).parents[2]), str(tmp_path), str(sink.port), str(linger), stdout=-1
     )
     while True:
         words = (await asyncio.wait_for(process.stdout.readline(), 20)).split()

@@ -7,7 +7,10 @@ import socket
 import ssl
 
 import pytest
-from datapath_lab import (
+from haechi.domain.scope import Scope, ScopeMode
+from haechi.inbound.envoy.settings import HostOverride, UpstreamProxy
+
+from tests.e2e.datapath_lab import (
     INNOCENT,
     OTHER,
     SCOPE,
@@ -20,8 +23,6 @@ from datapath_lab import (
     laboratory,
     run,
 )
-from haechi.domain.scope import Scope, ScopeMode
-from haechi.inbound.envoy.settings import HostOverride, UpstreamProxy
 
 pytestmark = pytest.mark.e2e
 NAMES = ["*.s3.ap-northeast-2.amazonaws.com", "*.s3.ap-northeast-1.amazonaws.com", INNOCENT, OTHER]

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from opa_client.opa import OpaClient
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import opa
 from haechi.outbound.engine.folder import PolicyFolder, locate, read
 from haechi.outbound.engine.probe import probe_input
 from haechi.outbound.engine.worker import DECISION, build
+from opa_client.opa import OpaClient
+
+from tests.policy import opa
 
 Judge = Callable[[dict[str, Any]], "set[str] | None"]
 

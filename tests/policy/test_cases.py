@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import json
 
-import base
-import cases
 import jsonschema
-import opa
 import pytest
-from conftest import Judge
 from haechi.outbound.engine.folder import PolicyFolder
+
+from tests.policy import base, cases, opa
+from tests.policy.conftest import Judge
 
 CASES = cases.load()
 SCHEMA = json.loads((cases.POLICIES / "schema" / "input-1.json").read_text())

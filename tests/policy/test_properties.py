@@ -7,14 +7,15 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import cases
 import pytest
-from conftest import Judge
 from haechi.domain.decision import Decision, Effect, FailMode, Mode, Modes, Severity, decide
 from haechi.domain.policy import findings_from
 from haechi.outbound.engine.folder import PolicyFolder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.policy import cases
+from tests.policy.conftest import Judge
 
 CASES = cases.load()
 PASSING = [case for case in CASES if not case.rules]

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "policy"))
-
-import base
 from haechi.domain.decision import Basis, Severity
 from haechi.domain.destination import KeyFacts
 from haechi.domain.facts import Unknown
 from haechi.domain.policy import RuleInfo, effective_encryption, findings_from
 from haechi.domain.upload import ActionKind, RequestEncryption
+
+from tests.policy import base
 
 RULES = {"r": RuleInfo("r", "R10", Basis.GUIDANCE, Severity.BLOCK, "source")}
 

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import string
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "policy"))
-
-import cases
 from haechi.outbound.engine.folder import locate, read
 from haechi.outbound.engine.probe import probe_input
 from haechi.outbound.engine.rulebook import RuleBook
 from haechi.outbound.engine.worker import DECISION, build
 from haechi.words import LANGUAGES, say
+
+from tests.policy import cases
 
 POLICIES = read(locate())
 BOOK = RuleBook.of(POLICIES)

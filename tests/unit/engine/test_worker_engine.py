@@ -14,16 +14,14 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "policy"))
-
-import cases
 from haechi.domain.decision import Cause, FailMode, Mode, Severity
 from haechi.domain.errors import HaechiError
 from haechi.outbound.engine.folder import locate, read
 from haechi.outbound.engine.worker import MEMORY
 from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.ports.engine import Answered
+
+from tests.policy import cases
 
 OPAQUE = 'input.content.state == "opaque"'
 HTTP = 'http.send({"method": "get", "url": "x"})'
