@@ -32,6 +32,7 @@ from haechi.app.checking import CheckFile
 from haechi.app.everywhere import Everywhere
 from haechi.app.explaining import ExplainDecision
 from haechi.app.indexing import Indexing
+from haechi.app.indexing import Progress as ScanProgress
 from haechi.app.judging import Holds, JudgeUploads
 from haechi.app.preparations import Preparations
 from haechi.app.proving import ProveTools, RecentDecisions
@@ -70,6 +71,7 @@ from haechi.outbound.notify.desktop import DesktopNotices, notifier
 from haechi.outbound.places import prepare_folders
 from haechi.outbound.registry.file import FileRegistry
 from haechi.outbound.seal.age import AgeCipher
+from haechi.outbound.system.anchors import trusts
 from haechi.outbound.tags.attribute import ATTRIBUTE, AttributeTags, attribute_text
 from haechi.outbound.tags.catalogue import load_catalogue
 from haechi.outbound.tags.folder import FolderTags
@@ -124,6 +126,7 @@ class Agent:
     """The parts of one agent, made in ``start`` and taken down in reverse order by ``stack``."""
 
     data_path: DataPath
+    _scanning: dict[str, Any] | None = None
 
     def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
         self._settings = settings
@@ -282,11 +285,11 @@ class Agent:
 
     async def _start_data_path(self) -> None:
         paths = self._paths
-        authority = await asyncio.to_thread(Authority.open, paths.keys / "authority", self._scope)
+        self._authority = await asyncio.to_thread(Authority.open, paths.keys / "authority", self._scope)
         self.data_path = DataPath(
             data_path_settings(self._settings, self._scope, self._engine.choices.networks),
             self._judge,
-            authority,
+            self._authority,
             paths.private_runtime,
             log,
             public_dir=paths.public,
@@ -339,9 +342,13 @@ class Agent:
     def _start_watching(self) -> None:
         """Go through the watched folders at once, then follow the events."""
         roots = [str(root) for root in self._roots]
-        self._watcher = Watcher(self._indexing, roots, rescan=self._settings.watch.rescan)
+        self._watcher = Watcher(self._indexing, roots, rescan=self._settings.watch.rescan, progress=self._note_scan)
         self._watcher.start()
         self._stack.callback(self._watcher.stop)
+
+    def _note_scan(self, progress: ScanProgress) -> None:
+        """Called a few times a second while folders are gone through; an empty folder says that it is done."""
+        self._scanning = dataclasses.asdict(progress) if progress.folder else None
 
     @property
     def _roots(self) -> tuple[Path, ...]:
@@ -398,6 +405,7 @@ class Agent:
     def _parts(self) -> dict[str, Part]:
         return {
             "data_path": self._data_path_part,
+            "authority": self._authority_part,
             "engine": self._engine_part,
             "index": self._index_part,
             "registry": self._registry_part,
@@ -407,6 +415,15 @@ class Agent:
     def _data_path_part(self) -> dict[str, Any]:
         said = self.data_path.describe()
         return {"state": "ok" if said["healthy"] else "failed", **said}
+
+    def _authority_part(self) -> dict[str, Any]:
+        """A changed scope makes a new root, which this machine has to be told about: clients break until then."""
+        known = self._paths.layout is not Layout.SERVICE or trusts(self._authority.root_pem)
+        return {
+            "state": "ok" if known else "degraded",
+            "not_after": self._authority.not_after.isoformat(),
+            "problem": None if known else "install.root-not-trusted",
+        }
 
     def _engine_part(self) -> dict[str, Any]:
         modes = self._engine.modes
@@ -426,6 +443,7 @@ class Agent:
             "files": len(self._index.files()),
             "unreadable": len(unreadable),
             "revision": self._index.revision,
+            "scanning": self._scanning,
         }
 
     def _registry_part(self) -> dict[str, Any]:
