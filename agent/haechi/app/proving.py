@@ -10,7 +10,7 @@ import base64
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
@@ -20,6 +20,8 @@ SIZE: Final = 64 * 1024
 """Bytes of the synthetic content: over the shortest excerpt that is always found."""
 REMEMBERED: Final = 512
 AT_ONCE: Final = 8
+PROVEN: Final = ("refused", "observed", "skipped")
+"""Outcomes that leave nothing open: refused, recorded in monitor mode, not tried with a reason."""
 
 
 @dataclass(slots=True)
@@ -54,6 +56,31 @@ Release = Callable[[str], Awaitable[None]]
 """Take it out again."""
 
 
+class SelfTests(Protocol):
+    """Where the last self-test is kept."""
+
+    def last(self) -> Mapping[str, JSON] | None:
+        """``{"at", "user", "proven", "tools": {name: outcome}}``; None before the first."""
+
+    def keep(self, result: Mapping[str, JSON]) -> None:
+        """Replace it. A failure to keep it must not undo the test: it is raised as ``HaechiError``."""
+
+
+@dataclass(slots=True)
+class RememberedSelfTests:
+    """Until the agent ends."""
+
+    _last: Mapping[str, JSON] | None = None
+
+    def last(self) -> Mapping[str, JSON] | None:
+        """As ``SelfTests``."""
+        return self._last
+
+    def keep(self, result: Mapping[str, JSON]) -> None:
+        """As ``SelfTests``."""
+        self._last = result
+
+
 @dataclass(slots=True)
 class ProveTools:
     """The use case. ``random`` gives bytes that nobody can guess."""
@@ -62,6 +89,7 @@ class ProveTools:
     protect: Protect
     release: Release
     random: Callable[[int], bytes]
+    self_tests: SelfTests = field(default_factory=RememberedSelfTests)
     _tokens: dict[str, None] = field(default_factory=dict)
 
     async def prepare(self) -> dict[str, Any]:
@@ -79,6 +107,19 @@ class ProveTools:
             raise HaechiError("doctor.unknown-token")
         return [_brief(event) for event in self.recent.about(token)]
 
+    async def conclude(self, token: str, tools: Mapping[str, str], at: str, user: str) -> None:
+        """Record what a trial found, and keep it for ``haechi status``. ``tools``: outcome by name.
+
+        The outcomes are the command's word; the decisions beside them in the audit are the agent's own.
+        """
+        if token not in self._tokens:
+            raise HaechiError("doctor.unknown-token")
+        outcomes: dict[str, JSON] = dict(tools)
+        proven = bool(tools) and all(one in PROVEN for one in tools.values())
+        result: dict[str, JSON] = {"at": at, "user": user, "proven": proven, "tools": outcomes}
+        await self.recent.durable({"schema": "haechi.record/1", "kind": "self-test", **result})
+        self.self_tests.keep(result)
+
     async def end(self, token: str) -> None:
         """Forget the content."""
         if token in self._tokens:
@@ -88,10 +129,14 @@ class ProveTools:
 
 def _brief(event: Mapping[str, JSON]) -> dict[str, JSON]:
     decision, actor = event.get("decision"), event.get("actor")
+    content, action = event.get("content"), event.get("action")
     return {
         "id": event.get("id"),
         "effect": decision.get("effect") if isinstance(decision, Mapping) else None,
         "executable": actor.get("executable") if isinstance(actor, Mapping) else None,
+        "content": content.get("state") if isinstance(content, Mapping) else None,
+        "kind": action.get("kind") if isinstance(action, Mapping) else None,
+        "operation": action.get("operation") if isinstance(action, Mapping) else None,
         "destination": event.get("destination"),
         # A request that contradicts itself is refused before anybody knows its destination.
         "request": event.get("request"),

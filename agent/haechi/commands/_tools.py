@@ -94,6 +94,21 @@ def _rclone(about: Attempt) -> Command:
     return Command(["rclone", "copyto", *quiet, *bare, str(about.file), remote], AWS, AWS_UNSET)
 
 
+def _s3cmd(about: Attempt) -> Command:
+    options = [
+        "--access_key",
+        AWS["AWS_ACCESS_KEY_ID"],
+        "--secret_key",
+        AWS["AWS_SECRET_ACCESS_KEY"],
+        "--max-retries=1",
+    ]
+    place = ["--host", HOST, "--host-bucket", f"%(bucket)s.{HOST}", "--region", REGION, "--no-progress"]
+    target = f"s3://{about.bucket}/{about.key}"
+    return Command(
+        ["s3cmd", *options, *place, "put", str(about.file), target], {"S3CMD_CONFIG": "/dev/null"}, AWS_UNSET
+    )
+
+
 def _gsutil(about: Attempt) -> Command:
     options = ["-o", "Boto:num_retries=0", "-o", f"Credentials:aws_access_key_id={AWS['AWS_ACCESS_KEY_ID']}"]
     options += ["-o", f"Credentials:aws_secret_access_key={AWS['AWS_SECRET_ACCESS_KEY']}", "-o", f"s3:host={HOST}"]
@@ -159,6 +174,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool("boto3", lambda: importlib.util.find_spec("boto3") is not None, _boto3),
     Tool("curl", _on_path("curl"), _curl),
     Tool("rclone", _on_path("rclone"), _rclone),
+    Tool("s3cmd", _on_path("s3cmd"), _s3cmd),
     Tool("gsutil", _on_path("gsutil"), _gsutil),
     Tool("gcloud", _on_path("gcloud"), _nothing, skipped="doctor.asks-first"),
     Tool("az", _on_path("az"), _az),

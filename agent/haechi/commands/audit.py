@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from haechi.commands._frame import Exit, answer, json_option, progress
+from haechi.commands.status import summary
 from haechi.domain.errors import HaechiError
 from haechi.words import say
 
@@ -190,7 +191,10 @@ def _line(record: Record) -> str:
     event: Mapping[str, Any] = record.decoded()
     if record.kind != "decision":
         known = f"audit.kind-{record.kind}"
-        text = say(known, **{name: _plain(value) for name, value in event.items()})
+        told = {name: _plain(value) for name, value in event.items()}
+        if record.kind == "self-test":
+            told["summary"] = summary(event.get("tools") or {})
+        text = say(known, **told)
         return f"{_local(record.time)}  {text if text.split(' ')[0] != known else record.kind}"
     decision = event.get("decision") or {}
     place = event.get("destination") or {}

@@ -7,10 +7,12 @@ what the agent decided about that name, never what the tool printed.
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -39,10 +41,12 @@ class Outcome(StrEnum):
     THROUGH = "through"
     """The agent allowed it, or the tool reports success that the agent never saw."""
     UNPROVEN = "unproven"
-    """The tool failed and the agent saw nothing: neither proof nor leak."""
+    """The tool failed and the agent saw nothing of the content: neither proof nor leak."""
     SKIPPED = "skipped"
 
 
+CARRYING = ("upload", "assemble", "unrecognised")
+"""Kinds of request that bring content."""
 GOOD = (Outcome.REFUSED, Outcome.OBSERVED, Outcome.SKIPPED)
 
 
@@ -65,6 +69,9 @@ class Proof:
 def doctor(only: tuple[str, ...], timeout: float, as_json: bool) -> int:
     """Try a synthetic tagged upload with each installed tool; each must be refused. Nothing real is uploaded.
 
+    What counts is what the agent decided about the content, not what a tool prints. The result is recorded in the audit
+    and shown by `haechi status`. docs/tools.md says what is tried and what it proves.
+
     Exit code 0: all were refused; 1: one got through or could not be proven; 3: no agent answers.
     """
     from haechi.inbound.control import client
@@ -83,16 +90,27 @@ def doctor(only: tuple[str, ...], timeout: float, as_json: bool) -> int:
         with tempfile.TemporaryDirectory(prefix="haechi-doctor-") as name:
             file = Path(name) / f"haechi-doctor-{token}.bin"
             file.write_bytes(base64.b64decode(prepared["content"]))
-            for tool in installed:
-                if not as_json and sys.stderr.isatty():
-                    console(stderr=True).print(say("doctor.trying", tool=tool.name), style="dim")
-                proofs.append(_prove(tool, file, token, mode, timeout))
+            with _working(shown=not as_json) as working:
+                for number, tool in enumerate(installed, 1):
+                    working(say("doctor.trying", tool=tool.name, number=number, count=len(installed)))
+                    proofs.append(_prove(tool, file, token, mode, timeout))
+        client.call("doctor.conclude", {"token": token, "tools": {one.tool: one.outcome.value for one in proofs}})
     finally:
         client.call("doctor.end", {"token": token})
     fine = all(proof.outcome in GOOD for proof in proofs)
     document = {"mode": mode, "proven": fine, "tools": [asdict(proof) for proof in proofs]}
     answer(document, as_json, lambda to: _render(to, proofs, mode, fine))
     return Exit.OK if fine else Exit.NEGATIVE
+
+
+@contextlib.contextmanager
+def _working(*, shown: bool) -> Iterator[Callable[[str], None]]:
+    """Which tool is being tried, on standard error where somebody looks at it."""
+    if not shown or not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    with console(stderr=True).status("") as status:
+        yield status.update
 
 
 def _prove(tool: Tool, file: Path, token: str, mode: str, timeout: float) -> Proof:
@@ -127,17 +145,27 @@ def _prove(tool: Tool, file: Path, token: str, mode: str, timeout: float) -> Pro
 
 
 def _judged(name: str, seen: list[dict[str, Any]], code: int, said: bytes) -> Proof:
-    """From decisions and exit code to the outcome. Any decision that let it pass weighs more than a refusal before."""
+    """From decisions and exit code to the outcome. Any decision that let it pass weighs more than a refusal before.
+
+    Questions that a tool asks before it uploads (``read``) say nothing about the content, and a refusal for anything
+    but the content (names that disagree) would say nothing about the next file.
+    """
     note = next((line.strip() for line in reversed(said.decode("utf-8", "replace").splitlines()) if line.strip()), "")
     note = "".join(character for character in note if character.isprintable())[:LAST_WORDS]
-    worst = {one["effect"]: one["id"] for one in seen}
-    if "allow" in worst or (code == 0 and not worst):
-        return Proof(name, Outcome.THROUGH, str(worst.get("allow", "")), note)
-    if "would_block" in worst:
-        return Proof(name, Outcome.OBSERVED, str(worst["would_block"]))
-    if "block" in worst:
+    found = {one["effect"]: one["id"] for one in seen if one.get("content") == "matched"}
+    passed = [one["id"] for one in seen if one["effect"] == "allow" and one.get("kind") in CARRYING]
+    stopped = [one["id"] for one in seen if one["effect"] in ("block", "would_block")]
+    if "allow" in found or passed or (code == 0 and not stopped):
+        return Proof(name, Outcome.THROUGH, str(found.get("allow", "") or next(iter(passed), "")), note)
+    if "would_block" in found:
+        return Proof(name, Outcome.OBSERVED, str(found["would_block"]))
+    if "block" in found:
         # A tool that reports success after a refusal hides it from its user, but nothing was stored.
-        return Proof(name, Outcome.REFUSED, str(worst["block"]), "" if code else say("doctor.silent-success"))
+        return Proof(name, Outcome.REFUSED, str(found["block"]), "" if code else say("doctor.silent-success"))
+    other = next((one for one in reversed(seen) if one["effect"] == "block"), None)
+    if other is not None:
+        why = say("doctor.other-reason", operation=other.get("operation") or "–")
+        return Proof(name, Outcome.UNPROVEN, str(other["id"]), why)
     return Proof(name, Outcome.UNPROVEN, note=note)
 
 
@@ -151,6 +179,13 @@ def _render(to: Console, proofs: list[Proof], mode: str, fine: bool) -> None:
         style = "" if proof.outcome in GOOD else "bold red"
         table.add_row(proof.tool, say(f"doctor.{proof.outcome.value}"), proof.decision, proof.note, style=style)
     to.print(table)
-    to.print(say("doctor.fine" if fine else "doctor.not-fine"))
+    to.print()
+    for outcome in (Outcome.THROUGH, Outcome.UNPROVEN):
+        names = ", ".join(proof.tool for proof in proofs if proof.outcome is outcome)
+        if names:
+            to.print(say(f"doctor.advice-{outcome.value}", tools=names), soft_wrap=True)
+    if fine:
+        tried = sum(1 for proof in proofs if proof.outcome is not Outcome.SKIPPED)
+        to.print(say("doctor.fine", count=tried), soft_wrap=True)
     if mode != "enforced":
-        to.print(say("cooperative"))
+        to.print(say("doctor.cooperative"), soft_wrap=True)

@@ -70,13 +70,15 @@ def run(context: click.Context, as_json: bool, print_env: bool, command: tuple[s
     if shutil.which("s3cmd", path=made.get("PATH")):
         made["S3CMD_CONFIG"] = _s3cmd(access, inherited)
     # Python ignores these, and what is ignored stays so in the next program: `yes | head` would never end.
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)
+    earlier = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGPIPE, signal.SIGXFSZ)}
     try:
         os.execve(program, list(command), made)  # noqa: S606 - the person's own command, as they typed it
     except OSError as error:
         click.echo(words.say("datapath.run.not-started", command=command[0], reason=error.strerror), err=True)
         context.exit(126)
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
 
 
 def _changed(made: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
@@ -118,7 +120,7 @@ def _s3cmd(access: ProxyAccess, inherited: Mapping[str, str]) -> str:
 def _contents(path: str) -> bytes:
     """What a regular file holds; nothing where it cannot be read."""
     try:
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:  # noqa: PTH123
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             return file.read(LARGEST) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
     except OSError:
         return b""

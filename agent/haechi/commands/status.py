@@ -1,16 +1,20 @@
-"""``haechi status``: what the agent says of itself and its parts."""
+"""``haechi status``: what the agent says of itself and its parts, on one page. ``--json`` has every figure."""
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from haechi.commands._frame import Exit, answer, json_option
-from haechi.words import say
+from haechi.words import catalogue, say
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+Fact = Mapping[str, Any]
 
 
 @click.command()
@@ -24,31 +28,123 @@ def status(as_json: bool) -> int:
 
     result = client.call("agent.status", timeout=15)
     parts: dict[str, dict[str, Any]] = result.get("parts", {})
-
-    def render(console: Console) -> None:
-        from rich.table import Table
-
-        mode = result.get("mode", "cooperative")
-        console.print(say(f"status.{mode}") if mode == "enforced" else say("cooperative"))
-        table = Table(box=None, pad_edge=False)
-        for column in ("part", "state", "about"):
-            table.add_column(say(f"status.column-{column}"), overflow="fold")
-        for name, part in parts.items():
-            state = str(part.get("state", "failed"))
-            rest = {key: value for key, value in part.items() if key != "state" and value not in (None, "", [], {})}
-            table.add_row(
-                name, say(f"status.state-{state}"), ", ".join(f"{key} {_shown(value)}" for key, value in rest.items())
-            )
-        console.print(table)
-
-    answer(result, as_json, render)
     fine = result.get("ready", False) and all(part.get("state") == "ok" for part in parts.values())
+    answer(result, as_json, lambda console: _render(console, result, parts, fine))
     return Exit.OK if fine else Exit.NEGATIVE
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} {_shown(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list):
-        return ", ".join(map(str, value[:5])) + (f" … ({len(value)})" if len(value) > 5 else "")
-    return str(value)
+def _render(console: Console, result: Fact, parts: Mapping[str, Fact], fine: bool) -> None:
+    from rich.table import Table
+
+    ready = "status.fine" if fine else "status.limited" if result.get("ready") else "status.not-ready"
+    mode = "status.enforced" if result.get("mode") == "enforced" else "status.cooperative"
+    console.print(say(ready, version=result.get("version", "")), style="bold" if fine else "bold red")
+    console.print(say(mode), soft_wrap=True)
+    console.print()
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    for _ in range(3):
+        table.add_column(overflow="fold")
+    for name, part in parts.items():
+        state = str(part.get("state", "failed"))
+        label = say(f"status.part-{name}") if f"status.part-{name}" in catalogue() else name
+        about = [_problem(part), *PARTS.get(name, _anything)(part)]
+        style = {"ok": "", "starting": "yellow", "degraded": "yellow"}.get(state, "bold red")
+        table.add_row(label, say(f"status.state-{state}"), " · ".join(filter(None, about)), style=style)
+    table.add_row(say("status.part-self_test"), *_self_test(result.get("self_test")))
+    console.print(table)
+
+
+def _problem(part: Fact) -> str:
+    """What is wrong with a part, in words where its code has some."""
+    code = part.get("problem") or part.get("cause")
+    if not code:
+        return ""
+    words = say(str(code), **{name: value for name, value in part.items() if name != "lang"})
+    return str(code) if "{" in words else words
+
+
+def _data_path(part: Fact) -> list[str]:
+    return [
+        _words("status.proxy", part, "proxy_host", "proxy_port"),
+        _words("status.judged", part, "requests", "refused"),
+        _words("status.restarts", part, "restarts") if part.get("restarts") else "",
+        _words("status.cut", part, "failed") if part.get("failed") else "",
+        say("status.certificates", until=_day(part["authority_not_after"])) if part.get("authority_not_after") else "",
+    ]
+
+
+def _engine(part: Fact) -> list[str]:
+    return [
+        _words("status.rules", part, "rules"),
+        *(say(f"status.{name}-{part[name]}") for name in ("mode", "fail") if part.get(name)),
+    ]
+
+
+def _index(part: Fact) -> list[str]:
+    unreadable = _words("status.unreadable", part, "unreadable") if part.get("unreadable") else ""
+    return [_words("status.files", part, "files"), unreadable]
+
+
+def _registry(part: Fact) -> list[str]:
+    if part.get("sequence") is None:
+        return []
+    return [say("status.registry", sequence=part["sequence"], issued=_moment(part.get("issued_at")))]
+
+
+def _audit(part: Fact) -> list[str]:
+    written = part.get("durable", 0) + part.get("soon", 0)
+    troubles = [_words(f"status.audit-{name}", part, name) for name in ("refused", "lost", "outages") if part.get(name)]
+    return [say("status.records", records=f"{written:,}", checkpoints=part.get("checkpoints", 0)), *troubles]
+
+
+def _anything(part: Fact) -> list[str]:
+    """A part that this page knows nothing of: its plain values."""
+    hidden = ("state", "problem", "cause")
+    return [
+        f"{key} {value}" for key, value in part.items() if key not in hidden and isinstance(value, str | int | float)
+    ]
+
+
+PARTS: Mapping[str, Callable[[Fact], list[str]]] = {
+    "data_path": _data_path,
+    "engine": _engine,
+    "index": _index,
+    "registry": _registry,
+    "audit": _audit,
+}
+
+
+def _self_test(last: Fact | None) -> tuple[str, str]:
+    """State and text of the row about ``haechi doctor``."""
+    if not last:
+        return "–", say("status.never-tested")
+    state = say("status.state-ok" if last.get("proven") else "status.tools-open")
+    return state, " · ".join([_moment(last.get("at")), str(last.get("user", "")), summary(last.get("tools", {}))])
+
+
+def summary(tools: Mapping[str, str]) -> str:
+    """Outcomes of a self-test: the tools of each, the bad ones first."""
+    order = ("through", "unproven", "refused", "observed", "skipped")
+    named = {outcome: ", ".join(name for name, one in tools.items() if one == outcome) for outcome in order}
+    return "; ".join(f"{say(f'doctor.{outcome}')}: {names}" for outcome, names in named.items() if names)
+
+
+def _words(code: str, part: Fact, *names: str) -> str:
+    if any(part.get(name) is None for name in names):
+        return ""
+    return say(code, **{name: f"{part[name]:,}" if _is_count(name, part[name]) else part[name] for name in names})
+
+
+def _is_count(name: str, value: object) -> bool:
+    return isinstance(value, int) and name != "proxy_port"
+
+
+def _moment(text: object) -> str:
+    try:
+        return dt.datetime.fromisoformat(str(text)).astimezone().strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return str(text)
+
+
+def _day(text: object) -> str:
+    return _moment(text)[:10]

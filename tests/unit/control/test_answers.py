@@ -220,7 +220,14 @@ def tool(bench: Bench, effect: str | None, code: int) -> _tools.Tool:
     def attempt(about: _tools.Attempt) -> _tools.Command:
         assert about.file.read_bytes() in bench.protected.values()
         if effect:
-            event = {"kind": "decision", "id": "D1", "decision": {"effect": effect}, "destination": {"key": about.key}}
+            event = {
+                "kind": "decision",
+                "id": "D1",
+                "decision": {"effect": effect},
+                "destination": {"key": about.key},
+                "content": {"state": "matched"},
+                "action": {"kind": "upload"},
+            }
             bench.recent.soon(event)
         return _tools.Command(["sh", "-c", f"echo words; exit {code}"], {"SOME": "x"}, ("OTHER",))
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -7,7 +8,7 @@ from click.testing import CliRunner
 from haechi.commands._frame import exit_of
 from haechi.commands.run import run
 from haechi.domain.errors import HaechiError
-from haechi.inbound.envoy.environment import ProxyAccess, tool_environment
+from haechi.inbound.envoy.environment import BUNDLES, ProxyAccess, replaced, s3cmd_configuration, tool_environment
 
 ACCESS = ProxyAccess("127.0.0.1", 3900, "/run/bundle.pem", "/run/truststore.p12", "haechi")
 SAID = {
@@ -60,6 +61,8 @@ def test_without_a_working_agent_nothing_runs(monkeypatch, said):
 
 def test_the_command_replaces_us_with_its_own_arguments(monkeypatch):
     became = []
+    for name in BUNDLES:
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("haechi.inbound.control.client.call", lambda name, args: SAID)
     monkeypatch.setattr("os.execve", lambda *words: became.append(words))
     result = CliRunner().invoke(run, ["--", "env", "--json", "-x"])
@@ -75,3 +78,38 @@ def test_an_unknown_command_says_so(monkeypatch):
 
 def test_no_command_is_a_usage_error():
     assert CliRunner().invoke(run, []).exit_code == 2
+
+
+def test_earlier_node_and_gsutil_settings_are_kept():
+    access = dataclasses.replace(ACCESS, boto="/run/boto.cfg", node="/opt/my haechi/node_proxy.cjs")
+    made = tool_environment(access, {"NODE_OPTIONS": "--max-old-space-size=4096", "BOTO_CONFIG": "/home/me/boto"})
+    assert made["NODE_OPTIONS"] == '--max-old-space-size=4096 --require "/opt/my haechi/node_proxy.cjs"'
+    assert made["BOTO_PATH"] == "/home/me/boto:/run/boto.cfg"
+    assert "BOTO_CONFIG" not in made  # it would hide BOTO_PATH
+    assert tool_environment(access, {})["BOTO_PATH"] == "/etc/boto.cfg:~/.boto:/run/boto.cfg"
+
+
+def test_one_run_inside_another_says_everything_once():
+    access = dataclasses.replace(ACCESS, boto="/run/boto.cfg", node="/opt/node_proxy.cjs")
+    once = tool_environment(access, {"PATH": "/bin"})
+    assert tool_environment(access, once) == once
+    assert replaced(access, once, {}) == []
+
+
+def test_what_gives_way_is_named_and_never_shown():
+    earlier = {
+        "HTTPS_PROXY": "http://me:secret@proxy:3128",
+        "NO_PROXY": ".amazonaws.com,localhost",
+        "AWS_CA_BUNDLE": "/my/roots.pem",
+        "CURL_CA_BUNDLE": "/gone.pem",
+        "JAVA_TOOL_OPTIONS": "-Djavax.net.ssl.trustStore=/my/store",
+    }
+    said = replaced(ACCESS, earlier, {"AWS_CA_BUNDLE": "/proc/1/fd/3"})
+    assert said == ["CURL_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY", "JAVA_TOOL_OPTIONS -Djavax.net.ssl.trustStore"]
+
+
+def test_s3cmd_keeps_its_settings_and_gets_the_proxy():
+    made = s3cmd_configuration(ACCESS, "[default]\naccess_key = K\nproxy_host = other")
+    assert made.splitlines()[:2] == ["[default]", "access_key = K"]
+    assert made.splitlines()[-3] == "proxy_host = 127.0.0.1"
+    assert s3cmd_configuration(ACCESS, "").startswith("[default]\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,7 +63,7 @@ def register_answers(
     prove: ProveTools,
     authorise: Authorise,
 ) -> None:
-    """``judge.check`` (takes the file), ``audit.explain``, ``agent.status``, ``doctor.prepare|seen|end``."""
+    """``judge.check`` (takes the file), ``audit.explain``, ``agent.status``, ``doctor.prepare|seen|conclude|end``."""
 
     async def judge_check(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         (source,) = files(peer, 1)
@@ -75,13 +76,18 @@ def register_answers(
         return await explain(text(args, "id"), None if every else peer.uid, lang(args))
 
     async def agent_status(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
-        return await status()
+        return {**await status(), "self_test": prove.self_tests.last()}
 
     async def doctor_prepare(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         return await prove.prepare()
 
     async def doctor_seen(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         return {"decisions": prove.seen(text(args, "token"))}
+
+    async def doctor_conclude(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
+        at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        await prove.conclude(text(args, "token"), outcomes(args), at, peer.user)
+        return {}
 
     async def doctor_end(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         await prove.end(text(args, "token"))
@@ -92,6 +98,7 @@ def register_answers(
     server.register("agent.status", agent_status, Role.ANYONE)
     server.register("doctor.prepare", doctor_prepare, Role.ENGINEER)
     server.register("doctor.seen", doctor_seen, Role.ENGINEER)
+    server.register("doctor.conclude", doctor_conclude, Role.ENGINEER)
     server.register("doctor.end", doctor_end, Role.ENGINEER)
 
 
@@ -126,6 +133,16 @@ def listed(args: Mapping[str, Any], name: str) -> Sequence[Any]:
     if not isinstance(value, list) or len(value) > 1024:
         raise HaechiError("control.bad-request", reason=name)
     return value
+
+
+def outcomes(args: Mapping[str, Any]) -> Mapping[str, str]:
+    """What became of each tool: short words, few of them. Raises ``control.bad-request``."""
+    found = args.get("tools")
+    if not isinstance(found, dict) or len(found) > 64:
+        raise HaechiError("control.bad-request", reason="tools")
+    if not all(isinstance(one, str) and re.fullmatch(r"[a-z0-9-]{1,32}", one) for one in (*found, *found.values())):
+        raise HaechiError("control.bad-request", reason="tools")
+    return found
 
 
 def tag_from(form: object) -> Tag:

@@ -101,7 +101,7 @@ def s3cmd_configuration(access: ProxyAccess, earlier: str) -> str:
 
 
 def boto_configuration(host: str, port: int, bundle: str) -> str:
-    """gsutil's configuration: the proxy, our bundle, and bucket names in paths.
+    """Configuration for gsutil: the proxy, our bundle, and bucket names in paths.
 
     Through a proxy its library names the endpoint in the TLS greeting and the bucket's host in the request; names that
     disagree are refused, so the bucket has to be in the path.
