@@ -22,6 +22,10 @@ def _compressed(coding: str) -> Callable[[Stream], Reader]:
     return lambda stream: Compressed(stream, coding, _inner_codings(stream, coding))
 
 
+def _behind(stream: Stream) -> Reader:
+    return Zip(stream, behind_other_bytes=True)
+
+
 def _inner_codings(stream: Stream, coding: str) -> tuple[str, ...]:
     """The declared codings below this one, where the declaration and the bytes agree."""
     aliases = {"x-gzip": "gzip", "bzip2": "bzip2"}
@@ -37,6 +41,10 @@ MAGIC: tuple[tuple[bytes, Callable[[Stream], Reader]], ...] = (
     (b"PK\x03\x04", Zip),
     (b"PK00PK\x03\x04", Zip),
     (b"PK\x07\x08PK\x03\x04", Zip),
+    (b"PK\x05\x06", _behind),
+    (b"\x7fELF", _behind),  # self-extracting archives
+    (b"MZ", _behind),
+    (b"#!", _behind),
     (b"7z\xbc\xaf\x27\x1c", _refuse("unsupported")),
     (b"Rar!\x1a\x07", _refuse("unsupported")),
     (b"\x1f\x9d", _refuse("unsupported")),  # compress

@@ -30,11 +30,10 @@ class Tar:
         self._state: Callable[[bytes], None] = self._header
         self._name = ""
         self._size: int | None = None
-        self._ended = False
 
     def feed(self, data: memoryview) -> None:
         """See ``Reader``."""
-        while data and not self._ended:
+        while data:
             if self._left:
                 piece, data = data[: self._left], data[self._left :]
                 self._left -= len(piece)
@@ -66,8 +65,7 @@ class Tar:
 
     def _header(self, block: bytes) -> None:
         if not block.strip(b"\0"):
-            self._ended = True
-            return
+            return  # the end of the archive; what else lies behind it is another one (``tar -i``), or unreadable
         try:
             info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
         except (tarfile.HeaderError, ValueError, OverflowError) as problem:

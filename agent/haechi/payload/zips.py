@@ -19,6 +19,7 @@ LOCAL = struct.Struct("<4sHHHHHLLLHH")
 METHODS = {8: "deflate-raw", 12: "bzip2", 93: "zstd", 95: "xz"}
 AFTER_MEMBERS = (b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x08")
 """Central directory, its ends, and the archive extra data record: no member follows."""
+MEMBER = b"PK\x03\x04"
 DESCRIPTOR = b"PK\x07\x08"
 UNSET = 0xFFFFFFFF
 
@@ -26,7 +27,8 @@ UNSET = 0xFFFFFFFF
 class Zip:
     """Zip from its local headers."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, *, behind_other_bytes: bool = False) -> None:
+        """``behind_other_bytes``: the stream begins with something else, behind which an archive may lie."""
         self._stream = stream
         self._buffer = bytearray()
         self._wanted = 4
@@ -41,11 +43,15 @@ class Zip:
         self._names = 0, 0
         self._skipped = False
         self._first = True
-        self._ended = False
+        self._ended = behind_other_bytes
+        self._passed = b""
 
     def feed(self, data: memoryview) -> None:
         """See ``Reader``."""
-        while data and not self._ended:
+        while data:
+            if self._ended:
+                data = self._look_on(data)
+                continue
             if self._state is None:
                 data = self._body(data)
                 continue
@@ -55,6 +61,19 @@ class Zip:
             if len(self._buffer) == self._wanted:
                 block, self._buffer = bytes(self._buffer), bytearray()
                 self._state(block)
+
+    def _look_on(self, data: memoryview) -> memoryview:
+        """Behind the members lies the directory, and perhaps another archive: tools find the last one by its end."""
+        window = self._passed + bytes(data)
+        at = window.find(MEMBER)
+        if at < 0:
+            self._passed = window[-3:]
+            return data[len(data) :]
+        start = at + len(MEMBER) - len(self._passed)
+        self._passed, self._ended = b"", False
+        self._buffer = bytearray(MEMBER)
+        self._then(self._local, LOCAL.size)
+        return data[start:]
 
     def end(self) -> None:
         """See ``Reader``."""
