@@ -7,6 +7,7 @@ for watched hosts and for services of a provider that no connector describes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from haechi.domain.facts import Unknown
 from haechi.domain.names import host_name
@@ -39,8 +40,9 @@ class GenericConnector:
             return Action(self.provider, "http", method, ActionKind.READ, where)
         if method == "DELETE" and not body:
             return Action(self.provider, "http", method, ActionKind.READ, where)
-        kind = ActionKind.UNRECOGNISED if method in READS else ActionKind.UPLOAD
-        return Action(self.provider, "http", method, kind, where, body=_shape(request, length))
+        shape, reason = _shape(request, length)
+        kind = ActionKind.UNRECOGNISED if method in READS or reason else ActionKind.UPLOAD
+        return Action(self.provider, "http", method, kind, where, body=shape, reason=reason)
 
     def with_document(self, action: Action, document: bytes) -> Action:
         """Nothing is known of documents here."""
@@ -57,7 +59,27 @@ def _length(request: Request) -> int | None:
     return int(text) if text is not None and text.isascii() and text.isdigit() else None
 
 
-def _shape(request: Request, length: int | None) -> BodyShape:
+def _chunked(request: Request, shape: BodyShape) -> tuple[BodyShape, str]:
+    """The S3 chunking, which stores under any name understand: its chunk headers would cut content apart. Where it is
+    half announced, nobody can say how the body will be read.
+    """
+    stream = request.header("x-amz-content-sha256") or ""
+    decoded = request.header("x-amz-decoded-content-length") or ""
+    if not stream.startswith("STREAMING-"):
+        return shape, "chunking" if "aws-chunked" in shape.content_encodings else ""
+    if shape.framing is not Framing.PLAIN or not (decoded.isascii() and decoded.isdigit() and len(decoded) < 19):
+        return shape, "chunking"
+    return replace(
+        shape,
+        framing=Framing.AWS_CHUNKED,
+        decoded_length=int(decoded),
+        content_encodings=tuple(coding for coding in shape.content_encodings if coding != "aws-chunked"),
+        trailer=stream.endswith("-TRAILER"),
+        signed_chunks="-UNSIGNED-" not in stream,
+    ), ""
+
+
+def _shape(request: Request, length: int | None) -> tuple[BodyShape, str]:
     kind, _, parameters = (request.header("content-type") or "").partition(";")
     framing, boundary = Framing.PLAIN, ""
     if kind.strip().lower() == "multipart/form-data":
@@ -68,7 +90,7 @@ def _shape(request: Request, length: int | None) -> BodyShape:
         for coding in (request.header("content-encoding") or "").split(",")
         if coding.strip() and coding.strip().lower() != "identity"
     )
-    return BodyShape(framing, length, None, boundary, codings, kind.strip().lower())
+    return _chunked(request, BodyShape(framing, length, None, boundary, codings, kind.strip().lower()))
 
 
 def _parameter(parameters: str, name: str) -> str:
