@@ -53,8 +53,8 @@ def test_other_messages_are_left_alone(message):
     assert messages.piece_of(message.SerializeToString()) is None
 
 
-def head(*pairs: tuple[str, bytes]) -> ext_proc.HttpHeaders:
-    made = ext_proc.HttpHeaders()
+def head(*pairs: tuple[str, bytes], body: bool = False) -> ext_proc.HttpHeaders:
+    made = ext_proc.HttpHeaders(end_of_stream=not body)
     for key, value in pairs:
         made.headers.headers.append(base_pb2.HeaderValue(key=key, raw_value=value))
     return made
@@ -78,6 +78,14 @@ def test_a_head_becomes_a_request():
     )  # fmt: skip
     assert request.headers == (("x-twice", "1"), ("x-twice", "2"))
     assert token == "secret"
+
+
+def test_a_body_that_http_2_does_not_announce_is_announced_to_the_judge():
+    said = [(":method", b"GET"), (":authority", b"h"), (":path", b"/")]
+    assert messages.request_of(head(*said))[0].headers == ()
+    assert messages.request_of(head(*said, body=True))[0].headers == (("transfer-encoding", "chunked"),)
+    length = ("content-length", b"3")
+    assert messages.request_of(head(*said, length, body=True))[0].headers == (("content-length", "3"),)
 
 
 def test_a_refusal_carries_status_headers_and_body():

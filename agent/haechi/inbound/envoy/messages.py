@@ -105,6 +105,10 @@ def request_of(head: ext_proc.HttpHeaders) -> tuple[Request, str]:
             token = value
         elif name != ADDED_HEADER:
             headers.append((name, value))
+    if not head.end_of_stream and not any(name in ("content-length", "transfer-encoding") for name, _ in headers):
+        # HTTP/2 announces no body. Said as HTTP/1.1 would, and as Envoy will say it upstream, so that nobody takes the
+        # request for one without.
+        headers.append(("transfer-encoding", "chunked"))
     request = Request(
         pseudo[":method"],
         pseudo.get(":scheme", "https"),
