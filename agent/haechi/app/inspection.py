@@ -129,5 +129,6 @@ def merge_matches(matches: Iterable[Match]) -> tuple[Match, ...]:
             match.how,
             max(earlier.matched_bytes, match.matched_bytes),
             match.total_bytes,
+            match.digest or earlier.digest,
         )
     return tuple(merged.values())

@@ -85,7 +85,8 @@ class Seen:
         detail = self.detail
         passed = self.until if detail.sealed else self.units.count(1) * UNIT
         seen = detail.size if how is MatchHow.EXACT else min(passed, detail.size)
-        return Match(f"c{detail.number}", detail.name, detail.tags, how, seen, detail.size)
+        digest = "blake3:" + detail.digest.hex()
+        return Match(f"c{detail.number}", detail.name, detail.tags, how, seen, detail.size, digest)
 
 
 def fewest(matches: list[Match]) -> tuple[Match, ...]:
