@@ -8,6 +8,10 @@ Theory. A judgement is a small state machine::
                        │        └─────▶ REFUSED   (recorded, then refused)
                        ├──piece──▶ TRAILING       (decided and released, but the framing goes on: nothing may follow)
                        └──piece──▶ OBSERVING      (would have been refused; monitor mode forwards the rest)
+    NEW ──head──▶ DOCUMENT ──last piece──▶ as above
+
+A control document is held whole, whatever its request does, and looked through like an upload: nothing leaves in a
+body that nobody read.
 
 A piece is answered only after every chunk completed in it was looked up; the answer to the piece with which a store
 could call the object complete waits for the final decision and its record. A record that cannot be made refuses, in
@@ -41,8 +45,12 @@ from haechi.ports.judge import Connection, Forward, Hold, Inspect, Judging, Refu
 from haechi.ports.metrics import Metrics
 from haechi.ports.objects import Assemblies, ObjectLedger, Piece
 
-DOCUMENT_LIMIT = 1 << 20
-"""Bytes of a control document (ACL, policy, replication) that are read. S3's own limits are far below."""
+DOCUMENT_LIMIT = 8 << 20
+"""Bytes of a control document that are read for what they say: room for a completion of 10,000 parts with all their
+checksums. S3's limits for the others are far below.
+"""
+REPLACED = "part-replaced"
+"""Noted on a piece that was sent again with other bytes: the store may have kept either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +124,7 @@ class Judgement:
         case, request = self._case, self._request
         action = self._connector.action(request)
         consistent = names_agree(self._connection.connect, self._connection.sni, request.host)
-        if not action.judged and consistent:
+        if not action.judged and consistent and (action.body.framing is Framing.NONE or case.index.empty):
             self._state = State.PASSING
             return Forward()
         actor = case.actors.of(self._connection.address, self._connection.port)
@@ -156,7 +164,16 @@ class Judgement:
 
     async def _judge_head(self, action: Action) -> Forward | Inspect | Refuse:
         case = self._case
+        if action.kind is ActionKind.PREPARE:
+            case.preparations.note(action)
+        if action.body.framing is Framing.DOCUMENT and action.body.wire_length != 0:
+            self._inspection = Inspection(decoder(action.body), case.index)
+            self._state = State.DOCUMENT
+            return Inspect(Hold.WHOLE)
         match action.kind:
+            case ActionKind.READ:
+                self._state = State.PASSING
+                return Forward()
             case ActionKind.UPLOAD:
                 return await self._head_of_upload(action)
             case ActionKind.ASSEMBLE:
@@ -164,10 +181,9 @@ class Judgement:
             case ActionKind.COPY:
                 return await self._copied(action)
             case ActionKind.PREPARE:
-                case.preparations.note(action)
                 return await self._decide_now(Content(ContentState.CLEAN))
             case ActionKind.EXPOSE:
-                return await self._head_of_exposure(action)
+                return await self._exposed(action)
             case _:
                 return await self._decide_now(case.assessor.worst_case())
 
@@ -187,12 +203,6 @@ class Judgement:
         self._inspection = Inspection(decoder(action.body), case.index, piece=assembled)
         self._state = State.INSPECTING
         return Inspect(_hold(worst, self._request.scheme, case.holds))
-
-    async def _head_of_exposure(self, action: Action) -> Forward | Inspect | Refuse:
-        if action.body.framing is Framing.DOCUMENT and action.body.wire_length != 0:
-            self._state = State.DOCUMENT
-            return Inspect(Hold.WHOLE)
-        return await self._exposed(action)
 
     # --- bodies -------------------------------------------------------------------------------------------------
 
@@ -232,13 +242,17 @@ class Judgement:
         """The whole body is known: judge it, together with what was sent of the same object before."""
         about, case = self._certain(), self._case
         content, place, assembly = inspection.result(), about.action.destination, about.action.assembly
-        if content.state is ContentState.CLEAN and not case.index.ready:
+        if content.state is not ContentState.MATCHED and not case.index.ready:
             # Nothing was found, but not all protected files are known yet: that is not the same as nothing there.
             return await self._fail(Cause("index-not-ready"), content)
         if place is None or assembly is None or assembly.part is None:
             return await self._decide_now(content)
+        seen = case.assemblies.pieces(place, assembly)
+        others = [other for other in seen if other.part != assembly.part]
+        earlier = next((other.content for other in seen if other.part == assembly.part), content)
+        if earlier.digest != content.digest or REPLACED in earlier.notes:
+            content = dataclasses.replace(content, notes=tuple(dict.fromkeys((*content.notes, REPLACED))))
         piece = Piece(assembly.part, content, inspection.edges())
-        others = [other for other in case.assemblies.pieces(place, assembly) if other.part != piece.part]
         whole = self._union([*others, piece], complete=False)
         verdict = await self._decide_now(dataclasses.replace(whole, digest=content.digest, size=content.size))
         if isinstance(verdict, Forward):
@@ -246,30 +260,63 @@ class Judgement:
         return verdict
 
     async def _read_document(self, data: bytes | memoryview, last: bool) -> Verdict:
-        about = self._certain()
-        self._document += data
+        about, inspection = self._certain(), self._inspection
+        assert inspection is not None  # noqa: S101 - DOCUMENT has one
+        says = about.action.kind is not ActionKind.READ
+        try:
+            inspection.feed(data)
+            if last:
+                inspection.close()
+        except MalformedError as broken:
+            return await self._fail(
+                Cause("body-malformed", {"code": broken.code, "offset": broken.offset}), self._so_far()
+            )
+        except HaechiError as error:
+            return await self._fail(_cause_of(error), self._so_far())
+        if says:
+            self._document += data
         if len(self._document) > DOCUMENT_LIMIT:
             return await self._fail(Cause("document-too-large"), Content(ContentState.NOT_INSPECTED))
-        length = about.action.body.wire_length
-        if not last and (length is None or len(self._document) < length):
+        if not last:
             return Forward()
-        action = self._connector.with_document(about.action, bytes(self._document))
-        self._about = dataclasses.replace(about, action=action)
-        return await self._guarded(self._exposed(action))
+        if says:
+            self._about = dataclasses.replace(
+                about, action=self._connector.with_document(about.action, bytes(self._document))
+            )
+        return await self._guarded(self._documented(inspection.result()))
+
+    async def _documented(self, found: Content) -> Verdict:
+        """The document was read: ``found`` is what it carries itself, beside what it says."""
+        action = self._certain().action
+        match action.kind:
+            case ActionKind.EXPOSE:
+                return await self._exposed(action, found)
+            case ActionKind.ASSEMBLE:
+                return await self._assembled(action, found)
+            case ActionKind.READ if found.state is ContentState.CLEAN:
+                self._state = State.PASSING
+                return Forward()
+            case _:
+                return await self._decide_now(found)
 
     # --- requests whose content is already at the store ------------------------------------------------------------
 
-    async def _assembled(self, action: Action) -> Verdict:
-        """Complete an object: judged on the union of all pieces that were seen."""
+    async def _assembled(self, action: Action, carried: Content | None = None) -> Verdict:
+        """Complete an object: judged on the union of the pieces that are joined."""
         case, place, assembly = self._case, action.destination, action.assembly
         if place is None or assembly is None:
             return await self._decide_now(case.assessor.worst_case())
         about = self._certain()
         self._about = dataclasses.replace(about, action=case.preparations.applied(action))
-        pieces = case.assemblies.pieces(place, assembly)
-        # Pieces that this agent never saw may hold anything.
-        content = self._union(pieces, complete=True) if pieces else case.assessor.worst_case()
-        return await self._decide_now(content)
+        seen = {piece.part: piece for piece in case.assemblies.pieces(place, assembly)}
+        about = self._certain()
+        joined = about.action.assembly.parts if about.action.assembly else None
+        if not joined or any(part not in seen or REPLACED in seen[part].content.notes for part in joined):
+            # Pieces that this agent never saw, or saw with different bytes, may hold anything.
+            content = case.assessor.worst_case()
+        else:
+            content = self._union([seen[part] for part in dict.fromkeys(joined)], complete=True)
+        return await self._decide_now(_with(content, carried))
 
     async def _copied(self, action: Action) -> Verdict:
         """Copy on the server's side: what the source is known to hold, or the worst where it may hold something."""
@@ -280,7 +327,7 @@ class Judgement:
             known = case.ledger.holds(source)
             if known is not None:
                 content = _as_stored(known)
-            elif case.ledger.any_in(source.provider, source.container):
+            elif case.ledger.may_hold(source):
                 content = case.assessor.worst_case()
             else:
                 content = Content(ContentState.NOT_INSPECTED, notes=("source-not-seen",))
@@ -289,7 +336,7 @@ class Judgement:
             case.assemblies.put(place, assembly, Piece(assembly.part, content, NO_EDGES))
         return verdict
 
-    async def _exposed(self, action: Action) -> Verdict:
+    async def _exposed(self, action: Action, carried: Content | None = None) -> Verdict:
         """Change who can read a place: judged with what the place is known to hold."""
         case, place = self._case, action.destination
         content = Content(ContentState.NOT_INSPECTED)
@@ -297,10 +344,10 @@ class Judgement:
             if place.key:
                 known = case.ledger.holds(place)
                 content = _as_stored(known) if known is not None else content
-            elif case.ledger.any_in(place.provider, place.container):
+            elif case.ledger.may_hold(place):
                 match = Match("*", place.container, case.index.worst_tags(), MatchHow.STORED)
                 content = Content(ContentState.MATCHED, (match,)) if match.tags else content
-        return await self._decide_now(content)
+        return await self._decide_now(_with(content, carried))
 
     # --- deciding -------------------------------------------------------------------------------------------------
 
@@ -364,7 +411,7 @@ class Judgement:
         """
         action = self._certain().action
         place, content = action.destination, made.content
-        whole = action.assembly is None or action.assembly.part is None
+        whole = action.assembly is None or action.assembly.part is None or action.assembly.grows
         puts = action.kind in (ActionKind.UPLOAD, ActionKind.ASSEMBLE, ActionKind.COPY)
         if place is None or not place.key or not (whole and puts) or content.state is not ContentState.MATCHED:
             return
@@ -427,6 +474,11 @@ def _hold(worst: Assessment, scheme: str, holds: Holds) -> Hold:
         return Hold.PIECES
     at_home = place is not None and place.country == "KR" and scheme == "https"
     return holds.home if at_home else holds.abroad
+
+
+def _with(content: Content, carried: Content | None) -> Content:
+    """The content of the place, and what was recognised in the request's own document."""
+    return union([content, carried]) if carried is not None and carried.matches else content
 
 
 def _as_stored(content: Content) -> Content:

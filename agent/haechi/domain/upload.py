@@ -167,18 +167,20 @@ class ExposureChange:
     """One thing that a request would open.
 
     ``aspect``: acl, policy, public-access-block, replication, website, acceleration, ownership,
-    encryption, inventory, cors, access-point-policy, logging, versioning, lifecycle, other.
+    encryption, inventory, cors, access-point-policy, logging, versioning, lifecycle, object-lock, other.
     ``public`` whether it lets anyone read; unknown where only the body can tell and it was not parsed.
-    ``targets``: accounts, ARNs or buckets that gain access or copies.
+    ``targets``: accounts, ARNs or buckets that gain access or copies. ``places`` are those of them that are containers,
+    by the target's own spelling: where they lie and whose they are can be read.
     """
 
     aspect: str
     value: str = ""
     public: Known[bool] = field(default_factory=lambda: Unknown("not-read"))
     targets: tuple[str, ...] = ()
+    places: tuple[tuple[str, Location], ...] = ()
 
     def as_json(self) -> dict[str, JSON]:
-        """The form used in policy input and audit."""
+        """The form used in the audit; the policy input adds what was read about the targets."""
         return {
             "aspect": self.aspect,
             "value": self.value,
@@ -192,11 +194,14 @@ class Assembly:
     """Which object under assembly a request belongs to. All pieces of it are judged on their union.
 
     ``id`` is the store's own (upload id), unique within provider and container. ``part`` orders pieces;
-    None for the request that completes or abandons it.
+    None for the request that completes or abandons it. ``parts`` are those that a completion joins; None where it does
+    not say. ``grows`` tells that each piece belongs to the stored object at once (appending), without a completion.
     """
 
     id: str
     part: int | None = None
+    parts: tuple[int, ...] | None = None
+    grows: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,5 +41,10 @@ class ObjectLedger(Protocol):
     def holds(self, place: Location) -> Content | None:
         """The tagged content that the object is known to hold; None when nothing is known of it."""
 
+    def may_hold(self, place: Location) -> bool:
+        """Whether the container, by whatever name it is reached, is known to hold tagged content: an access point may
+        stand for any container of its provider, and what was stored through one may lie in any.
+        """
+
     def any_in(self, provider: str, container: str) -> bool:
         """Whether any object of the container is known to hold tagged content."""

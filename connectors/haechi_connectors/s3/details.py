@@ -13,7 +13,7 @@ from haechi.domain.facts import Known, Unknown
 from haechi.domain.upload import BodyShape, ExposureChange, Framing, Location, RequestEncryption
 
 from haechi_connectors.s3.head import AmbiguousError, Head
-from haechi_connectors.s3.hosts import Host
+from haechi_connectors.s3.hosts import ALIASES, Host
 from haechi_connectors.s3.operations import Carries
 
 Fields = Mapping[str, str]
@@ -131,7 +131,8 @@ def source(value: str, host: Host, bucket: str = "") -> Location:
     container, slash, key = text.removeprefix("/").partition("/")
     if not slash or not container or not key or container.startswith("arn:"):
         raise AmbiguousError("copy-source")
-    return Location(host.provider, container, key, region, host.endpoint)
+    alias = container if container.endswith(ALIASES) else ""
+    return Location(host.provider, container, key, region, host.endpoint, alias)
 
 
 def form_boundary(content_type: str) -> str:

@@ -7,6 +7,7 @@ cannot be understood leaves ``public`` unknown, with the cause ``document-unread
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -23,6 +24,14 @@ NOT_READ = "not-read"
 UNREADABLE = "document-unreadable"
 LARGEST = 1 << 20
 """Bytes; S3's own bounds are lower for every document that is read here."""
+LARGEST_COMPLETION = 8 << 20
+"""Bytes; 10,000 parts with all their checksums stay below."""
+MOST_PARTS = 10_000
+TOUCHING_JOBS = frozenset({
+    "S3PutObjectTagging", "S3DeleteObjectTagging", "S3PutObjectLegalHold", "S3PutObjectRetention",
+    "S3InitiateRestoreObject",
+})  # fmt: skip
+"""Batch operations that neither copy nor open; a restore there stays within its bucket."""
 BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 
 
@@ -34,6 +43,8 @@ def completed(action: Action, document: bytes) -> Action:
     """The action with what its document says."""
     if action.operation == "CreateBucket":
         return _created(action, document)
+    if action.operation == "CompleteMultipartUpload":
+        return _joined(action, document)
     if action.operation == "CreateAccessPoint":
         action = _access_point(action, document)
     return replace(action, exposures=tuple(c for change in action.exposures for c in _change(change, document)))
@@ -52,8 +63,8 @@ def _reader(change: ExposureChange) -> Callable[[ExposureChange, bytes], Exposur
     return READERS.get((change.aspect, change.value)) or READERS.get((change.aspect, "")) or _listed()
 
 
-def _tree(document: bytes) -> Element:
-    if not 0 < len(document) <= LARGEST:
+def _tree(document: bytes, largest: int = LARGEST) -> Element:
+    if not 0 < len(document) <= largest:
         raise _UnreadableError
     root: Element = fromstring(document, forbid_dtd=True)
     for element in root.iter():
@@ -82,7 +93,9 @@ def _listed(*targets: str, value: tuple[str, ...] = ()) -> Callable[[ExposureCha
 
 def _grants_public(root: Element) -> bool:
     canned = _texts(root, "CannedAccessControlList", "CannedACL")
-    return any(uri in PUBLIC_GROUPS for uri in _texts(root, "URI")) or any(acl.startswith("public") for acl in canned)
+    return any(uri in PUBLIC_GROUPS for uri in _texts(root, "URI")) or any(
+        acl.startswith("public") or acl == "authenticated-read" for acl in canned
+    )
 
 
 def _acl(change: ExposureChange, document: bytes) -> ExposureChange:
@@ -121,6 +134,34 @@ def _restore(change: ExposureChange, document: bytes) -> ExposureChange:
     """A restore that writes its result to another place is a copy."""
     targets = _texts(_tree(document), "BucketName")
     return replace(change, aspect="replication" if targets else change.aspect, public=False, targets=targets)
+
+
+def _job(change: ExposureChange, document: bytes) -> ExposureChange:
+    """A batch job copies, opens, or only touches; its report lists names. One that is none of these is a copy to
+    wherever its own name says.
+    """
+    root = _tree(document)
+    names = tuple(child.tag for child in root.find("Operation") or ())
+    if not names:
+        raise _UnreadableError
+    value = f"job:{','.join(names)}"
+    targets = _texts(root, "TargetResource", "FunctionArn", "Bucket", "SSEAwsKmsKeyId")
+    opens = _grants_public(root)
+    if names == ("S3PutObjectAcl",):
+        grantees = _texts(root, "Identifier")
+        return replace(change, aspect="acl", value=value, public=opens, targets=grantees)
+    if set(names) <= TOUCHING_JOBS:
+        return replace(change, aspect="inventory", value=value, public=False, targets=targets)
+    beyond = names if names != ("S3PutObjectCopy",) else ()
+    return replace(change, value=value, public=opens, targets=(*targets, *beyond))
+
+
+def _created_access_point(change: ExposureChange, document: bytes) -> ExposureChange:
+    """A new access point opens where its own public access block lacks a flag; without one all are on."""
+    root = _tree(document)
+    block = root.find("PublicAccessBlockConfiguration")
+    lacking = block is not None and any(_texts(block, name) != ("true",) for name in BLOCKS)
+    return replace(change, public=lacking, targets=_texts(root, "BucketAccountId"))
 
 
 def _policy(change: ExposureChange, document: bytes) -> ExposureChange:
@@ -201,6 +242,22 @@ def _created(action: Action, document: bytes) -> Action:
     return replace(action, destination=replace(action.destination, region=region))
 
 
+def _joined(action: Action, document: bytes) -> Action:
+    """A completion names the parts that it joins. Where that can be read in two ways, the parts stay unknown."""
+    if action.assembly is None:
+        return action
+    try:
+        root = _tree(document, LARGEST_COMPLETION)
+        numbers = [(part.tag, [n.text or "" for n in part if n.tag == "PartNumber"]) for part in root]
+    except (_UnreadableError, ParseError, DefusedXmlException, ValueError, LookupError, RecursionError):
+        return action
+    if not 0 < len(numbers) <= MOST_PARTS or any(
+        tag != "Part" or len(said) != 1 or not re.fullmatch(r"\s*[0-9]{1,5}\s*", said[0]) for tag, said in numbers
+    ):
+        return action
+    return replace(action, assembly=replace(action.assembly, parts=tuple(int(said[0]) for _, said in numbers)))
+
+
 def _access_point(action: Action, document: bytes) -> Action:
     try:
         buckets = _texts(_tree(document), "Bucket")
@@ -216,7 +273,7 @@ READERS: Mapping[tuple[str, str], Callable[[ExposureChange, bytes], ExposureChan
     ("policy", ""): _policy,
     ("access-point-policy", ""): _policy,
     ("access-point-policy", "multi-region"): _policy,
-    ("access-point-policy", "created"): _listed("BucketAccountId"),
+    ("access-point-policy", "created"): _created_access_point,
     ("access-point-policy", "scope"): _listed(value=("Prefix", "Permission")),
     ("access-point-policy", "object-lambda"): _listed("SupportingAccessPoint", "FunctionArn"),
     ("public-access-block", ""): _public_access_block,
@@ -228,6 +285,7 @@ READERS: Mapping[tuple[str, str], Callable[[ExposureChange, bytes], ExposureChan
     ("ownership", ""): _listed(value=("ObjectOwnership",)),
     ("encryption", ""): _listed("KMSMasterKeyID", "KMSKeyArn", value=("SSEAlgorithm",)),
     ("inventory", ""): _listed("Bucket", "AccountId", "Account", "KeyId", "Arn", "TableBucketArn"),
+    ("object-lock", ""): _listed(value=("ObjectLockEnabled", "Mode")),
     ("cors", ""): _listed("AllowedOrigin", value=("AllowedMethod",)),
     ("logging", ""): _logging,
     ("versioning", ""): _listed(value=("Status", "MfaDelete")),
@@ -235,7 +293,7 @@ READERS: Mapping[tuple[str, str], Callable[[ExposureChange, bytes], ExposureChan
     ("other", "notification"): _listed("Topic", "Queue", "CloudFunction", "TopicArn", "QueueArn"),
     ("other", "restore"): _restore,
     ("other", "abac"): _listed(value=("Status",)),
-    ("replication", "job"): _listed("TargetResource", "FunctionArn", "Bucket", "Arn"),
+    ("replication", "job"): _job,
     ("other", "job-status"): _listed(),
     ("policy", "access-grant"): _listed("GranteeIdentifier", "IAMRoleArn", value=("Permission",)),
 }

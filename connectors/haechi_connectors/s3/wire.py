@@ -229,7 +229,7 @@ def _assembly(head: Head, operation: Operation) -> Assembly | None:
     if offset and operation.name == "PutObject":
         if not re.fullmatch(r"[0-9]{1,18}", offset):
             raise AmbiguousError("write-offset")
-        return Assembly(f"append:{head.key}", int(offset))
+        return Assembly(f"append:{head.key}", int(offset), grows=True)
     return None
 
 

@@ -14,7 +14,7 @@ from haechi.domain.content import Content, ContentState
 from haechi.domain.errors import HaechiError
 from haechi.domain.upload import Location
 from haechi.outbound.ledger.database import Database
-from haechi.outbound.ledger.places import place_of
+from haechi.outbound.ledger.places import ALIAS, place_of
 from haechi.ports.clock import Clock
 
 _SCHEMA = """
@@ -74,6 +74,18 @@ class SqliteObjectLedger:
                 "SELECT content FROM object WHERE provider=? AND container=? AND key=?", (*where.container, where.key)
             ).fetchone()
         return self._database.content(row[0]) if row else None
+
+    def may_hold(self, place: Location) -> bool:
+        """Whether the container is known to hold tagged content, by whatever name it is reached."""
+        provider, container = place_of(place).container
+        anywhere = container.startswith(ALIAS)
+        with self._database.transaction() as db:
+            row = db.execute(
+                "SELECT 1 FROM object WHERE provider=?1 AND (?2 OR container=?3 OR (container>=?4 AND container<?5)) "
+                "LIMIT 1",
+                (provider, anywhere, container, ALIAS, ALIAS[:-1] + ";"),
+            ).fetchone()
+        return row is not None
 
     def any_in(self, provider: str, container: str) -> bool:
         """Whether any object of the container is known to hold tagged content."""

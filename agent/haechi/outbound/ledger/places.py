@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from haechi.domain.upload import Location
 
+ALIAS = "alias:"
+"""No container's name has a colon there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -16,11 +19,12 @@ class Place:
 
 
 def place_of(location: Location) -> Place:
-    """A container reached through an access point only is known by the access point's name.
+    """A container reached through an access point is known by the access point's name, marked as such: which container
+    it stands for is not known here.
 
     Names that are no text (undecodable bytes) are spelled out, so that two different ones stay different.
     """
-    container = location.container or (f"alias:{location.alias}" if location.alias else "")
+    container = f"{ALIAS}{location.container or location.alias}" if location.alias else location.container
     return Place((_text(location.provider), _text(container)), _text(location.key))
 
 

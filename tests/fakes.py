@@ -1,0 +1,94 @@
+"""Stand-ins for what reaches outside the process: destinations at a provider, the process behind a connection.
+
+Everything else in the judge's tests is real: index, ledgers, audit, engine and the shipped policies.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from haechi.domain.actor import Actor
+from haechi.domain.content import Content
+from haechi.domain.destination import Destination, KeyFacts
+from haechi.domain.facts import JSON, Unknown
+from haechi.domain.registry import RegistryIndex
+from haechi.domain.upload import Location
+
+
+@dataclass(slots=True)
+class FixedDestinations:
+    """Facts by container's name. A container that is not here could not be read. Also the facts of keys."""
+
+    known: dict[str, Destination]
+    keys: dict[str, KeyFacts] = field(default_factory=dict)
+    forgotten: list[Location] = field(default_factory=list)
+
+    def cached(self, place: Location) -> Destination | None:
+        """Always fresh."""
+        return self.known.get(place.container) or _unread(place)
+
+    async def facts(self, place: Location) -> Destination:
+        """See ``ports.destinations``."""
+        return self.known.get(place.container) or _unread(place)
+
+    def forget(self, place: Location) -> None:
+        """See ``ports.destinations``."""
+        self.forgotten.append(place)
+
+    async def key(self, place: Location, key_id: str) -> KeyFacts | Unknown:
+        """See ``ports.destinations.Keys``."""
+        return self.keys.get(key_id, Unknown("not-read"))
+
+    def change(self, container: str, **facts: Any) -> None:
+        """Something happened at the provider."""
+        before = self.known[container]
+        self.known[container] = dataclasses.replace(before, revision=before.revision + "+", **facts)
+
+
+def _unread(place: Location) -> Destination:
+    from haechi.domain.policy import _facts_of
+
+    return dataclasses.replace(_facts_of(Unknown("not-read"), place), revision="unread")
+
+
+@dataclass(slots=True)
+class FixedActors:
+    """One process behind every connection."""
+
+    actor: Actor
+
+    def of(self, address: str, port: int) -> Actor:
+        """See ``ports.actors``."""
+        return self.actor
+
+    def forget(self, address: str, port: int) -> None:
+        """See ``ports.actors``."""
+
+
+@dataclass(slots=True)
+class FixedRegistry:
+    """A registry that verified."""
+
+    index: RegistryIndex
+    revision: str = "registry-1"
+
+    def facts(self, place: Location | None, actor: Actor, content: Content, now: Any, access_key: str = "") -> Any:
+        """See ``ports.registry``."""
+        facts: dict[str, JSON] = dict(self.index.facts(place, actor, content, now, access_key))
+        return facts
+
+
+@dataclass(slots=True)
+class CountedMetrics:
+    """Counts, to be looked at."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def count(self, name: str, /, amount: int = 1, **labels: str) -> None:
+        """See ``ports.metrics``."""
+        self.counts[name] = self.counts.get(name, 0) + amount
+
+    def observe(self, name: str, seconds: float, /, **labels: str) -> None:
+        """See ``ports.metrics``."""
