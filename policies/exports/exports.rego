@@ -24,7 +24,9 @@ covered(authorisations, technology, place) if {
 	}
 }
 
-reason(authorisations, technology) := "pending" if {
+reason(authorisations, technology) := "none" if {
+	count(authorisations) == 0
+} else := "pending" if {
 	some authorisation in authorisations
 	technology in authorisation.technologies
 	authorisation.status == "pending"

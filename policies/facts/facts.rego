@@ -4,9 +4,9 @@
 #   Facts derived once from the input, so that every rule means the same by "tagged", "moved", "ours" and "abroad".
 #   Each asks for proof of the good case and takes everything else for the bad one: a missing or unknown value is
 #   never clean, never ours, never in Korea.
+#   The embedded engine evaluates a package as a whole at its first use, and a function or a helper rule costs more
+#   than the expressions in it: what only changes of exposure need stands in haechi.exposure.
 package haechi.facts
-
-unknown(value) if is_string(value.unknown)
 
 # --- content ---
 
@@ -34,15 +34,15 @@ default moved := false
 # Tagged content leaves, or is laid somewhere else, by this request.
 moved if {
 	tagged
-	not only_settings
+	not input.request.kind in {"expose", "prepare", "read"}
 }
 
-# The request changes settings of what is stored already; nothing tagged travels in its body.
-only_settings if {
+# A request that changes settings of what is stored already moves nothing, unless tagged content is in its body.
+moved if {
+	tagged
 	input.request.kind in {"expose", "prepare", "read"}
-	every match in input.content.matches {
-		match.how in {"stored", "sealed"}
-	}
+	some match in input.content.matches
+	not match.how in {"stored", "sealed"}
 }
 
 # What a finding calls the content by.
@@ -54,44 +54,11 @@ name := input.content.matches[0].name if {
 
 our_accounts := {[entry.provider, entry.id] | some entry in input.registry.accounts}
 
-our_account_ids := {entry.id | some entry in input.registry.accounts}
-
 our_keys := {[entry.provider, entry.id] | some entry in input.registry.keys}
 
-dest := input.destination.facts
+# --- where ---
 
-default sensitive := true
-
-# A place whose settings are nobody's business here: nothing tagged is known there, and it is known to be another's.
-sensitive := false if {
-	not tagged
-	is_string(dest.account)
-	is_array(input.registry.accounts)
-	not [dest.provider, dest.account] in our_accounts
-}
-
-# --- exposure ---
-
-default exposes := false
-
-# An object's own access wish matters where the object is tagged; a change of a place where the place does.
-exposes if {
-	tagged
-	count(input.request.exposures) > 0
-}
-
-exposes if {
-	input.request.kind in {"expose", "unrecognised"}
-	count(input.request.exposures) > 0
-	sensitive
-}
-
-exposes if {
-	input.request.kind == "prepare"
-	count(input.request.exposures) > 0
-	sensitive
-	object.get(input, ["destination", "location", "key"], "") == ""
-}
+home := data.choices.home_countries.value
 
 # --- encryption at the provider ---
 
@@ -99,76 +66,74 @@ default provider_encrypts := false
 
 provider_encrypts if input.encryption.mode in {"provider", "kms", "kms-dual", "client-key"}
 
-default has_key := true
+# Tagged content is moved, and put under a key at the provider.
+default keyed := false
 
-# Modes without a key of its own have none to locate.
-has_key := false if {
-	input.encryption.key == null
-	input.encryption.mode in {"none", "provider", "client-key"}
+keyed if {
+	moved
+	not input.encryption.key == null
 }
 
-default key_id := ""
+# Modes without a key of its own have none to locate.
+keyed if {
+	moved
+	not input.encryption.mode in {"none", "provider", "client-key"}
+}
 
-key_id := input.encryption.key.id
+default key := {
+	"id": "",
+	"account": {"unknown": "no-key"},
+	"country": {"unknown": "no-key"},
+	"region": {"unknown": "no-key"},
+}
 
-default key_account := {"unknown": "no-key"}
+key := input.encryption.key if input.encryption.key.id
 
-key_account := input.encryption.key.account
-
-default key_country := {"unknown": "no-key"}
-
-key_country := input.encryption.key.country
-
-default key_region := {"unknown": "no-key"}
-
-key_region := input.encryption.key.region
-
-# --- where ---
+# --- abroad ---
 
 # Every place that tagged content, a copy of it or its key would reach and that is not proven to be in Korea.
 abroad contains {
 	"role": "destination",
-	"container": dest.container,
-	"provider": dest.provider,
-	"country": dest.country,
-	"region": dest.region,
+	"container": input.destination.facts.container,
+	"provider": input.destination.facts.provider,
+	"country": input.destination.facts.country,
+	"region": input.destination.facts.region,
 } if {
 	moved
-	not dest.country in data.choices.home_countries.value
+	not input.destination.facts.country in home
 }
 
 abroad contains {
 	"role": "replica",
 	"container": replica.container,
-	"provider": dest.provider,
+	"provider": input.destination.facts.provider,
 	"country": replica.country,
 	"region": replica.region,
 } if {
 	moved
-	is_array(dest.replicas)
-	some replica in dest.replicas
-	not replica.country in data.choices.home_countries.value
+	is_array(input.destination.facts.replicas)
+	some replica in input.destination.facts.replicas
+	not replica.country in home
 }
 
 abroad contains {
 	"role": "replica",
 	"container": "",
-	"provider": dest.provider,
-	"country": dest.replicas,
-	"region": dest.replicas,
+	"provider": input.destination.facts.provider,
+	"country": input.destination.facts.replicas,
+	"region": input.destination.facts.replicas,
 } if {
 	moved
-	not is_array(dest.replicas)
+	not is_array(input.destination.facts.replicas)
 }
 
 abroad contains {
 	"role": "key",
-	"container": key_id,
-	"provider": dest.provider,
-	"country": key_country,
-	"region": key_region,
+	"container": key.id,
+	"provider": input.destination.facts.provider,
+	"country": key.country,
+	"region": key.region,
 } if {
-	moved
-	has_key
-	not key_country in data.choices.home_countries.value
+	keyed
+	not key.country in home
 }

@@ -52,5 +52,7 @@ def load() -> list[Case]:
                 replace(document, path, value)
         for path, value in case.get("set", {}).items():
             replace(document, path, value)
+        for change in document["request"]["exposures"]:
+            change.setdefault("target_facts", [])
         cases.append(Case(case["name"], document, frozenset(case["rules"])))
     return cases

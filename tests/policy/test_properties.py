@@ -234,7 +234,9 @@ def test_untagged_content_is_blocked_for_its_way_alone(regorus: Judge, policies:
     allowed = {
         "r05_readers",
         "r11_replication_change",
+        "r15_key_change",
         "r30_exposure",
+        "r31_lists",
         "r32_route",
         "unrecognised_operation",
         "names_disagree",

@@ -35,6 +35,8 @@ from haechi.ports.registry import Registry
 CACHE_SECONDS = 30.0
 """How long a verdict on unrecognised content may be reused; a limit of this project's choosing."""
 CACHE_ENTRIES = 4096
+MOST_TARGETS = 4
+"""Containers that one change of settings may name and have read while the client waits; more are unknown."""
 
 UNDETERMINED = Tag("OFFICIAL-PENDING", Grade.A, Funding.UNKNOWN)
 """What an uninspected body may carry while no tag at all is known yet: material that waits for determination (R01)."""
@@ -123,10 +125,11 @@ class Assessor:
         """Decide. Never raises for what provider, policy or engine did wrong: those are unknown facts and causes."""
         destination, source = await self.places(about.action)
         request_key = await self._request_key(about.action)
+        targets = await self._targets(about.action)
         reusable = _reusable(content)
         if reusable:
             about = about.reduced
-        key = self._key(about, content, destination, source, request_key) if reusable else None
+        key = self._key(about, content, destination, source, request_key, targets) if reusable else None
         known = self._known(key)
         if known is not None:
             return dataclasses.replace(known, content=content, cached=True)
@@ -143,6 +146,7 @@ class Assessor:
             host=about.host,
             consistent=about.consistent,
             request_key=request_key,
+            targets=targets,
         )
         answer = await self.engine.evaluate(facts)
         modes = self.engine.modes
@@ -171,6 +175,14 @@ class Assessor:
         except HaechiError:
             return True
 
+    async def _targets(self, action: Action) -> Mapping[Location, Destination]:
+        """Facts of the containers to which a change of settings would send copies or lists."""
+        named = dict.fromkeys(place for change in action.exposures for _, place in change.places)
+        if not named or len(named) > MOST_TARGETS:
+            return {}
+        facts = await asyncio.gather(*(self._place(place) for place in named))
+        return {place: read for place, read in zip(named, facts, strict=True) if read is not None}
+
     async def _request_key(self, action: Action) -> KeyFacts | Unknown | None:
         """Facts of the key that the request itself names; None where it names none."""
         if not action.encryption.key_id or action.destination is None:
@@ -184,6 +196,7 @@ class Assessor:
         destination: Destination | None,
         source: Destination | None,
         request_key: KeyFacts | Unknown | None,
+        targets: Mapping[Location, Destination],
     ) -> object:
         return (
             self.engine.revision,
@@ -192,6 +205,7 @@ class Assessor:
             source.revision if source else None,
             about,
             request_key,
+            tuple((place, read.revision) for place, read in targets.items()),
             content.state,
             content.matches,
             content.notes,

@@ -13,6 +13,10 @@ none or ``log``       any             ``ALLOW``
 engine failed         enforce         by fail mode: ``closed`` blocks what may be tagged
 engine failed         monitor         ``WOULD_BLOCK``
 ====================  ==============  =====================================
+
+Findings are told in the order in which a person can act on them: the strictest first; of those, what is known before
+what merely follows from something unknown (the rule that names the unknown fact stands between the two); then by the
+order that each rule gives itself in its METADATA.
 """
 
 from __future__ import annotations
@@ -22,6 +26,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from haechi.domain.facts import JSON
+
+
+LATEST = 99
+"""The order of a rule that gives itself none."""
+CONSEQUENCE = 100
+"""Added to the order of a finding that rests on an unknown fact: it is told after whoever names that fact."""
+KNOWN_ENOUGH = frozenset({"not-ours"})
+"""Causes of an unknown fact that say what matters all the same."""
 
 
 class Severity(StrEnum):
@@ -82,6 +94,7 @@ class Finding:
     basis: Basis
     severity: Severity
     params: Mapping[str, JSON] = field(default_factory=dict)
+    order: int = LATEST
 
     def as_json(self) -> dict[str, JSON]:
         """The form used in the audit."""
@@ -153,12 +166,22 @@ def decide(
     """Carry findings, causes and modes to the effect. ``may_be_tagged`` matters to causes alone:
     a failed engine blocks nothing of which it is known that it carries no tagged content.
     """
-    ordered = tuple(sorted(findings, key=lambda f: (-f.severity.strictness, f.requirement, f.rule, repr(f.params))))
+    ordered = tuple(sorted(findings, key=_told_first))
     failed = tuple(causes)
     effects = [_effect_of(modes.of(finding.rule)) for finding in ordered if finding.severity is Severity.BLOCK]
     if failed and may_be_tagged and modes.fail is FailMode.CLOSED:
         effects.append(_effect_of(modes.default))
     return Decision(max(effects, key=lambda e: e.strictness, default=Effect.ALLOW), ordered, failed)
+
+
+def _told_first(finding: Finding) -> tuple[int, int, str, str, str]:
+    rests_on_unknown = any(_unknown(value) for value in finding.params.values())
+    order = finding.order + CONSEQUENCE if rests_on_unknown else finding.order
+    return (-finding.severity.strictness, order, finding.requirement, finding.rule, repr(finding.params))
+
+
+def _unknown(value: JSON) -> bool:
+    return isinstance(value, Mapping) and value.get("unknown", None) not in (None, *KNOWN_ENOUGH)
 
 
 def _effect_of(mode: Mode) -> Effect:

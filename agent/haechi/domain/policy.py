@@ -14,13 +14,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from haechi.domain.actor import Actor
 from haechi.domain.content import Content
-from haechi.domain.decision import Basis, Finding, Severity
+from haechi.domain.decision import LATEST, Basis, Finding, Severity
 from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess
 from haechi.domain.facts import JSON, Unknown, as_json
-from haechi.domain.upload import Action, ActionKind, Location, RequestEncryption
+from haechi.domain.upload import Action, ActionKind, ExposureChange, Location, RequestEncryption
 
 INPUT_SCHEMA = "haechi.input/1"
 DECISION_SCHEMA = "haechi.decision/1"
@@ -45,6 +46,8 @@ class RuleInfo:
     certainty: str = ""
     also: tuple[str, ...] = ()
     description: str = ""
+    order: int = LATEST
+    """Which of several findings is told first: the smaller. See ``haechi.domain.decision``."""
 
 
 def policy_input(
@@ -61,6 +64,7 @@ def policy_input(
     consistent: bool,
     way: str = "proxy",
     request_key: KeyFacts | Unknown | None = None,
+    targets: Mapping[Location, Destination | Unknown] = MappingProxyType({}),
 ) -> dict[str, JSON]:
     """Everything the rules may know about one request.
 
@@ -69,6 +73,7 @@ def policy_input(
     matches counts as untagged. ``consistent`` whether CONNECT target, SNI and Host name the same place.
     ``destination`` and ``source`` Unknown or None make every fact of them unknown. ``request_key`` are the facts of the
     key that the request itself names, where that is not the container's default key.
+    ``targets`` are the facts of containers that a change of settings names.
     ``registry`` may be ``{"unknown": cause}``. Raises ``ValueError`` for a ``now`` without time zone.
     """
     if now.tzinfo is None:
@@ -87,7 +92,7 @@ def policy_input(
             "host": host,
             "way": way,
             "encryption": action.encryption.as_json(),
-            "exposures": [change.as_json() for change in action.exposures],
+            "exposures": [_change_json(change, targets) for change in action.exposures],
             "route": action.route.as_json(),
             "access_key": action.access_key,
             "presigned": action.presigned,
@@ -148,7 +153,7 @@ def _finding(item: object, rules: Mapping[str, RuleInfo]) -> Finding:
     if not isinstance(params, Mapping):
         raise ValueError(f"the params of {rule} are not an object")  # noqa: TRY004 - one error for a bad answer
     info = rules[rule]
-    return Finding(info.id, info.requirement, info.basis, info.severity, dict(params))
+    return Finding(info.id, info.requirement, info.basis, info.severity, dict(params), info.order)
 
 
 def _facts_of(destination: Destination | Unknown | None, place: Location | None) -> Destination:
@@ -199,6 +204,21 @@ def _same_key(known: str | Unknown, asked: str) -> bool:
         and not asked.startswith("mrk-")
         and known.endswith(f":key/{asked}")
     )
+
+
+def _change_json(change: ExposureChange, targets: Mapping[Location, Destination | Unknown]) -> JSON:
+    """A change of settings, with where each container that it names lies and whose it is."""
+    known: list[JSON] = []
+    for target, place in change.places:
+        facts = _facts_of(targets.get(place, Unknown("not-read")), place)
+        read = {
+            "container": place.container,
+            "account": facts.account,
+            "country": facts.country,
+            "region": facts.region,
+        }
+        known.append({"target": target, **{name: as_json(value) for name, value in read.items()}})
+    return {**change.as_json(), "target_facts": known}
 
 
 def _key_json(key: KeyFacts | Unknown) -> JSON:

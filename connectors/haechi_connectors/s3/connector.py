@@ -10,7 +10,7 @@ from haechi.domain.upload import Action, ActionKind, Request
 from haechi.ports.connector import RefusalText, Site
 from haechi.ports.judge import Reply
 
-from haechi_connectors.s3 import details, documents, refusal, wire
+from haechi_connectors.s3 import details, documents, places, refusal, wire
 from haechi_connectors.s3.head import AmbiguousError
 from haechi_connectors.s3.hosts import PROVIDER, Hosts
 
@@ -42,7 +42,7 @@ class S3Connector:
 
     def with_document(self, action: Action, document: bytes) -> Action:
         """Complete the action from its control document. Total."""
-        return documents.completed(action, document)
+        return places.located(documents.completed(action, document))
 
     def with_form(self, action: Action, fields: Mapping[str, str]) -> Action:
         """Complete a form upload from the fields before its file (lower-case names). Total."""

@@ -121,7 +121,7 @@ CHANGES: Mapping[Key, Operation] = {
     ("PUT", B, "tagging"): setting("PutBucketTagging"),
     ("PUT", B, "metrics"): setting("PutBucketMetricsConfiguration"),
     ("PUT", B, "intelligent-tiering"): setting("PutBucketIntelligentTieringConfiguration"),
-    ("PUT", B, "object-lock"): setting("PutObjectLockConfiguration"),
+    ("PUT", B, "object-lock"): expose("PutObjectLockConfiguration", "object-lock"),
     ("PUT", B, "requestPayment"): setting("PutBucketRequestPayment"),
     ("POST", B, "delete"): read("DeleteObjects", Carries.DOCUMENT),
     ("DELETE", B, ""): read("DeleteBucket"),

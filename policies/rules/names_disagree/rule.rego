@@ -8,6 +8,7 @@
 #   basis: inference
 #   certainty: I
 #   severity: block
+#   order: 14
 #   source: >-
 #     This project's caution: a request whose names contradict each other cannot be judged. No document says it.
 package haechi.rules.names_disagree

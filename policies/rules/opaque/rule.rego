@@ -8,6 +8,7 @@
 #   basis: inference
 #   certainty: I
 #   severity: log
+#   order: 86
 #   source: >-
 #     This project's caution; no document says it. Blocking every encrypted file would stop ordinary work, so it
 #     is recorded.

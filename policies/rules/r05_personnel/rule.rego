@@ -8,6 +8,7 @@
 #   basis: inference
 #   certainty: I
 #   severity: block
+#   order: 34
 #   source: >-
 #     Decree Art. 14(5): only designated personnel may view (Q). That an upload is such a use is inferred here
 #     (I).
@@ -24,14 +25,14 @@ findings contains {
 }
 
 reason := "registry" if {
-	facts.unknown(input.registry)
+	is_string(input.registry.unknown)
 } else := "nobody" if {
 	input.registry.person == null
 } else := "unknown" if {
-	facts.unknown(input.registry.person)
+	is_string(input.registry.person.unknown)
 } else := "user" if {
 	not input.registry.person.by_user == true
 } else := "credential" if {
-	not data.choices.listed_credentials_only.value == false
 	not input.registry.person.by_access_key == true
+	not data.choices.listed_credentials_only.value == false
 }

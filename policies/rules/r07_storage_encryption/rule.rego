@@ -8,6 +8,7 @@
 #   basis: statute
 #   certainty: S
 #   severity: block
+#   order: 50
 #   source: >-
 #     Decree Art. 14(4), from a secondary source (S).
 package haechi.rules.r07_storage_encryption
@@ -18,7 +19,7 @@ findings contains {
 	"rule": "r07_storage_encryption",
 	"params": {"container": input.destination.facts.container, "mode": input.encryption.mode},
 } if {
-	not facts.sealed
-	not facts.provider_encrypts
+	not input.encryption.mode in {"provider", "kms", "kms-dual", "client-key"}
 	facts.moved
+	not facts.sealed
 }

@@ -8,6 +8,7 @@
 #   basis: guidance
 #   certainty: S
 #   severity: block
+#   order: 20
 #   source: >-
 #     Guidebook (April 2025), from public summaries (S).
 package haechi.rules.r10_region

@@ -7,6 +7,7 @@
 #   basis: guidance
 #   certainty: S
 #   severity: block
+#   order: 22
 #   source: >-
 #     Guidebook (April 2025), from public summaries (S).
 package haechi.rules.r11_replicas

@@ -9,7 +9,7 @@ test_silent_on_the_compliant_upload if {
 
 test_speaks_on_new_replication if {
 	changed := json.patch(testing.sealed_seoul, [
-		{"op": "replace", "path": "/request/exposures", "value": [{"aspect": "replication", "value": "Enabled", "public": false, "targets": ["arn:aws:s3:::x"]}]},
+		{"op": "replace", "path": "/request/exposures", "value": [{"aspect": "replication", "value": "Enabled", "public": false, "targets": ["arn:aws:s3:::x"], "target_facts": []}]},
 	])
 	some finding in r11_replication_change.findings with input as changed
 	finding.rule == "r11_replication_change"

@@ -8,6 +8,7 @@
 #   basis: guidance
 #   certainty: S
 #   severity: block
+#   order: 30
 #   source: >-
 #     Guidebook (April 2025), from public summaries (S).
 package haechi.rules.r13_layer1

@@ -7,6 +7,7 @@
 #   basis: guidance
 #   certainty: S
 #   severity: block
+#   order: 48
 #   source: >-
 #     Guidebook (April 2025), from public summaries (S).
 package haechi.rules.r14_layer2

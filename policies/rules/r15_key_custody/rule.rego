@@ -9,6 +9,7 @@
 #   basis: inference
 #   certainty: I
 #   severity: block
+#   order: 52
 #   source: >-
 #     R15 is from a press draft of the guidebook (S). That it binds the provider-side key, too, is the stricter reading, chosen
 #     here.
@@ -18,32 +19,14 @@ import data.haechi.facts
 
 findings contains {
 	"rule": "r15_key_custody",
-	"params": {"container": input.destination.facts.container, "mode": input.encryption.mode, "key": facts.key_id, "reason": reason},
+	"params": {"container": input.destination.facts.container, "mode": input.encryption.mode, "key": facts.key.id, "reason": reason},
 } if {
 	reason
 	facts.moved
 }
 
-# What is stored already would be put under a key that nobody approved.
-findings contains {
-	"rule": "r15_key_custody",
-	"params": {
-		"container": input.destination.facts.container,
-		"mode": change.value,
-		"key": target,
-		"reason": "not-approved",
-	},
-} if {
-	some change in input.request.exposures
-	change.aspect == "encryption"
-	some target in change.targets
-	not [input.destination.facts.provider, target] in facts.our_keys
-	facts.tagged
-	facts.exposes
-}
-
 reason := "unknown" if {
-	facts.unknown(input.encryption.mode)
+	is_string(input.encryption.mode.unknown)
 } else := "provider" if {
 	input.encryption.mode == "provider"
 } else := "client-key" if {
@@ -51,10 +34,10 @@ reason := "unknown" if {
 } else := "provider" if {
 	input.encryption.key.manager == "provider"
 } else := "unknown" if {
-	facts.has_key
 	not input.encryption.key.manager == "customer"
+	facts.keyed
 } else := "not-approved" if {
-	facts.has_key
+	not [input.destination.facts.provider, facts.key.id] in facts.our_keys
+	facts.keyed
 	not data.choices.approved_keys_only.value == false
-	not [input.destination.facts.provider, facts.key_id] in facts.our_keys
 }

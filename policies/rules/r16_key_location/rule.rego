@@ -8,28 +8,34 @@
 #   basis: inference
 #   certainty: I
 #   severity: block
+#   order: 54
 #   source: >-
 #     Inferred from R10 and R15 (I).
 package haechi.rules.r16_key_location
 
 import data.haechi.facts
 
-params := {"key": facts.key_id, "country": facts.key_country, "region": facts.key_region}
-
-findings contains {"rule": "r16_key_location", "params": object.union(params, {"reason": "abroad"})} if {
-	facts.has_key
-	not facts.key_country in data.choices.home_countries.value
-	facts.moved
+findings contains {
+	"rule": "r16_key_location",
+	"params": {"key": facts.key.id, "country": facts.key.country, "region": facts.key.region, "reason": "abroad"},
+} if {
+	facts.keyed
+	not facts.key.country in facts.home
 }
 
-findings contains {"rule": "r16_key_location", "params": object.union(params, {"reason": "multi-region"})} if {
-	facts.has_key
+findings contains {
+	"rule": "r16_key_location",
+	"params": {"key": facts.key.id, "country": facts.key.country, "region": facts.key.region, "reason": "multi-region"},
+} if {
 	not input.encryption.key.multi_region == false
-	facts.moved
+	facts.keyed
 }
 
-findings contains {"rule": "r16_key_location", "params": object.union(params, {"reason": "external-store"})} if {
+findings contains {
+	"rule": "r16_key_location",
+	"params": {"key": facts.key.id, "country": facts.key.country, "region": facts.key.region, "reason": "external-store"},
+} if {
 	input.encryption.key.origin == "EXTERNAL_KEY_STORE"
-	not [input.destination.facts.provider, facts.key_id] in facts.our_keys
+	not [input.destination.facts.provider, facts.key.id] in facts.our_keys
 	facts.moved
 }

@@ -8,6 +8,7 @@
 #   basis: guidance
 #   certainty: S
 #   severity: log
+#   order: 82
 #   source: >-
 #     An older reading of the Guideline (S).
 package haechi.rules.r23_export

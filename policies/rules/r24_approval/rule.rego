@@ -9,6 +9,7 @@
 #   basis: statute
 #   certainty: S
 #   severity: block
+#   order: 60
 #   source: >-
 #     Act Art. 11 (S); that a pending review authorises nothing follows from Decree Art. 15 and 16 (I).
 package haechi.rules.r24_approval
@@ -24,29 +25,14 @@ findings contains {
 		"role": place.role,
 		"container": place.container,
 		"country": place.country,
-		"reason": exports.reason(input.registry.approvals, tag.technology),
+		"reason": exports.reason(approvals, tag.technology),
 	},
 } if {
 	some place in facts.abroad
 	some tag in exports.technologies
 	not tag.funding == "private"
-	not exports.covered(input.registry.approvals, tag.technology, place)
-}
 
-# Without a registry nothing is authorised.
-findings contains {
-	"rule": "r24_approval",
-	"params": {
-		"technology": tag.technology,
-		"funding": tag.funding,
-		"role": place.role,
-		"container": place.container,
-		"country": place.country,
-		"reason": "none",
-	},
-} if {
-	facts.unknown(input.registry)
-	some place in facts.abroad
-	some tag in exports.technologies
-	not tag.funding == "private"
+	# Without a registry nothing is authorised.
+	approvals := object.get(input.registry, "approvals", [])
+	not exports.covered(approvals, tag.technology, place)
 }

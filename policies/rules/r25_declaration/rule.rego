@@ -9,6 +9,7 @@
 #   basis: statute
 #   certainty: S
 #   severity: block
+#   order: 60
 #   source: >-
 #     Act Art. 11 (S); that a pending review authorises nothing follows from Decree Art. 15 and 16 (I).
 package haechi.rules.r25_declaration
@@ -24,29 +25,14 @@ findings contains {
 		"role": place.role,
 		"container": place.container,
 		"country": place.country,
-		"reason": exports.reason(input.registry.declarations, tag.technology),
+		"reason": exports.reason(declarations, tag.technology),
 	},
 } if {
-	some place in facts.abroad
-	some tag in exports.technologies
+	some tag in input.content.tags
 	tag.funding == "private"
-	not exports.covered(input.registry.declarations, tag.technology, place)
-}
+	some place in facts.abroad
 
-# Without a registry nothing is authorised.
-findings contains {
-	"rule": "r25_declaration",
-	"params": {
-		"technology": tag.technology,
-		"funding": tag.funding,
-		"role": place.role,
-		"container": place.container,
-		"country": place.country,
-		"reason": "none",
-	},
-} if {
-	facts.unknown(input.registry)
-	some place in facts.abroad
-	some tag in exports.technologies
-	tag.funding == "private"
+	# Without a registry nothing is authorised.
+	declarations := object.get(input.registry, "declarations", [])
+	not exports.covered(declarations, tag.technology, place)
 }

@@ -8,6 +8,7 @@
 #   basis: statute
 #   certainty: S
 #   severity: block
+#   order: 10
 #   source: >-
 #     Act Art. 11, Decree Art. 18-6, and the seed (S).
 package haechi.rules.r28_order
@@ -18,21 +19,21 @@ findings contains {
 	"rule": "r28_order",
 	"params": {"order": order.id, "kind": order.kind, "technologies": order.technologies},
 } if {
-	concerned
 	some order in input.registry.orders
+	concerned
 }
 
 findings contains {
 	"rule": "r28_order",
 	"params": {"order": input.registry, "kind": input.registry, "technologies": []},
 } if {
+	is_string(input.registry.unknown)
 	concerned
-	facts.unknown(input.registry)
 }
 
 concerned if facts.moved
 
 concerned if {
+	count(input.request.exposures) > 0
 	facts.tagged
-	facts.exposes
 }

@@ -8,11 +8,12 @@
 #   basis: inference
 #   certainty: I
 #   severity: block
+#   order: 38
 #   source: >-
 #     In the spirit of Decree Art. 14(3)(4) (I).
 package haechi.rules.r30_exposure
 
-import data.haechi.facts
+import data.haechi.exposure
 
 # Aspects that decide who may read: not proven harmless is harmful.
 readers := {"acl", "policy", "access-point-policy", "public-access-block", "website", "other"}
@@ -21,9 +22,9 @@ findings contains {
 	"rule": "r30_exposure",
 	"params": {"container": input.destination.facts.container, "aspect": change.aspect, "value": change.value},
 } if {
-	facts.exposes
 	some change in input.request.exposures
 	opens(change)
+	exposure.exposes
 }
 
 opens(change) if {
@@ -35,3 +36,10 @@ opens(change) if change.public == true
 
 # A website answers without credentials whatever its document says.
 opens(change) if change.aspect == "website"
+
+# Object ownership other than this one lets ACLs speak again, those too that were granted long ago.
+opens(change) if {
+	change.aspect == "ownership"
+	change.value != "BucketOwnerEnforced"
+	input.request.kind != "prepare"
+}

@@ -8,6 +8,7 @@
 #   basis: inference
 #   certainty: I
 #   severity: log
+#   order: 84
 #   source: >-
 #     In the spirit of Decree Art. 14(3)(4) (I).
 package haechi.rules.r30_guardrail

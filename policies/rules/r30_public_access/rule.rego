@@ -8,6 +8,7 @@
 #   basis: inference
 #   certainty: I
 #   severity: block
+#   order: 38
 #   source: >-
 #     In the spirit of Decree Art. 14(3)(4) (I).
 package haechi.rules.r30_public_access
@@ -22,13 +23,7 @@ findings contains {
 		"policy": input.destination.facts.public.policy_public,
 	},
 } if {
-	not private
+	not input.destination.facts.public.blocked == true
+	not [input.destination.facts.public.acl_public, input.destination.facts.public.policy_public] == [false, false]
 	facts.moved
-}
-
-private if input.destination.facts.public.blocked == true
-
-private if {
-	input.destination.facts.public.acl_public == false
-	input.destination.facts.public.policy_public == false
 }

@@ -7,6 +7,7 @@
 #   basis: inference
 #   certainty: I
 #   severity: block
+#   order: 28
 #   source: >-
 #     In the spirit of Decree Art. 14(3)(4) (I).
 package haechi.rules.r30_transport

@@ -9,10 +9,12 @@
 #   basis: inference
 #   certainty: I
 #   severity: block
+#   order: 42
 #   source: >-
 #     R10 extended to acceleration and global routing (I).
 package haechi.rules.r32_route
 
+import data.haechi.exposure
 import data.haechi.facts
 
 findings contains {
@@ -35,8 +37,8 @@ findings contains {
 	"rule": "r32_route",
 	"params": {"host": input.request.host, "container": input.destination.facts.container, "reason": "turned-on"},
 } if {
-	facts.exposes
 	some change in input.request.exposures
 	change.aspect == "acceleration"
 	not lower(change.value) in {"suspended", "off", "disabled"}
+	exposure.exposes
 }

@@ -8,10 +8,12 @@
 #   basis: inference
 #   certainty: I
 #   severity: block
+#   order: 16
 #   source: >-
 #     This project's caution: what cannot be named is judged as the worst case. No document says it.
 package haechi.rules.unrecognised_operation
 
+import data.haechi.exposure
 import data.haechi.facts
 
 findings contains {
@@ -19,9 +21,13 @@ findings contains {
 	"params": {"operation": input.request.operation, "host": input.request.host, "why": input.request.reason},
 } if {
 	input.request.kind == "unrecognised"
-	concerned
+	facts.tagged
 }
 
-concerned if facts.tagged
-
-concerned if facts.sensitive
+findings contains {
+	"rule": "unrecognised_operation",
+	"params": {"operation": input.request.operation, "host": input.request.host, "why": input.request.reason},
+} if {
+	input.request.kind == "unrecognised"
+	exposure.sensitive
+}

@@ -40,8 +40,11 @@ def test_every_finding_of_every_case_fills_its_words() -> None:
                 for lang in LANGUAGES:
                     named = {name for _, name, _, _ in string.Formatter().parse(texts[part][lang]) if name}
                     assert named <= set(finding["params"]), finding["rule"]
-            if "reason" in finding["params"]:
-                assert finding["params"]["reason"] in texts["reasons"], finding["rule"]
+            reason = finding["params"].get("reason")
+            if finding["rule"] == "owner_not_ours":  # its reason is the fact itself
+                assert {"other", "unknown"} <= set(texts["reasons"])
+            elif reason is not None:
+                assert reason in texts["reasons"], finding["rule"]
 
 
 def test_an_unknown_value_is_said_to_be_unknown_and_why() -> None:
@@ -73,3 +76,16 @@ def test_the_errors_of_policies_have_words(lang: str) -> None:
         "opa-unreachable",
     ):
         assert not say(f"policy.{code}", lang).startswith("policy."), code
+
+
+@pytest.mark.parametrize(
+    ("account", "told"),
+    [
+        ({"unknown": "not-ours"}, "belongs to an account that is not the institution's"),
+        ({"unknown": "timeout"}, "nobody could tell which account it belongs to"),
+        ("999999999999", "does not list as the institution's (owner: 999999999999)"),
+    ],
+)
+def test_whose_a_bucket_is_is_said_plainly(account: object, told: str) -> None:
+    params = {"role": "container", "name": "b", "account": account, "reason": account}
+    assert told in BOOK("owner_not_ours", "en", params).message

@@ -41,7 +41,7 @@ UPLOADS = {"PutObject", "UploadPart", "PutObjectAnnotation", "WriteGetObjectResp
 COPIES = {"CopyObject", "UploadPartCopy", "RenameObject"}
 QUIET = {
     "PutObjectTagging", "PutObjectRetention", "PutObjectLegalHold", "SelectObjectContent", "PutBucketTagging",
-    "PutBucketMetricsConfiguration", "PutBucketIntelligentTieringConfiguration", "PutObjectLockConfiguration",
+    "PutBucketMetricsConfiguration", "PutBucketIntelligentTieringConfiguration",
     "PutBucketRequestPayment", "UpdateJobPriority", "PutJobTagging", "PutStorageLensConfigurationTagging",
     "CreateStorageLensGroup", "UpdateStorageLensGroup", "TagResource", "UntagResource", "AbortMultipartUpload",
     "DissociateAccessGrantsIdentityCenter", "CreateSession",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,7 @@ def read(folder: Path) -> PolicyFolder:
         raise HaechiError("policy.invalid", file=str(folder), why="no rules/<id>/rule.rego")
     for rule_id in {*severities, *_choice(data, "modes").get("rules", {})} - set(rules):
         raise HaechiError("policy.invalid", file="data.yaml", why=f"names a rule that does not exist: {rule_id}")
+    _check_age(data)
     revision = f"blake3:{digest.hexdigest()}"
     return PolicyFolder(folder, tuple(modules), data, rules, _modes(data), revision, words)
 
@@ -148,10 +149,7 @@ def _info(rule_id: str, name: str, text: str, title: Mapping[str, str], severiti
         raise HaechiError("policy.invalid", file=name, why=str(error)) from error
     if chosen is info.severity:
         return info
-    return RuleInfo(
-        info.id, info.requirement, info.basis, chosen, info.source, info.title, info.file, info.certainty, info.also,
-        info.description,
-    )  # fmt: skip
+    return replace(info, severity=chosen)
 
 
 def _modes(data: Mapping[str, Any]) -> Modes:
@@ -164,6 +162,13 @@ def _modes(data: Mapping[str, Any]) -> Modes:
         )
     except (ValueError, AttributeError) as error:
         raise HaechiError("policy.invalid", file="data.yaml", why=f"modes: {error}") from error
+
+
+def _check_age(data: Mapping[str, Any]) -> None:
+    """A limit that is no number would be no limit."""
+    limit = data["choices"].get("registry_max_age_days", {}).get("value")
+    if limit is not None and (not isinstance(limit, int | float) or isinstance(limit, bool) or limit <= 0):
+        raise HaechiError("policy.invalid", file="data.yaml", why="registry_max_age_days is not a number of days")
 
 
 def _choice(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:

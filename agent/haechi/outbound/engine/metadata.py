@@ -12,7 +12,7 @@ from io import StringIO
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from haechi.domain.decision import Basis, Severity
+from haechi.domain.decision import LATEST, Basis, Severity
 from haechi.domain.policy import RuleInfo
 
 _PACKAGE = re.compile(r"^package\s+([A-Za-z0-9_.]+)\s*$", re.MULTILINE)
@@ -48,7 +48,16 @@ def rule_info(rule_id: str, source: str, file: str, title: Mapping[str, str]) ->
         str(custom.get("certainty", "")),
         tuple(str(other) for other in custom.get("also", ())),
         str(read.get("description", "")).strip(),
+        _order(custom),
     )
+
+
+def _order(custom: Mapping[str, object]) -> int:
+    """Which finding is told first. Raises ``ValueError`` for what is no small number."""
+    order = custom.get("order", LATEST)
+    if not isinstance(order, int) or isinstance(order, bool) or not 0 <= order <= LATEST:
+        raise ValueError(f"METADATA order is not a number from 0 to {LATEST}")
+    return order
 
 
 def _block(source: str) -> str:

@@ -58,6 +58,11 @@ class RuleBook:
 
 def _told(name: str, value: JSON, texts: Mapping[str, Any], lang: str) -> str:
     table = texts.get(_TRANSLATED.get(name, ""), {})
+    if table and isinstance(value, Mapping) and isinstance(value.get("unknown"), str):
+        # A fact as the reason: its cause, where the rule has words for it, or that it is unknown.
+        value = value["unknown"] if value["unknown"] in table else "unknown"
+    elif table and value not in table and "other" in table:
+        value = "other"
     if isinstance(value, str) and value in table:
         return str(table[value][lang])
     return _plain(value, lang)
