@@ -1,14 +1,15 @@
 """The words of a refusal: one line that a command-line tool prints and an engineer can act on.
 
 What, why, what to do, and by which number to ask. The first finding speaks in full; the others are named by their
-requirement, so the line stays readable in a terminal.
+requirement, so the line stays readable in a terminal. Rules of the project's own caution stand for no requirement: they
+are named by their title.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from haechi.domain.decision import Cause, Decision, Finding, Severity
 from haechi.domain.facts import JSON
@@ -16,9 +17,16 @@ from haechi.domain.upload import Action
 from haechi.ports.connector import RefusalText
 from haechi.words import say
 
+OWN_CAUTION: Final = "haechi"
+"""The requirement of rules that come from no document."""
+
 
 class SpokenRule(Protocol):
     """A rule's words in one language."""
+
+    @property
+    def title(self) -> str:
+        """What it asks, in a few words."""
 
     @property
     def message(self) -> str:
@@ -53,18 +61,24 @@ class RefusalWriter:
     def _of_finding(self, blocking: list[Finding]) -> str:
         first = blocking[0]
         words = self.rule_words(first.rule, self.lang, first.params)
-        others = list(dict.fromkeys(f.requirement for f in blocking[1:] if f.requirement != first.requirement))
+        name = self._name(first)
+        others = [other for other in dict.fromkeys(map(self._name, blocking[1:])) if other != name]
         also = say("refusal.also", self.lang, others=", ".join(others)) if others else ""
         basis = say(f"basis.{first.basis.value}", self.lang)
         return say(
             "refusal.finding",
             self.lang,
-            requirement=first.requirement,
+            requirement=name,
             basis=basis,
             message=words.message,
             remedy=words.remedy,
             also=also,
         )
+
+    def _name(self, finding: Finding) -> str:
+        if finding.requirement != OWN_CAUTION:
+            return finding.requirement
+        return self.rule_words(finding.rule, self.lang, finding.params).title or finding.rule
 
     def _of_cause(self, causes: tuple[Cause, ...]) -> str:
         if not causes:

@@ -109,13 +109,6 @@ def _s3cmd(about: Attempt) -> Command:
     )
 
 
-def _gsutil(about: Attempt) -> Command:
-    options = ["-o", "Boto:num_retries=0", "-o", f"Credentials:aws_access_key_id={AWS['AWS_ACCESS_KEY_ID']}"]
-    options += ["-o", f"Credentials:aws_secret_access_key={AWS['AWS_SECRET_ACCESS_KEY']}", "-o", f"s3:host={HOST}"]
-    target = f"s3://{about.bucket}/{about.key}"
-    return Command(["gsutil", *options, "cp", str(about.file), target], {"BOTO_CONFIG": "/dev/null", **AWS}, AWS_UNSET)
-
-
 def _az(about: Attempt) -> Command:
     account = ["--account-name", AZURE_ACCOUNT, "--account-key", AZURE_KEY]
     place = ["--container-name", about.bucket, "--name", about.key, "--file", str(about.file)]
@@ -175,7 +168,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool("curl", _on_path("curl"), _curl),
     Tool("rclone", _on_path("rclone"), _rclone),
     Tool("s3cmd", _on_path("s3cmd"), _s3cmd),
-    Tool("gsutil", _on_path("gsutil"), _gsutil),
+    Tool("gsutil", _on_path("gsutil"), _nothing, skipped="doctor.asks-first"),
     Tool("gcloud", _on_path("gcloud"), _nothing, skipped="doctor.asks-first"),
     Tool("az", _on_path("az"), _az),
     Tool("azcopy", _on_path("azcopy"), _azcopy),

@@ -8,7 +8,7 @@ import itertools
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -199,7 +199,9 @@ def _line(record: Record) -> str:
     decision = event.get("decision") or {}
     place = event.get("destination") or {}
     actor = event.get("actor") or {}
-    rules = [str(finding.get("rule")) for finding in decision.get("findings", ())]
+    # Those that refuse come first: with a decision's number `haechi explain` names them all.
+    findings = sorted(decision.get("findings", ()), key=lambda finding: finding.get("severity") != "block")
+    rules = [str(finding.get("rule")) for finding in findings]
     causes = [str(cause.get("code")) for cause in decision.get("causes", ())]
     parts = [
         _local(record.time),
@@ -208,9 +210,15 @@ def _line(record: Record) -> str:
         _plain((event.get("action") or {}).get("operation")),
         f"{_plain(place.get('container'))}/{_plain(place.get('key'))}",
         _plain(actor.get("user")),
-        " ".join(dict.fromkeys([*rules, *causes])),
+        _some([*causes, *rules]),
     ]
     return "  ".join(part for part in parts if part)
+
+
+def _some(names: Sequence[str], shown: int = 3) -> str:
+    distinct = list(dict.fromkeys(names))
+    more = f" +{len(distinct) - shown}" if len(distinct) > shown else ""
+    return " ".join(distinct[:shown]) + more
 
 
 def _local(text: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from haechi.commands._files import opened
 from haechi.commands._findings import print_causes, print_findings
 from haechi.commands._frame import Exit, answer, json_option
+from haechi.commands.explain import describe_content
 from haechi.words import language, say
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def check(file: Path, url: str, endpoint_url: str, as_json: bool) -> int:
         )
 
     def render(console: Console) -> None:
-        console.print(say(f"check.{result['effect']}", file=file, url=url))
-        console.print(say("check.carries", content=_content(result["content"])))
+        console.print(say(f"check.{result['effect']}", file=file, url=url), style="bold", soft_wrap=True)
+        console.print(say("check.carries", content=describe_content(result["content"])), soft_wrap=True)
         print_findings(console, result["findings"])
         print_causes(console, result["causes"])
         if not result.get("index_ready", True):
@@ -49,8 +50,3 @@ def check(file: Path, url: str, endpoint_url: str, as_json: bool) -> int:
 
     answer(result, as_json, render)
     return Exit.OK if result["effect"] == "allow" else Exit.NEGATIVE
-
-
-def _content(content: dict[str, Any]) -> str:
-    tags = ", ".join(f"{tag['technology']} ({tag['grade']})" for tag in content["tags"])
-    return say(f"check.content-{content['state']}", tags=tags)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,27 +37,51 @@ def explain(decision_id: str, facts: bool, no_rules: bool, as_json: bool) -> Non
         actor, action = record.get("actor") or {}, record.get("action") or {}
         rows = {
             "decision": f"{result['id']} · {say('explain.effect-' + result['effect'])}",
-            "at": record.get("at"),
+            "at": moment(str(record.get("at", ""))),
             "action": " ".join(str(action.get(name, "")) for name in ("provider", "operation")),
             "destination": "/".join(filter(None, (str(place.get("container", "")), str(place.get("key", ""))))),
-            "actor": f"{_plain(actor.get('user'))} · {_plain(actor.get('executable'))} ({_plain(actor.get('pid'))})",
-            "content": f"{content.get('state', '')} "
-            + ", ".join(f"{tag['technology']} ({tag['grade']})" for tag in content.get("tags", [])),
-            "matched": ", ".join(
-                f"{match['name']} ({match['how']}, {match['share']:.0%})" for match in content.get("matches", [])
-            ),
+            "actor": _actor(actor),
+            "content": describe_content(content),
+            "matched": ", ".join(_match(match) for match in content.get("matches", [])),
         }
         for name, value in rows.items():
             if value:
-                console.print(f"{say('explain.' + name)}: {value}")
+                console.print(f"{say('explain.' + name)}: {value}", soft_wrap=True)
         print_findings(console, result["findings"], rules=not no_rules)
         print_causes(console, result["causes"])
         if result["policy_changed"]:
-            console.print("\n" + say("explain.policy-changed"))
+            console.print("\n" + say("explain.policy-changed"), soft_wrap=True)
         if facts:
-            console.print("\n" + json.dumps(record.get("input", {}), ensure_ascii=False, indent=2))
+            console.print("\n" + json.dumps(record.get("input", {}), ensure_ascii=False, indent=2), soft_wrap=True)
 
     answer(result, as_json, render)
+
+
+def moment(text: str) -> str:
+    """An instant as the person's clock shows it."""
+    try:
+        return dt.datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+    except ValueError:
+        return text
+
+
+def describe_content(content: Mapping[str, Any]) -> str:
+    """What an upload carried, in words."""
+    tags = ", ".join(f"{tag['technology']} ({tag['grade']})" for tag in content.get("tags", []))
+    state = content.get("state")
+    return say(f"check.content-{state}", tags=tags) if state else tags
+
+
+def _match(match: Mapping[str, Any]) -> str:
+    how = f"explain.how-{match['how']}"
+    words = say(how, share=f"{match['share']:.0%}")
+    return f"{match['name'] or '–'} ({words if not words.startswith(how) else match['how']})"
+
+
+def _actor(actor: Mapping[str, Any]) -> str:
+    program = _plain(actor.get("executable"))
+    pid = actor.get("pid")
+    return f"{_plain(actor.get('user'))} · {program}" + (f" ({pid})" if isinstance(pid, int) else "")
 
 
 def _plain(fact: object) -> str:

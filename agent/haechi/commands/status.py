@@ -69,8 +69,11 @@ def _data_path(part: Fact) -> list[str]:
         _words("status.judged", part, "requests", "refused"),
         _words("status.restarts", part, "restarts") if part.get("restarts") else "",
         _words("status.cut", part, "failed") if part.get("failed") else "",
-        say("status.certificates", until=_day(part["authority_not_after"])) if part.get("authority_not_after") else "",
     ]
+
+
+def _authority(part: Fact) -> list[str]:
+    return [say("status.until", until=_day(part["not_after"]))] if part.get("not_after") else []
 
 
 def _engine(part: Fact) -> list[str]:
@@ -107,6 +110,7 @@ def _anything(part: Fact) -> list[str]:
 
 PARTS: Mapping[str, Callable[[Fact], list[str]]] = {
     "data_path": _data_path,
+    "authority": _authority,
     "engine": _engine,
     "index": _index,
     "registry": _registry,

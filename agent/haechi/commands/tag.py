@@ -18,7 +18,7 @@ import click
 
 from haechi.commands._frame import answer, json_option
 from haechi.domain.errors import HaechiError
-from haechi.words import say
+from haechi.words import catalogue, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from haechi.domain.catalogue import Catalogue
     from haechi.domain.tags import Tag
 
+UNREADABLE_SHOWN = 50
+"""Lines about unreadable files that a person reads; ``--json`` has all."""
 _ATTENTION = 600
 """Seconds without a word from the agent while it reads large files."""
 
@@ -183,7 +185,13 @@ def _digest(path: str) -> str:
 
 
 def _words(entries: Sequence[Mapping[str, Any]]) -> str:
-    return ", ".join(f"{entry['technology']} · {entry['grade']} · {entry['funding']}" for entry in entries)
+    return ", ".join(f"{entry['technology']} · {entry['grade']} · {_word('funding', entry)}" for entry in entries)
+
+
+def _word(name: str, entry: Mapping[str, Any]) -> str:
+    """A tag's value as people say it."""
+    code = f"tag.{name}-{entry[name]}"
+    return say(code) if code in catalogue() else str(entry[name])
 
 
 def _show_tagged(console: Console, result: Mapping[str, Any], given: int) -> None:
@@ -205,11 +213,15 @@ def _show_files(console: Console, files: Sequence[Mapping[str, Any]]) -> None:
         console.print(say("tag.none"))
         return
     table = Table(
-        say("tag.column-file"), say("tag.column-tags"), say("tag.column-owner"), say("tag.column-origin"), "bytes"
+        say("tag.column-file"),
+        say("tag.column-tags"),
+        say("tag.column-owner"),
+        say("tag.column-origin"),
+        say("tag.column-bytes"),
     )
     for file in files:
         owners = ", ".join(sorted({entry["owner"] for entry in file["tags"] if entry["owner"]}))
-        origins = ", ".join(sorted({entry["origin"] for entry in file["tags"]}))
+        origins = ", ".join(sorted({_word("origin", entry) for entry in file["tags"]}))
         table.add_row(
             Text(file["path"], overflow="fold"), _words(file["tags"]), Text(owners), origins, f"{file['size']:,}"
         )
@@ -217,8 +229,10 @@ def _show_files(console: Console, files: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _show_unreadable(console: Console, result: Mapping[str, Any]) -> None:
-    for file in result["unreadable"]:
+    for file in result["unreadable"][:UNREADABLE_SHOWN]:
         console.print(say("tag.unreadable", path=file["path"], cause=file["cause"]), style="yellow", markup=False)
+    if len(result["unreadable"]) > UNREADABLE_SHOWN:
+        console.print(say("tag.more-unreadable", count=f"{len(result['unreadable']) - UNREADABLE_SHOWN:,}"))
     if not result["unreadable"] and "files" not in result:
         console.print(say("tag.all-readable"))
 

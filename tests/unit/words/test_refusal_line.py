@@ -1,0 +1,49 @@
+"""What a refused person reads in one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from haechi.app.refusing import RefusalWriter
+from haechi.domain.decision import Basis, Decision, Effect, Finding, Severity
+
+
+@dataclass(frozen=True)
+class Spoken:
+    title: str
+    message: str = "It is so."
+    remedy: str = "Do thus."
+
+
+WORDS = {
+    "r13_layer1": Spoken("Layer 1"),
+    "unknown_facts": Spoken("Unknown facts"),
+    "r15_key_custody": Spoken("Whose key"),
+}
+
+
+def line(*rules: tuple[str, str]) -> str:
+    found = tuple(Finding(rule, asks, Basis.INFERENCE, Severity.BLOCK, {}) for rule, asks in rules)
+    writer = RefusalWriter(lambda rule, lang, params: WORDS[rule], "en")
+    action: Any = SimpleNamespace()
+    return writer(Decision(Effect.BLOCK, found, ()), action, "hd-1").message
+
+
+def test_the_project_s_own_caution_is_named_by_its_title() -> None:
+    said = line(("r13_layer1", "R13"), ("r15_key_custody", "R15"), ("unknown_facts", "haechi"))
+    assert "[R13, inference]" in said
+    assert "Also: R15, Unknown facts." in said
+
+
+def test_so_it_is_where_it_speaks_first() -> None:
+    said = line(("unknown_facts", "haechi"), ("unknown_facts", "haechi"), ("r13_layer1", "R13"))
+    assert "[Unknown facts, inference]" in said
+    assert "Also: R13." in said
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_what_is_found_twice_is_said_once(count: int) -> None:
+    assert "Also" not in line(*[("r13_layer1", "R13")] * count)
