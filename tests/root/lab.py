@@ -51,9 +51,10 @@ class Lab:
         self._sockets: list[socket.socket] = []
         self.folders: list[Path] = []
 
-    def build(self) -> None:
+    def build(self, *, here: bool = False) -> None:
+        """``here``: the host is the namespace that this process is in."""
         for name in (self.pod, self.host, self.cloud):
-            _ip("netns", "add", name)
+            _ip("netns", *(("attach", name, str(os.getpid())) if here and name == self.host else ("add", name)))
             _ip("-n", name, "link", "set", "lo", "up")
             # No duplicate address detection: an IPv6 address is usable at once.
             self.sysctl(name, "net/ipv6/conf/all/accept_dad", "0")

@@ -13,7 +13,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,18 @@ from haechi.outbound.system.machine import Machine
 
 FOLDERS = ("/etc", "/var/lib", "/var/log", "/opt", "/usr/local", "/run")
 JAVA = Path("/etc/ssl/certs/java/cacerts")
-VOLATILE = (str(JAVA), "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/.pwd.lock", "/var/log")
-"""The account tools' own backups of the last change, logs, and Java's store, whose times change (compared below)."""
+VOLATILE = (
+    str(JAVA),
+    "/etc/passwd-",
+    "/etc/group-",
+    "/etc/shadow-",
+    "/etc/gshadow-",
+    "/etc/.pwd.lock",
+    "/var/log",
+    "/run/netns",
+)
+"""The account tools' own backups of the last change, logs, names of test networks, and Java's store, whose times
+change (compared below)."""
 STAND_IN = Path(__file__).with_name("stand_in.py")
 
 
@@ -38,11 +48,11 @@ class Sandboxed(Machine):
         launcher.write_text(f"#!{target}/bin/python -I\n{STAND_IN.read_text(encoding='utf-8')}", encoding="utf-8")
 
 
-def enter() -> None:
+def enter(folders: Sequence[str] = FOLDERS) -> None:
     """Overlay the folders; loopback up."""
     top = Path("/mnt")  # not /tmp: the project itself may lie there
     _run("mount", "-t", "tmpfs", "-o", "size=2g", "haechi-test", str(top))
-    for folder in FOLDERS:
+    for folder in folders:
         upper, work = (top / f"{kind}{folder.replace('/', '-')}" for kind in ("upper", "work"))
         upper.mkdir()
         work.mkdir()
@@ -53,10 +63,10 @@ def enter() -> None:
     _run("ip", "link", "set", "lo", "up")
 
 
-def snapshot() -> dict[str, str]:
+def snapshot(folders: Sequence[str] = FOLDERS) -> dict[str, str]:
     """Path to type, mode, owner and contents of everything below the folders, and the rules and addresses."""
     seen: dict[str, str] = {}
-    for top in FOLDERS:
+    for top in folders:
         for folder, names, files in os.walk(top):
             if folder.startswith(VOLATILE):
                 names.clear()

@@ -26,9 +26,17 @@ class MotoStore(TestStore):
     is checked, and who may read a bucket's settings follows from account and bucket policy.
     """
 
-    def __init__(self, account: Account = OURS, *, accounts: tuple[Account, ...] = ACCOUNTS, **options: Any) -> None:
+    def __init__(
+        self,
+        account: Account = OURS,
+        *,
+        accounts: tuple[Account, ...] = ACCOUNTS,
+        host: str = "127.0.0.1",
+        **options: Any,
+    ) -> None:
         super().__init__(account, **options)
         self._accounts = accounts
+        self._host = host
 
     def launch(self) -> StoreProcess:
         """The server's command line."""
@@ -38,6 +46,6 @@ class MotoStore(TestStore):
             encoding="utf-8",
         )
         command = [sys.executable, "-m", "tests.stores.moto_server", "--port", str(self.port), "--accounts", str(seed)]
-        command += ["--cert", str(self.certificate.cert), "--key", str(self.certificate.key)]
+        command += ["--host", self._host, "--cert", str(self.certificate.cert), "--key", str(self.certificate.key)]
         quiet = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "MOTO_PORT": str(self.port)}
         return StoreProcess(command, quiet, self.port, self.ca, self.log)

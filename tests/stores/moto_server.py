@@ -131,8 +131,8 @@ class TlsServer(ThreadedWSGIServer):
     stops all others.
     """
 
-    def __init__(self, port: int, app: Any, context: ssl.SSLContext) -> None:
-        super().__init__("127.0.0.1", port, app, MotoRequestHandler)
+    def __init__(self, host: str, port: int, app: Any, context: ssl.SSLContext) -> None:
+        super().__init__(host, port, app, MotoRequestHandler)
         self.ssl_context = context
 
     def finish_request(self, request: Any, client_address: Any) -> None:
@@ -160,12 +160,13 @@ def main() -> None:
     options = argparse.ArgumentParser()
     for name in ("--port", "--cert", "--key", "--accounts"):
         options.add_argument(name, required=True)
+    options.add_argument("--host", default="127.0.0.1")
     given = options.parse_args()
     seed_accounts(Path(given.accounts))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(given.cert, given.key)
     context.set_alpn_protocols(["http/1.1"])
-    server = TlsServer(int(given.port), Door(DomainDispatcherApplication(create_backend_app)), context)
+    server = TlsServer(given.host, int(given.port), Door(DomainDispatcherApplication(create_backend_app)), context)
     server.serve_forever()
 
 

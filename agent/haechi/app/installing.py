@@ -29,6 +29,10 @@ class Plan:
     state: Path = Path("/var/lib/haechi")
     runtime: Path = Path("/run/haechi")
     launcher: Path = Path("/usr/local/bin/haechi")
+    profile: Path = Path("/etc/profile.d/haechi.sh")
+    trust_variables: tuple[str, ...] = ()
+    """Variables by which tools with roots of their own are told the machine's."""
+    system_roots: Path = Path("/etc/ssl/certs/ca-certificates.crt")
     user: str = USER
     https_port: int = 15001
     http_port: int = 15002
@@ -39,6 +43,14 @@ class Plan:
     def audit(self) -> Path:
         """What may outlive an uninstallation."""
         return self.state / "audit"
+
+    @property
+    def profile_text(self) -> str:
+        """What login shells read. The machine's own file is named, not the agent's: it outlives an uninstallation, and
+        so do shells. What a person has set stays.
+        """
+        lines = [f'export {name}="${{{name}:-{self.system_roots}}}"' for name in self.trust_variables]
+        return "\n".join(["# Haechi: tools that bring roots of their own are told this machine's.", *lines, ""])
 
     @property
     def root_certificate(self) -> Path:
@@ -245,6 +257,14 @@ class Installation:
             self._anchor,
             system.unanchor,
             stood=lambda: system.anchored() is not None,
+        )
+        yield Step(
+            "install.step-profile",
+            {"path": str(plan.profile)},
+            lambda: system.read(plan.profile) == plan.profile_text.encode(),
+            lambda: system.write(plan.profile, plan.profile_text.encode(), 0o644),
+            lambda: system.remove(plan.profile),
+            stood=lambda: system.exists(plan.profile),
         )
         yield Step(
             "install.step-rules",

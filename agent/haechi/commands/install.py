@@ -100,10 +100,9 @@ def installation_state() -> InstallationState:
 
 def load_plan(load: object, source: Path | None = None) -> Plan:
     """The plan with the redirect ports of the settings that will be in force for the service."""
-    from haechi.app.installing import Plan
     from haechi.settings import Settings
 
-    plan = Plan()
+    plan = _plan(None)
     file = (source or plan.config) / "haechi.toml"
     if not file.exists() or not callable(load):
         return plan
@@ -115,8 +114,9 @@ def load_plan(load: object, source: Path | None = None) -> Plan:
 
 def _plan(plan: Plan | None) -> Plan:
     from haechi.app.installing import Plan
+    from haechi.inbound.envoy.environment import BUNDLES
 
-    return plan or Plan()
+    return replace(plan or Plan(), trust_variables=BUNDLES)
 
 
 def _installation(plan: Plan, no_systemd: bool, *, check: bool = True) -> Installation:

@@ -91,7 +91,7 @@ def test_a_rehearsal_names_every_step_and_changes_nothing() -> None:
     system = machine(root=False)
     codes: list[str] = []
     installation(system).install(lambda code, params: codes.append(code), rehearse=True)
-    assert len(codes) == 9
+    assert len(codes) == 10
     assert system.changes == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import grp
 import pwd
+import time
 from pathlib import Path
 
 import psutil
@@ -55,9 +56,19 @@ def _group(name: str) -> bool:
 
 def _end_processes(uid: int) -> None:
     """Envoy outlives its agent for a while, so that what is under way is refused and not broken off."""
-    theirs = [process for process in psutil.process_iter(["uids"]) if process.info["uids"].real == uid]
     for end in (psutil.Process.terminate, psutil.Process.kill):
-        for process in theirs:
+        for process in _living(uid):
             with contextlib.suppress(psutil.NoSuchProcess):
                 end(process)
-        _, theirs = psutil.wait_procs(theirs, timeout=5)
+        deadline = time.monotonic() + 5
+        while _living(uid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def _living(uid: int) -> list[psutil.Process]:
+    """A zombie does nothing any more, and in a container there may be nobody to reap it."""
+    return [
+        process
+        for process in psutil.process_iter(["uids", "status"])
+        if process.info["uids"] and process.info["uids"].real == uid and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]

@@ -12,6 +12,14 @@ STORE = Path("/etc/ssl/certs")
 HOOKS = Path("/etc/ca-certificates/update.d")
 
 
+def trusts(pem: bytes, place: Path = ANCHOR) -> bool:
+    """Whether the root certificate is the one that this machine was told to trust. Anybody may ask."""
+    try:
+        return place.read_bytes() == pem
+    except OSError:
+        return False
+
+
 class TrustAnchors:
     """Puts a root certificate where every program that uses the system's store trusts it, and takes it away."""
 

@@ -147,6 +147,7 @@ def _copy(source: str, target: str) -> None:
     """Contents, and whether others may read them: no moment in which they may and should not."""
     mode = 0o644 if Path(source).stat().st_mode & stat.S_IROTH else 0o600
     Path(target).unlink(missing_ok=True)
-    with open(source, "rb") as reading, open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+    made = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with Path(source).open("rb") as reading, os.fdopen(made, "wb") as out:
         shutil.copyfileobj(reading, out)
-        os.fchmod(out.fileno(), mode)
+        os.fchmod(made, mode)
