@@ -55,7 +55,7 @@ class AttributeTags:
             entries = said["tags"]
             if said["version"] != VERSION or not isinstance(entries, list) or not entries:
                 raise ValueError("version")  # noqa: TRY301 - one way out for all that is malformed
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return TagReading((pending(TagOrigin.ATTRIBUTE),), (Problem("tag.malformed-at", {"where": path}),))
         read = [read_entry(entry, self._catalogue, TagOrigin.ATTRIBUTE, path) for entry in entries]
         return TagReading(merge_tags(tag for tag, _ in read), tuple(problem for _, found in read for problem in found))

@@ -14,11 +14,13 @@ it.
 """
 
 # Names are plain strings here: millions pass, and an object for each would cost more than the work on it.
-# ruff: noqa: PTH118, PTH120, PTH123
+# ruff: noqa: PTH118, PTH120
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -101,15 +103,17 @@ class FolderTags:
     def _load(self, folder: str) -> _Folder:
         where = os.path.join(folder, FILE_NAME)
         try:
-            with open(where, "rb") as file:
-                said = YAML(typ="safe", pure=True).load(file.read(_LARGEST))
+            text = _text(where)
+            if len(text) > _LARGEST:
+                raise ValueError("too large")  # noqa: TRY301 - one way out for all that is not understood
+            said = YAML(typ="safe", pure=True).load(text)
         except (FileNotFoundError, NotADirectoryError):
             return _Folder(folder)
         except OSError as error:
             return self._unclear(
                 folder, Problem("tag.folder-unreadable", {"where": where, "cause": str(error.strerror)})
             )
-        except (YAMLError, ValueError):
+        except (YAMLError, ValueError, RecursionError, LookupError, TypeError, AttributeError):  # its author is anyone
             return self._unclear(folder, Problem("tag.malformed-at", {"where": where}))
         entries = said.get("tags") if isinstance(said, Mapping) else None
         if not isinstance(entries, list):
@@ -135,6 +139,15 @@ class FolderTags:
         """Somebody wanted something protected here: until it can be read, all of it waits for determination."""
         everything = Rule(pathspec.PathSpec([]), pending(TagOrigin.FOLDER), everything=True)
         return _Folder(folder, (everything,), (problem,))
+
+
+def _text(path: str) -> bytes:
+    """What the file says; one byte more than may be tells that it is too large. A pipe is not waited for."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(file, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+        return opened.read(_LARGEST + 1)
 
 
 def rule_for(patterns: object, tag: Tag) -> Rule | None:
