@@ -6,8 +6,10 @@ multiple chunks" of the S3 API reference. The head is signed by botocore.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
+import zlib
 from collections.abc import Sequence
 
 from botocore.auth import S3SigV4Auth
@@ -17,6 +19,9 @@ from botocore.credentials import Credentials
 from tests.stores.store import TestStore
 
 STREAMING = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+STREAMING_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+CHECKSUM = "x-amz-checksum-crc32"
 EMPTY = hashlib.sha256(b"").hexdigest()
 
 
@@ -58,6 +63,56 @@ def signed_chunked_put(
     return headers, chunked_body(pieces[:-1], signatures)
 
 
+def trailing_put(
+    store: TestStore,
+    path: str,
+    body: bytes,
+    *,
+    chunk: int,
+    host: str,
+    signed: bool,
+    forge_trailer: bool = False,
+    chunked_transfer: bool = False,
+) -> tuple[dict[str, str], bytes]:
+    """Headers and wire body of a PUT whose checksum comes in a trailer, with signed or unsigned chunks.
+
+    ``forge_trailer`` spoils the trailer: its signature where chunks are signed, its checksum where not.
+    ``chunked_transfer`` leaves the wire length out of the head: the transfer itself is chunked.
+    """
+    declared = STREAMING_TRAILER if signed else UNSIGNED_TRAILER
+    pieces = [body[start : start + chunk] for start in range(0, len(body), chunk)]
+    spoilt = forge_trailer and not signed
+    checksum = base64.b64encode(zlib.crc32(body + b"x" * spoilt).to_bytes(4, "big")).decode()
+
+    def assembled(signatures: Sequence[str], last: str) -> bytes:
+        if not signed:
+            chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+            return chunks + f"0\r\n{CHECKSUM}:{checksum}\r\n\r\n".encode()
+        closed = chunked_body(pieces, signatures)[: -len(b"\r\n")]  # the trailer stands where the empty chunk's data would
+        return closed + f"{CHECKSUM}:{checksum}\r\nx-amz-trailer-signature:{last}\r\n\r\n".encode()
+
+    blank = "0" * 64
+    head = {
+        "content-encoding": "aws-chunked",
+        "x-amz-decoded-content-length": str(len(body)),
+        "x-amz-trailer": CHECKSUM,
+    }
+    if not chunked_transfer:
+        head["content-length"] = str(len(assembled([blank] * (len(pieces) + 1), blank)))
+    request = AWSRequest("PUT", f"https://{host}{path}", head)
+    DeclaredPayload(store, declared).add_auth(request)
+    headers = {"host": host, **{name.lower(): value for name, value in request.headers.items()}}
+    if not signed:
+        return headers, assembled([], "")
+    moment, seed = request.headers["X-Amz-Date"], request.headers["Authorization"].rpartition("Signature=")[2]
+    signatures = _chain(store, moment, seed, [*pieces, b""])
+    key, scope = _key(store, moment[:8])
+    digest = hashlib.sha256(f"{CHECKSUM}:{checksum}\n".encode()).hexdigest()
+    text = "\n".join(("AWS4-HMAC-SHA256-TRAILER", moment, scope, signatures[-1], digest))
+    last = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    return headers, assembled(signatures, blank if forge_trailer else last)
+
+
 def chunked_body(pieces: Sequence[bytes], signatures: Sequence[str]) -> bytes:
     """Pieces and the closing empty one, each with its signature."""
     return b"".join(
@@ -67,11 +122,7 @@ def chunked_body(pieces: Sequence[bytes], signatures: Sequence[str]) -> bytes:
 
 
 def _chain(store: TestStore, moment: str, seed: str, pieces: Sequence[bytes]) -> list[str]:
-    day = moment[:8]
-    scope = f"{day}/{store.region}/s3/aws4_request"
-    key = b"AWS4" + store.account.secret_key.encode()
-    for part in (day, store.region, "s3", "aws4_request"):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    key, scope = _key(store, moment[:8])
     signatures, previous = [], seed
     for piece in pieces:
         digest = hashlib.sha256(piece).hexdigest()
@@ -81,4 +132,12 @@ def _chain(store: TestStore, moment: str, seed: str, pieces: Sequence[bytes]) ->
     return signatures
 
 
-__all__ = ["STREAMING", "DeclaredPayload", "chunked_body", "signed_chunked_put"]
+def _key(store: TestStore, day: str) -> tuple[bytes, str]:
+    """The signing key of a day, and its scope."""
+    key = b"AWS4" + store.account.secret_key.encode()
+    for part in (day, store.region, "s3", "aws4_request"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return key, f"{day}/{store.region}/s3/aws4_request"
+
+
+__all__ = ["STREAMING", "DeclaredPayload", "chunked_body", "signed_chunked_put", "trailing_put"]

@@ -202,7 +202,7 @@ class Judgement:
         assembled = action.assembly is not None and action.assembly.part is not None
         self._inspection = Inspection(decoder(action.body), case.index, piece=assembled)
         self._state = State.INSPECTING
-        return Inspect(_hold(worst, self._request.scheme, case.holds))
+        return Inspect(_hold(worst, self._request.scheme, case.holds, self._connector.provider))
 
     # --- bodies -------------------------------------------------------------------------------------------------
 
@@ -463,16 +463,17 @@ def _cause_of(error: HaechiError) -> Cause:
     return Cause(error.code.replace(".", "-"))
 
 
-def _hold(worst: Assessment, scheme: str, holds: Holds) -> Hold:
+def _hold(worst: Assessment, scheme: str, holds: Holds, provider: str) -> Hold:
     """Toward a place that is not known to be in Korea a prefix may itself be an export, and without TLS it can be read
-    on the way: hold the whole body.
+    on the way: hold the whole body. So too toward a store that only speaks the ``provider``'s API: there are some that
+    keep a body that was cut off as if it were whole (versitygw after an orderly end of TLS), and a refusal cuts it off.
 
     Where nothing would be refused (monitor mode) nothing is held: a full spool must not become a block.
     """
     place = worst.destination
     if worst.decision.effect is not Effect.BLOCK:
         return Hold.PIECES
-    at_home = place is not None and place.country == "KR" and scheme == "https"
+    at_home = place is not None and place.country == "KR" and scheme == "https" and place.provider == provider
     return holds.home if at_home else holds.abroad
 
 

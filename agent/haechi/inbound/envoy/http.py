@@ -61,7 +61,8 @@ def manager(
         "preserve_external_request_id": True,
         "skip_xff_append": True,
         "server_header_transformation": "PASS_THROUGH",
-        "proxy_100_continue": True,
+        # ``Expect: 100-continue`` is answered here, for a body held whole must come before the store is asked at all.
+        "proxy_100_continue": False,
         "normalize_path": False,
         "merge_slashes": False,
         "path_with_escaped_slashes_action": "KEEP_UNCHANGED",

@@ -140,11 +140,13 @@ def _proxy(settings: DataPathSettings) -> Config:
             _part("port", r"^.*:([0-9]+)$", r"\1", "STRING"),
         ],
     )
+    # Hashable: a connection to the internal listener that a broken-off tunnel left in Envoy's pool would else serve the
+    # next tunnel under the address and name of the first.
     state = remember(
         (
-            (SOURCE_STATE, "envoy.string", "%DOWNSTREAM_REMOTE_ADDRESS%"),
-            (CONNECT_STATE, "envoy.string", "%REQ(:AUTHORITY)%"),
-            (_NAME_STATE, "envoy.string", f"%DYNAMIC_METADATA({_PARTS}:name)%"),
+            (SOURCE_STATE, "envoy.hashable_string", "%DOWNSTREAM_REMOTE_ADDRESS%"),
+            (CONNECT_STATE, "envoy.hashable_string", "%REQ(:AUTHORITY)%"),
+            (_NAME_STATE, "envoy.hashable_string", f"%DYNAMIC_METADATA({_PARTS}:name)%"),
             (_PORT_STATE, _PORT_STATE, f"%DYNAMIC_METADATA({_PARTS}:port)%"),
         )
     )
