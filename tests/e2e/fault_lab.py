@@ -265,8 +265,10 @@ class Ward:
 
 
 @contextlib.contextmanager
-def ward(store: MotoStore, land: Landscape, *, more: str = "", monitor: bool = False) -> Iterator[Ward]:
-    """A started agent with one tagged file, ``recipe.bin``."""
+def ward(
+    store: MotoStore, land: Landscape, *, more: str = "", datapath: str = "", monitor: bool = False
+) -> Iterator[Ward]:
+    """A started agent with one tagged file, ``recipe.bin``. ``datapath`` are lines for that section of its settings."""
     with Laboratory(store=store, more=more) as lab:
         lab.institution.publish(accounts=[OURS.id], keys=[land.seoul_key])
         policies = None
@@ -275,6 +277,7 @@ def ward(store: MotoStore, land: Landscape, *, more: str = "", monitor: bool = F
 
             policies = monitor_policies(lab.folder)
         lab.configure(policies=policies)
+        lab.settings.write_text(lab.settings.read_text().replace("[datapath]\n", f"[datapath]\n{datapath}\n"))
         made = Ward(store, land, lab)
         (lab.work / "recipe.bin").write_bytes(made.tagged)
         lab.start()

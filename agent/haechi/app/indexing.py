@@ -25,6 +25,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from haechi.domain.tags import Tag, TagOrigin, merge_tags
 from haechi.ports.protection import BodyReader, Observed, Protection, Stamp, TaggedFile, Unreadable
@@ -92,6 +93,16 @@ class Indexing:
         self._clock = clock
         self._departed: OrderedDict[str, tuple[tuple[Tag, ...], float]] = OrderedDict()
         self._departed_lock = threading.Lock()
+
+    @property
+    def behind(self) -> bool:
+        """Whether a scan of everything is due, because storage failed since the last one or there was none."""
+        return not self._protection.ready
+
+    def mend(self) -> Path | None:
+        """Take up storage that was found damaged. Answers where the damaged one was put; a scan is due afterwards."""
+        problem = self._protection.problem
+        return self._protection.renew() if problem is not None and problem.code == "index.corrupt" else None
 
     # --- whole folders --------------------------------------------------------------------------------------------
 

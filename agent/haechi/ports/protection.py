@@ -9,8 +9,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
+from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Tag
 
 
@@ -124,6 +126,20 @@ class Protection(Protocol):
 
     def learn_common(self, prints: array[int]) -> None:
         """These blocks are everywhere: they stop counting as anything's excerpt."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether all folders were gone through since the start, and since storage failed last."""
+
+    @property
+    def problem(self) -> HaechiError | None:
+        """Why storage failed last; None once all was gone through again."""
+
+    def renew(self) -> Path | None:
+        """Take storage up again after a failure; what is damaged is set aside, where the answer says, and made anew.
+
+        Raises ``HaechiError('index.…')`` while it can not be used.
+        """
 
     def mark_ready(self) -> None:
         """All watched folders were gone through."""

@@ -48,6 +48,8 @@ RULES = ".haechi.yaml"
 QUIET = 0.05
 """Seconds without a further write before an open file is looked at; a closed one is looked at at once."""
 PATIENCE = 0.5
+LONGEST_PAUSE = 2.0
+"""Seconds between two tries to write an index that refuses."""
 _EVENTS: list[type[FileSystemEvent]] = [
     FileAttribEvent,
     FileClosedEvent,
@@ -146,19 +148,22 @@ class Watcher:
         self.changes.rescan()
 
     def _work(self) -> None:
-        last = time.monotonic()
+        last, pause = time.monotonic(), PATIENCE
         while not self._stopping.is_set():
             due, rescan = self.changes.take(time.monotonic(), PATIENCE)
             try:
-                if rescan or time.monotonic() - last >= self._rescan:
+                if rescan or self._indexing.behind or time.monotonic() - last >= self._rescan:
+                    self._mend()
                     self._scan()
                     last = time.monotonic()
+                    pause = PATIENCE
                 else:
                     self._apply(due)
             except HaechiError as error:  # the index cannot be written: try again, the files do not run away
                 self.failures += 1
                 _log.error("watch.index-failed", code=error.code)
-                self._stopping.wait(PATIENCE)
+                self._stopping.wait(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
                 self.changes.rescan()
             except Exception:  # an adapter's edge: one strange file must not end the watching
                 self.failures += 1
@@ -167,6 +172,11 @@ class Watcher:
                 self.changes.rescan()
             if not due and not rescan:
                 self._stopping.wait(QUIET / 2)
+
+    def _mend(self) -> None:
+        aside = self._indexing.mend()
+        if aside is not None:
+            _log.error("watch.index-made-anew", kept=str(aside))
 
     def _scan(self) -> None:
         report = self._indexing.scan(self._roots, self._progress, stopped=self._stopping.is_set)

@@ -32,14 +32,21 @@ class Hot:
         self._numbers = array("I")
         self._protections = array("I")
         self._next = 0
+        self._last = 0
 
     @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""
         return self.table.nbytes + self.digests.nbytes + self.common.nbytes + 12 * len(self._bases)
 
+    @property
+    def last_number(self) -> int:
+        """The highest content's number that is known here."""
+        return max(max(self._numbers, default=0), self._last)
+
     def add_digest(self, number: int, digest: bytes) -> None:
         """Make a content known by its digest."""
+        self._last = max(self._last, number)
         self.digests.add(digest[:8], array("I", [number]))
 
     def add_blocks(self, number: int, protection: int, prints: array[int], units: array[int]) -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 from haechi.domain.errors import HaechiError
 
 VERSION = 1
-BUSY_SECONDS = 5.0
+BUSY_SECONDS = 1.0
+"""How long another process may hold the file before that is an error: what is saved meanwhile is not yet known."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -6,13 +6,16 @@ changed after the commit, before they return. Scans never take that lock: they r
 a hit
 needs over a connection of their own. So a long write never makes an upload wait, and a file is refused as soon as
 ``tag`` returns.
-A storage that fails raises; nothing is ever taken for *not protected* because it could not be read.
+A storage that fails raises; nothing is ever taken for *not protected* because it could not be read. After any
+failure the index is not ``ready`` (what was to be written may be missing) until the folders were gone through again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
+import sqlite3
 import threading
 import time
 from array import array
@@ -59,17 +62,26 @@ class SqliteContentIndex:
         self._sizes: set[int] = set()
         self._inodes = Table()
         self._worst: tuple[int, tuple[Tag, ...]] = (-1, ())
+        self._busy_seconds = busy_seconds
+        self._ready = False
+        self._problem: HaechiError | None = None
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._seed = read_seed(path.with_name(path.name + ".seed"))
+        self._open()
+
+    def _open(self, first_number: int = 0) -> None:
+        """Open the file, made where it is missing; a new one counts its contents from after ``first_number``."""
+        path = self._path
         with named(path):
             path.touch(mode=0o600)
-            self._rows = Store(connect(path, timeout=busy_seconds))
+            self._rows = Store(connect(path, timeout=self._busy_seconds))
             try:
                 prepare(self._rows.connection, path)
                 self._check_seed()
-                self._read_rows = Store(connect(path, timeout=busy_seconds))
+                if first_number:
+                    self._rows.count_from(first_number)
+                self._read_rows = Store(connect(path, timeout=self._busy_seconds))
                 self._hot = self._load()
-                self._ready = False
             except BaseException:
                 self._rows.connection.close()
                 raise
@@ -86,12 +98,30 @@ class SqliteContentIndex:
         except HaechiError as error:
             if error.code not in ("index.corrupt", "index.version"):
                 raise
-        aside = path.with_name(f"{path.name}.damaged-{int(time.time())}")
-        for ending in ("", "-wal", "-shm", ".seed"):
-            part = path.with_name(path.name + ending)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + ending))
+        aside = _set_aside(path, ("", "-wal", "-shm", ".seed"))
         return cls(path), aside
+
+    def renew(self) -> Path | None:
+        """Take the file up again after a failure: as it is where it is whole, else set aside and made anew. Answers
+        where the damaged one lies. Not ``ready`` until the folders were gone through; scans under way go on.
+        """
+        with self._writing, self._reading:
+            self._ready = False
+            last = self._hot.last_number
+            for rows in (self._rows, self._read_rows):
+                with contextlib.suppress(sqlite3.Error):
+                    rows.connection.close()
+            aside = None
+            try:
+                self._open()
+            except HaechiError as error:
+                if error.code not in ("index.corrupt", "index.version"):
+                    raise
+                aside = _set_aside(self._path, ("", "-wal", "-shm"))  # the same seed: who reads files knows it already
+                self._open(last)
+            self._details = {}
+            self._revision += 2
+        return aside
 
     def close(self) -> None:
         """Close the files. The index is of no use afterwards."""
@@ -150,7 +180,18 @@ class SqliteContentIndex:
 
     def mark_ready(self) -> None:
         """See the port."""
+        self._problem = None
         self._ready = True
+
+    @property
+    def problem(self) -> HaechiError | None:
+        """See the port."""
+        return self._problem
+
+    def _failed(self, error: HaechiError) -> None:
+        """What was to be read or written is missing: nothing is known to be harmless until all was gone through."""
+        if error.code.startswith("index."):
+            self._problem, self._ready = error, False
 
     @property
     def empty(self) -> bool:
@@ -356,12 +397,25 @@ class SqliteContentIndex:
 
     @contextmanager
     def _reader(self) -> Iterator[Store]:
-        with self._reading, named(self._path):
-            yield self._read_rows
+        try:
+            with self._reading, named(self._path):
+                yield self._read_rows
+        except HaechiError as error:
+            self._failed(error)
+            raise
 
     @contextmanager
     def _changing(self) -> Iterator[list[Callable[[], None]]]:
         """One transaction; what is appended to the list is done after its commit, in order."""
+        try:
+            with self._transaction() as after:
+                yield after
+        except HaechiError as error:
+            self._failed(error)
+            raise
+
+    @contextmanager
+    def _transaction(self) -> Iterator[list[Callable[[], None]]]:
         after: list[Callable[[], None]] = []
         with self._writing, named(self._path):
             self._rows.connection.execute("BEGIN IMMEDIATE")
@@ -376,3 +430,12 @@ class SqliteContentIndex:
             for step in after:
                 step()
             self._revision += 1
+
+
+def _set_aside(path: Path, endings: Sequence[str]) -> Path:
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+    for ending in endings:
+        part = path.with_name(path.name + ending)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + ending))
+    return aside

@@ -145,6 +145,10 @@ class Store:
             )
             self.connection.execute(sql, (new, len(old) + 1, old, *below(old)))
 
+    def count_from(self, number: int) -> None:
+        """Contents to come get numbers beyond this one: no number of an earlier file means another content."""
+        self.connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('contents', ?)", (number,))
+
     # --- the rest
 
     def unreadable(self) -> list[Unreadable]:

@@ -1,0 +1,126 @@
+"""A full disk under the audit, the index or the spool: refused in words, and working again once there is room.
+
+The file systems are small ones of their own (tmpfs), so these tests need root; the spool's own bound does not.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.fault_lab import KIB, MIB, TOKYO, started_store, ward
+from tests.stores import Landscape, MotoStore
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[tuple[MotoStore, Landscape]]:
+    with started_store() as made:
+        yield made
+
+
+@contextmanager
+def small_disk(folder: Path, size: int) -> Iterator[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "haechi-test", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Take all the room that is left."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4 * KIB))
+        except OSError:
+            return ballast
+
+
+@pytest.mark.root
+def test_a_full_disk_under_the_audit_refuses_until_there_is_room(shop, tmp_path: Path) -> None:
+    with (
+        small_disk(tmp_path / "audit", 2 * MIB) as disk,
+        ward(*shop, more=f'[audit]\nfolder = "{disk}"\n') as at,
+    ):
+        ballast = fill(disk)
+        keys = [at.key("full") for _ in range(3)]
+        tagged = at.raw(keys[0], at.tagged)
+        assert tagged.status == 403
+        assert "R13" in tagged.body or "disk that holds the audit is full" in tagged.body
+        # What is allowed cannot be recorded either: the first may still be in the gathering, then all are refused.
+        answers = [at.put(key, os.urandom(8 * KIB)) for key in keys[1:] for _ in range(3)]
+        last = answers[-1]
+        assert last.status == 403, answers
+        assert "disk that holds the audit is full" in last.body and "no restart is needed" in last.body, last
+        at.absent(keys[0])
+        assert at.status()["parts"]["audit"]["problem"] == "audit.disk-full"
+        ballast.unlink()
+        freed = time.monotonic()
+        while at.status()["parts"]["audit"]["problem"] is not None:
+            assert time.monotonic() - freed < 5
+            time.sleep(0.05)
+        at.working_again(since=freed)
+        done = at.lab.haechi("audit", "verify", "--folder", disk)
+        assert done.status == 0, done.said
+        kinds = [line for segment in sorted(disk.glob("*.jsonl")) for line in segment.read_text().splitlines()]
+        assert any('"kind":"interrupted"' in line for line in kinds), "the gap must be told"
+
+
+@pytest.mark.root
+def test_a_full_disk_under_all_of_the_state_never_lets_tagged_content_through(shop, tmp_path: Path) -> None:
+    """Index, ledgers, spool and audit on one full disk: also content that was tagged when there was no room."""
+    with ward(*shop) as at:
+        at.lab.stop()
+        aside = tmp_path / "state"
+        state = at.lab.folder / "state"
+        state.rename(aside)
+        with small_disk(state, 6 * MIB) as disk:
+            subprocess.run(["cp", "-a", f"{aside}/.", disk], check=True)
+            at.restart()
+            at.working_again()
+            ballast = fill(disk)
+            fresh = at.lab.work / "fresh.bin"
+            content = os.urandom(256 * KIB)
+            fresh.write_bytes(content)
+            said = at.lab.haechi("tag", fresh, "--technology", "SEM-01", "--grade", "A")
+            keys = [at.key("full") for _ in range(3)]
+            refused = [at.raw(keys[0], at.tagged), at.raw(keys[1], content), at.put(keys[2], content)]
+            assert [one.status for one in refused] == [403] * 3, (said, refused)
+            at.absent(*keys)
+            ballast.unlink()
+            freed = time.monotonic()
+            at.working_again(since=freed)
+            done = at.lab.haechi("tag", fresh, "--technology", "SEM-01", "--grade", "A")
+            assert done.status == 0, done.said
+            key = at.key("later")
+            at.refused(at.raw(key, content), rule="r13_layer1")
+            at.absent(key)
+            at.verified()
+            at.lab.stop()
+
+
+def test_a_body_that_is_larger_than_the_spool_is_refused_and_the_room_comes_back(shop) -> None:
+    with ward(*shop, datapath=f"spool_limit = {MIB}") as at:
+        keys = [at.key("abroad") for _ in range(3)]
+        answer = at.put(keys[0], os.urandom(3 * MIB), bucket=at.land.tokyo, region=TOKYO)
+        at.refused(answer, "no room left to hold back", "spool_limit", cause="spool-full")
+        held = at.status()["parts"]["data_path"]
+        assert (held["spool_full"], held["spool_left"]) == (1, MIB)
+        content = os.urandom(512 * KIB)
+        assert at.put(keys[1], content, bucket=at.land.tokyo, region=TOKYO).status == 200
+        assert at.held(keys[1], bucket=at.land.tokyo) == content
+        at.refused(at.put(keys[2], at.tagged, bucket=at.land.tokyo, region=TOKYO), "R")
+        at.absent(keys[0], keys[2], bucket=at.land.tokyo)
+        at.working_again()
+        at.verified()

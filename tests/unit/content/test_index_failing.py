@@ -1,0 +1,125 @@
+"""After any failure of its storage the index is not ready, mends itself, and forgets nothing that it still knows."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+from haechi.app.indexing import Indexing
+from haechi.domain.content import ContentState
+from haechi.domain.errors import HaechiError
+from haechi.inbound.watch.watcher import Watcher
+from haechi.outbound.index import FileReader, SqliteContentIndex
+from haechi.outbound.tags import FileTagSources
+
+from tests.unit.content.conftest import TAG, body
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "index.sqlite"
+
+
+def scribble(path: Path) -> None:
+    for ending in ("", "-wal"):
+        file = path.with_name(path.name + ending)
+        with file.open("r+b") as target:
+            target.write(os.urandom(file.stat().st_size))
+
+
+def test_a_write_that_failed_leaves_the_index_unready_until_all_was_gone_through(
+    indexing: Indexing, index: SqliteContentIndex, files: Path, path: Path
+) -> None:
+    index._rows.connection.execute("PRAGMA busy_timeout=20")
+    indexing.scan([str(files)])
+    (files / "f").write_bytes(body(1, 100_000))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(HaechiError, match=r"index\.locked"):
+        indexing.examine([str(files / "f")], (TAG,))
+    assert not index.ready
+    assert index.problem is not None
+    assert indexing.behind
+    other.execute("ROLLBACK")
+    other.close()
+    indexing.scan([str(files)])
+    assert index.ready
+    assert index.problem is None
+
+
+def test_a_refused_release_is_no_failure_of_storage(indexing: Indexing, index: SqliteContentIndex, files: Path) -> None:
+    indexing.scan([str(files)])
+    with pytest.raises(HaechiError, match=r"tag\.not-protected"):
+        index.release("blake3:" + "00" * 32, ())
+    assert index.ready
+
+
+def test_a_damaged_index_is_made_anew_under_the_running_agent(
+    indexing: Indexing, index: SqliteContentIndex, files: Path, path: Path
+) -> None:
+    (files / ".haechi.yaml").write_text("tags:\n  - {files: '*', technology: SEM-01, grade: A}\n")
+    data = [body(number, 100_000) for number in range(3)]
+    for number, content in enumerate(data):
+        (files / f"f{number}").write_bytes(content)
+    indexing.scan([str(files)])
+    last = index.hot.last_number
+    under_way = index.scan()
+    under_way.feed(data[0][:50_000])
+    scribble(path)
+    aside = index.renew()
+    assert aside is not None and aside.is_file()
+    assert not index.ready
+    indexing.scan([str(files)])
+    assert index.ready
+    for content in data:
+        assert _state(index, content) is ContentState.MATCHED
+    assert index.with_digest(bytes.fromhex(_digest(index, files / "f0")), len(data[0])).number > last  # type: ignore[union-attr]
+    under_way.feed(data[0][50_000:])
+    assert under_way.finish().state is ContentState.MATCHED
+
+
+def test_a_whole_index_is_taken_up_again_as_it_is(indexing: Indexing, index: SqliteContentIndex, files: Path) -> None:
+    (files / "f").write_bytes(body(1, 100_000))
+    indexing.scan([str(files)])
+    indexing.examine([str(files / "f")], (TAG,))
+    (files / "f").unlink()
+    assert index.renew() is None
+    assert _state(index, body(1, 100_000)) is ContentState.MATCHED
+
+
+def test_the_watcher_mends_a_damaged_index_by_itself(
+    index: SqliteContentIndex, sources: FileTagSources, files: Path, path: Path
+) -> None:
+    (files / ".haechi.yaml").write_text("tags:\n  - {files: '*', technology: SEM-01, grade: A}\n")
+    (files / "f").write_bytes(body(1, 100_000))
+    watcher = Watcher(Indexing(index, sources, FileReader(index.seed)), [str(files)])
+    watcher.start()
+    try:
+        assert watcher.wait_scanned(10)
+        scribble(path)
+        index._read_rows.connection.execute("PRAGMA shrink_memory")  # what it remembers of the file hides the damage
+        with pytest.raises(HaechiError, match=r"index\.corrupt"):
+            index.files()
+        for _ in range(100):
+            if index.ready:
+                break
+            watcher._stopping.wait(0.05)
+        assert index.ready
+        assert list(path.parent.glob("index.sqlite.damaged-*"))
+        assert _state(index, body(1, 100_000)) is ContentState.MATCHED
+    finally:
+        watcher.stop()
+
+
+def _state(index: SqliteContentIndex, data: bytes) -> ContentState:
+    scan = index.scan()
+    scan.feed(data)
+    return scan.finish().state
+
+
+def _digest(index: SqliteContentIndex, path: Path) -> str:
+    known = index.file(str(path))
+    assert known is not None
+    return known.digest.removeprefix("blake3:")
