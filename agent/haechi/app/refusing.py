@@ -62,7 +62,7 @@ class RefusalWriter:
         first = blocking[0]
         words = self.rule_words(first.rule, self.lang, first.params)
         name = self._name(first)
-        others = [other for other in dict.fromkeys(map(self._name, blocking[1:])) if other != name]
+        others = list(dict.fromkeys(self._named(other) for other in blocking[1:] if other.rule != first.rule))
         also = say("refusal.also", self.lang, others=", ".join(others)) if others else ""
         basis = say(f"basis.{first.basis.value}", self.lang)
         return say(
@@ -79,6 +79,11 @@ class RefusalWriter:
         if finding.requirement != OWN_CAUTION:
             return finding.requirement
         return self.rule_words(finding.rule, self.lang, finding.params).title or finding.rule
+
+    def _named(self, finding: Finding) -> str:
+        """By number and title: whoever must also seal is to read so at once."""
+        title = self.rule_words(finding.rule, self.lang, finding.params).title
+        return f"{finding.requirement} {title}" if finding.requirement != OWN_CAUTION else title or finding.rule
 
     def _of_cause(self, causes: tuple[Cause, ...]) -> str:
         if not causes:

@@ -10,7 +10,8 @@
 #   severity: block
 #   order: 40
 #   source: >-
-#     Decree Art. 14(5): only designated personnel may view (Q).
+#     Decree Art. 14(5): only designated personnel may view (Q). That an account of the institution stands for its
+#     designated personnel is this project's simplification (I).
 package haechi.rules.r05_readers
 
 import data.haechi.exposure

@@ -17,7 +17,7 @@ import data.haechi.facts
 
 findings contains {
 	"rule": "r28_order",
-	"params": {"order": order.id, "kind": order.kind, "technologies": order.technologies},
+	"params": {"order": order.id, "kind": order.kind, "technologies": order.technologies, "reason": "in-force"},
 } if {
 	some order in input.registry.orders
 	concerned
@@ -25,7 +25,12 @@ findings contains {
 
 findings contains {
 	"rule": "r28_order",
-	"params": {"order": input.registry, "kind": input.registry, "technologies": []},
+	"params": {
+		"order": input.registry,
+		"kind": input.registry,
+		"technologies": {tag.technology | some tag in input.content.tags},
+		"reason": "unknown",
+	},
 } if {
 	is_string(input.registry.unknown)
 	concerned

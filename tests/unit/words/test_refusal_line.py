@@ -35,13 +35,13 @@ def line(*rules: tuple[str, str]) -> str:
 def test_the_project_s_own_caution_is_named_by_its_title() -> None:
     said = line(("r13_layer1", "R13"), ("r15_key_custody", "R15"), ("unknown_facts", "haechi"))
     assert "[R13, inference]" in said
-    assert "Also: R15, Unknown facts." in said
+    assert "Also: R15 Whose key, Unknown facts." in said
 
 
 def test_so_it_is_where_it_speaks_first() -> None:
     said = line(("unknown_facts", "haechi"), ("unknown_facts", "haechi"), ("r13_layer1", "R13"))
     assert "[Unknown facts, inference]" in said
-    assert "Also: R13." in said
+    assert "Also: R13 Layer 1." in said
 
 
 @pytest.mark.parametrize("count", [2, 5])

@@ -1,7 +1,8 @@
 """The words of the rules: what a finding is told in, in Korean and English. Rendered here, never in Rego.
 
 ``words.yaml`` beside a rule holds ``title``, ``message``, ``remedy``, ``why``, each ``{ko, en}``; ``reasons`` and
-``labels`` translate the parameters ``reason`` and ``role``. Must not know engines.
+``labels`` translate the parameters ``reason`` and ``role``; other values are told by ``haechi.words``
+(``value.<parameter>.<value>``, a cause by ``unknown.<cause>``). Must not know engines.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from haechi.domain.facts import JSON
 from haechi.outbound.engine.folder import PolicyFolder
-from haechi.words import LANGUAGES, say
+from haechi.words import LANGUAGES, catalogue, say
 
 _TRANSLATED = {"reason": "reasons", "role": "labels"}
 
@@ -63,8 +64,9 @@ def _told(name: str, value: JSON, texts: Mapping[str, Any], lang: str) -> str:
         value = value["unknown"] if value["unknown"] in table else "unknown"
     elif table and value not in table and "other" in table:
         value = "other"
-    if isinstance(value, str) and value in table:
-        return str(table[value][lang])
+    if isinstance(value, str):
+        code = f"unknown.{value}" if name == "cause" else f"value.{name}.{value}"
+        return str(table[value][lang]) if value in table else say(code, lang) if code in catalogue() else value or "–"
     return _plain(value, lang)
 
 
