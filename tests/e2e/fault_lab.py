@@ -30,6 +30,7 @@ KIB, MIB = 1 << 10, 1 << 20
 SEOUL, TOKYO = "ap-northeast-2", "ap-northeast-1"
 DECISION = re.compile(r"hd-[0-9A-HJKMNP-TV-Z]{12}")
 BACK_WITHIN_S = 5.0
+"""On a machine with nothing else to do; see ``patience``."""
 BROKEN = (OSError, ssl.SSLError, HTTPException)
 """What a client sees while nobody is there."""
 
@@ -108,6 +109,11 @@ class Wire:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def patience() -> float:
+    """How long an agent may take to work again: ``BACK_WITHIN_S``, longer by what else the processors have to do."""
+    return BACK_WITHIN_S * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 @dataclass(slots=True)
@@ -234,11 +240,11 @@ class Ward:
         done = self.lab.haechi("audit", "verify")
         assert done.status == 0, done.said
 
-    def working_again(self, within: float = BACK_WITHIN_S, *, since: float | None = None) -> float:
+    def working_again(self, *, since: float | None = None) -> float:
         """Until an untagged upload is stored byte by byte and a tagged one is refused by policy; the seconds it took
         from ``since`` (monotonic; by default now).
         """
-        began = time.monotonic() if since is None else since
+        began, within = time.monotonic() if since is None else since, patience()
         while True:
             last = self._works()
             took = time.monotonic() - began

@@ -10,17 +10,18 @@ from __future__ import annotations
 import os
 import queue
 import random
+import statistics
 import threading
 import time
 from dataclasses import dataclass, field
 
 import pytest
 
-from tests.e2e.fault_lab import BROKEN, KIB, MIB, Answer, Ward, Wire, started_store, ward
+from tests.e2e.fault_lab import BROKEN, KIB, MIB, Answer, Ward, Wire, patience, started_store, ward
 from tests.stores.process import free_port
 
 pytestmark = pytest.mark.e2e
-UPLOADS, CLIENTS, SECONDS = 200, 6, 75.0
+UPLOADS, CLIENTS, SECONDS = 200, 6, 45.0
 
 
 @dataclass(slots=True)
@@ -74,7 +75,7 @@ def client(at: Ward, waiting: queue.Queue[Upload], ends: float, dice: random.Ran
                 wire.close()
                 wire = None
             if not upload.final:
-                time.sleep(0.05)
+                time.sleep(0.25)  # retrying without pause would only take the processor from the agent that starts
     if wire is not None:
         wire.close()
 
@@ -88,19 +89,19 @@ def test_killed_at_random_moments_of_two_hundred_uploads() -> None:
         waiting: queue.Queue[Upload] = queue.Queue()
         for upload in todo:
             waiting.put(upload)
-        ends = time.monotonic() + SECONDS
+        peace = time.monotonic() + SECONDS  # from then on nobody is killed, so that what is left comes to its end
+        ends = peace + 60
         clients = [
             threading.Thread(target=client, args=(at, waiting, ends, random.Random(dice.random())))
             for _ in range(CLIENTS)
         ]
         for one in clients:
             one.start()
-        kills, slowest = 0, 0.0
-        while any(one.is_alive() for one in clients):
-            time.sleep(dice.uniform(0.05, 1.2))
+        restarts: list[float] = []
+        while any(one.is_alive() for one in clients) and time.monotonic() < peace:
+            time.sleep(dice.uniform(0.2, 3.0))
             at.lab.kill()
-            kills += 1
-            slowest = max(slowest, at.restart())
+            restarts.append(at.restart())
         for one in clients:
             one.join()
         at.working_again()
@@ -109,10 +110,11 @@ def test_killed_at_random_moments_of_two_hundred_uploads() -> None:
         decided = {event["id"]: event for event in at.lab.decisions()}
         allowed = {(event["destination"] or {}).get("key") for event in decided.values()}
         tries = sum(len(upload.answers) for upload in todo)
-        told = f"seed {seed}: {kills} kills, {tries} attempts, slowest restart {slowest:.1f} s"
+        kills, usual = len(restarts), statistics.median(restarts)
+        told = f"seed {seed}: {kills} kills, {tries} attempts, restarts {usual:.1f} s (slowest {max(restarts):.1f} s)"
         assert left == [], told
-        assert kills >= 5, told
-        assert slowest < 5, told
+        assert kills >= 3, told
+        assert usual < patience(), told
         unrecorded = []
         for upload in todo:
             held = at.held(upload.key)

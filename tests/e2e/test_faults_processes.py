@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.e2e.fault_lab import BROKEN, KIB, Ward, Wire, started_store, ward
+from tests.e2e.fault_lab import BROKEN, KIB, Ward, Wire, patience, started_store, ward
 
 pytestmark = pytest.mark.e2e
 
@@ -134,7 +134,7 @@ def test_with_the_agent_dead_the_tools_read_a_final_refusal_and_the_next_agent_t
     assert envoy.is_running(), "Envoy lingers to refuse"
     at.verified()
     took = at.restart()
-    assert took < 5, took
+    assert took < patience(), took
     assert not envoy.is_running() or envoy.status() == psutil.STATUS_ZOMBIE
     at.working_again()
 

@@ -1,0 +1,134 @@
+"""Monitor mode never blocks: under every fault tagged content is forwarded as it is, and recorded where it can be."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.fault_lab import KIB, MIB, TOKYO, Ward, patience, started_store, tag, ward
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def at() -> Iterator[Ward]:
+    with (
+        started_store() as (store, land),
+        ward(store, land, monitor=True, datapath=f"spool_limit = {MIB}", more="[engine]\ndeadline_ms = 300\n") as made,
+    ):
+        yield made
+        made.verified()
+
+
+def forwarded(at: Ward, key: str, body: bytes, *, bucket: str = "", region: str = "ap-northeast-2") -> dict:
+    """Stored as it is, and recorded as what would have been refused."""
+    answer = at.put(key, body, bucket=bucket, region=region)
+    assert answer.status == 200, answer
+    assert at.held(key, bucket=bucket) == body
+    (event,) = [one for one in at.lab.decisions() if (one["destination"] or {}).get("key") == key]
+    assert event["decision"]["effect"] == "would_block", event["decision"]
+    return event
+
+
+def test_tagged_content_goes_out_and_is_recorded(at: Ward) -> None:
+    event = forwarded(at, at.key("plain"), at.tagged)
+    assert "r13_layer1" in [one["rule"] for one in event["decision"]["findings"]]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"zz\r\n" + bytes(100), b"64\r\n" + bytes(100) + b"XX0\r\n\r\n", b"64\r\n" + bytes(100) + b"\r\n"],
+    ids=["no size", "no end", "no last chunk"],
+)
+def test_broken_framing_is_the_stores_to_judge(at: Ward, body: bytes) -> None:
+    key = at.key("framing")
+    headers = [
+        ("Content-Encoding", "aws-chunked"),
+        ("X-Amz-Content-Sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
+        ("X-Amz-Decoded-Content-Length", "100"),
+    ]
+    answer = at.raw(key, body, headers)
+    assert "Haechi" not in answer.body, answer
+    (event,) = [one for one in at.lab.decisions() if (one["destination"] or {}).get("key") == key]
+    assert event["decision"]["effect"] == "would_block"
+    assert [one["code"] for one in event["decision"]["causes"]] == ["body-malformed"]
+
+
+@pytest.mark.parametrize("how", ["kill", "suspend"])
+def test_without_an_engine(at: Ward, how: str) -> None:
+    (worker,) = at.lab.processes("engine.worker")
+    getattr(worker, how)()
+    for _ in range(3):
+        forwarded(at, at.key("engineless"), at.tagged)
+    until = time.monotonic() + patience()
+    while at.lab.processes("engine.worker") == [worker]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_with_a_locked_index(at: Ward) -> None:
+    other = sqlite3.connect(at.lab.folder / "state" / "index.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        fresh = at.lab.work / "fresh.bin"
+        fresh.write_bytes(os.urandom(32 * KIB))
+        assert at.lab.haechi("tag", fresh, "--technology", "SEM-01", "--grade", "A").status == 1
+        event = forwarded(at, at.key("unknown"), fresh.read_bytes())
+        assert event["decision"]["causes"] or event["decision"]["findings"]
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+    until = time.monotonic() + patience()
+    while at.status()["parts"]["index"]["state"] != "ok":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    tag(at, fresh)
+    forwarded(at, at.key("known"), fresh.read_bytes())
+
+
+def test_beyond_the_spool(at: Ward) -> None:
+    """Nothing is held where nothing would be refused, so a full spool cannot become a block."""
+    forwarded(at, at.key("abroad"), at.tagged + os.urandom(3 * MIB), bucket=at.land.tokyo, region=TOKYO)
+
+
+def test_with_a_ledger_that_cannot_be_written(at: Ward) -> None:
+    ledger = at.lab.folder / "state" / "objects.sqlite"
+    aside = ledger.with_name("aside")
+    shutil.copy(ledger, aside)
+    for ending in ("-wal", "-shm"):
+        ledger.with_name(ledger.name + ending).unlink(missing_ok=True)
+    ledger.write_bytes(os.urandom(32 * KIB))
+    try:
+        key = at.key("unremembered")
+        assert at.put(key, at.tagged).status == 200
+        assert at.held(key) == at.tagged
+    finally:
+        shutil.copy(aside, ledger)
+
+
+@pytest.mark.root
+def test_with_a_full_disk_under_the_audit(at: Ward, tmp_path: Path) -> None:
+    from tests.e2e.test_faults_disk import fill, small_disk
+
+    with (
+        small_disk(tmp_path / "audit", 2 * MIB) as disk,
+        ward(at.store, at.land, monitor=True, more=f'[audit]\nfolder = "{disk}"\n') as other,
+    ):
+        ballast = fill(disk)
+        for _ in range(4):
+            key = other.key("full-disk")
+            assert other.put(key, other.tagged).status == 200
+            assert other.held(key) == other.tagged
+        assert other.status()["parts"]["audit"]["problem"] == "audit.disk-full"
+        ballast.unlink()
+        until = time.monotonic() + patience()
+        while other.status()["parts"]["audit"]["problem"] is not None:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert other.lab.haechi("audit", "verify", "--folder", disk).status == 0
