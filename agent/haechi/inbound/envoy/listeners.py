@@ -24,9 +24,8 @@ from haechi.inbound.envoy import clusters
 from haechi.inbound.envoy.authority import UNNAMED
 from haechi.inbound.envoy.extensions import EXTENSION, Config, duration, preserve_case, remember, socket_address, typed
 from haechi.inbound.envoy.http import (
+    ASKING_FILTERS,
     CONNECT_STATE,
-    HOLD_FILTER,
-    JUDGE_FILTER,
     SOURCE_STATE,
     judged,
     judged_filters,
@@ -92,7 +91,7 @@ def _tcp(name: str, host: str, port: int, settings: DataPathSettings) -> Config:
 
 
 def _proxy(settings: DataPathSettings) -> Config:
-    off = {name: {"@type": _OFF, "disabled": True} for name in (JUDGE_FILTER, HOLD_FILTER)}
+    off = {name: {"@type": _OFF, "disabled": True} for name in ASKING_FILTERS}
 
     def connect(cluster: str, **match: object) -> Config:
         return {
@@ -372,7 +371,9 @@ def _leaf_by_name() -> Config:
         disable_stateless_session_resumption=True,
         disable_stateful_session_resumption=True,
         common_tls_context={
-            "alpn_protocols": ["h2", "http/1.1"],
+            # No h2, as with S3 itself: a refusal in the middle of a body has to reset an h2 stream, and curl 7.88 then
+            # shows a framing error instead of the reason.
+            "alpn_protocols": ["http/1.1"],
             "custom_tls_certificate_selector": selector,
         },
     )
