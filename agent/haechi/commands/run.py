@@ -67,8 +67,7 @@ def run(context: click.Context, as_json: bool, print_env: bool, command: tuple[s
     if program is None:
         click.echo(words.say("datapath.run.not-found", command=command[0]), err=True)
         context.exit(127)
-    if shutil.which("s3cmd", path=made.get("PATH")):
-        made["S3CMD_CONFIG"] = _s3cmd(access, inherited)
+    made["S3CMD_CONFIG"] = _s3cmd(access, inherited)
     # Python ignores these, and what is ignored stays so in the next program: `yes | head` would never end.
     earlier = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGPIPE, signal.SIGXFSZ)}
     try:
