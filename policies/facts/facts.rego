@@ -62,10 +62,6 @@ home := data.choices.home_countries.value
 
 # --- encryption at the provider ---
 
-default provider_encrypts := false
-
-provider_encrypts if input.encryption.mode in {"provider", "kms", "kms-dual", "client-key"}
-
 # Tagged content is moved, and put under a key at the provider.
 default keyed := false
 

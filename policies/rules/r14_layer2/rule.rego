@@ -18,6 +18,6 @@ findings contains {
 	"rule": "r14_layer2",
 	"params": {"container": input.destination.facts.container, "mode": input.encryption.mode},
 } if {
-	not facts.provider_encrypts
+	not input.encryption.mode in {"provider", "kms", "kms-dual", "client-key"}
 	facts.moved
 }
