@@ -129,9 +129,12 @@ class Judgement:
             return Forward()
         actor = case.actors.of(self._connection.address, self._connection.port)
         self._about = Circumstances(action, actor, request.scheme, request.host, consistent)
-        if not consistent:
-            return await self._decide_now(Content(ContentState.NOT_INSPECTED))
         try:
+            if not consistent:
+                # Nobody looks into the body, so it may be anything: also where that rule alone is only monitored.
+                carries = action.judged or action.body.framing is not Framing.NONE
+                nothing = Content(ContentState.NOT_INSPECTED)
+                return await self._decide_now(case.assessor.worst_case() if carries else nothing)
             return await self._judge_head(action)
         except HaechiError as error:
             return await self._fail(_cause_of(error), Content(ContentState.NOT_INSPECTED))

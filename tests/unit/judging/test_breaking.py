@@ -10,8 +10,9 @@ import zipfile
 import pytest
 from haechi.domain.content import ContentState
 from haechi.domain.decision import Mode
-from haechi.domain.upload import Location
+from haechi.domain.upload import Location, Request
 from haechi.outbound.engine.worker_engine import WorkerEngine
+from haechi.ports.judge import Connection, Forward, Refuse
 
 from tests.unit.judging.conftest import Case, noise
 
@@ -182,6 +183,20 @@ async def test_an_authorised_file_is_authorised_in_parts_too(case: Case) -> None
     whole = case.index.scan()
     whole.feed(PLAIN)
     assert match.digest == whole.finish().digest
+
+
+async def test_names_that_disagree_hide_no_content_where_that_rule_is_only_monitored(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case.tag("recipe", PLAIN)
+    modes = dataclasses.replace(case.judge.assessor.engine.modes, by_rule={"names_disagree": Mode.MONITOR})
+    monkeypatch.setattr(WorkerEngine, "modes", modes)
+    connection = Connection("127.0.0.1", 1, connect="elsewhere.example.com:443")
+    head = (*case.headers, ("content-length", "200000"))
+    upload = Request("PUT", "https", "s3.ap-northeast-2.amazonaws.com", "/ours-seoul/a", head)
+    assert isinstance(await case.judge.open(connection, upload).head(), Refuse)
+    read = Request("GET", "https", "s3.ap-northeast-2.amazonaws.com", "/ours-seoul/a", tuple(case.headers))
+    assert isinstance(await case.judge.open(connection, read).head(), Forward)
 
 
 async def test_a_body_that_no_head_announced_is_not_let_through(case: Case) -> None:
