@@ -47,7 +47,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     command="apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
     if ! command -v apt-get >/dev/null 2>&1; then
         [ ${#missing_build[@]} -eq 0 ] || die "install these with your system's package tool: ${missing[*]}"
-        say "enforced mode needs ${missing_enforced[*]}; install them with your system's package tool."
+        say "enforced mode and some tests need ${missing_enforced[*]}; install them with your system's package tool."
     elif [ "$(id -u)" = 0 ]; then
         say "installing: ${missing[*]}"
         export DEBIAN_FRONTEND=noninteractive
@@ -57,7 +57,7 @@ if [ ${#missing[@]} -gt 0 ]; then
         die "system packages are missing and this user may not install them. Run this, then make again:" \
             "sudo sh -c '$command'"
     else
-        say "enforced mode and its tests need ${missing_enforced[*]}; everything else works without. To install:"
+        say "enforced mode and some tests need ${missing_enforced[*]}; everything else works without. To install:"
         note "sudo sh -c '$command'"
     fi
 fi
