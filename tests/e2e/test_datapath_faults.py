@@ -178,7 +178,7 @@ async def test_the_next_agent_ends_an_envoy_left_behind(tmp_path, sink):
 async def test_a_leaf_is_renewed_on_a_running_envoy(tmp_path, sink):
     import datetime as dt
 
-    from datapath_lab import SCOPE
+    from tests.e2e.datapath_lab import SCOPE
     from haechi.inbound.envoy.authority import Authority, Lifetimes
 
     lifetimes = Lifetimes(dt.timedelta(days=1), dt.timedelta(seconds=4))

@@ -62,6 +62,7 @@ class DataPath:
             spool_bytes=settings.spool_bytes,
             log=log,
             refuse_mismatch=refuse_mismatch,
+            answer_s=settings.judge_timeout_s,
             buffered=UpstreamPressure(runtime_dir / "admin.sock").buffered,
         )
         self.secrets = LeafSecrets(authority, max_names=settings.max_names, log=log)

@@ -1,9 +1,18 @@
 """How Envoy handles the HTTP of a judged connection: the judge's two filters, routes, and nothing added. Pure.
 
-Theory. Two ext_proc filters stand in a row, because a body mode that is chosen in the answer to the head lets the head
-go. *judge* sees the head of every request and may switch its body to STREAMED. *hold* is off until *judge* marks the
-request with a one-time token; then it takes head, body and trailers (FULL_DUPLEX_STREAMED) and gives nothing back
-before the judge released the last piece.
+Theory. Three ext_proc filters stand in a row, because a body mode that is chosen in the answer to the head lets the
+head go. Which of them are on follows from the route:
+
+==============================  ==============  =======================================================================
+request                         filters on      what they do
+==============================  ==============  =======================================================================
+Content-Length 1…``SMALL``      *small*         head and body come at once (FULL_DUPLEX_STREAMED): one question, not two
+marked with a one-time token    *judge*, *hold* *hold* takes head, body and trailers, and gives nothing back before the
+                                                judge released the last piece
+every other one                 *judge*         sees the head, and may switch the body to STREAMED or mark the request
+==============================  ==============  =======================================================================
+
+So a request passes no route without one of *small* and *judge*.
 """
 
 from __future__ import annotations
@@ -14,6 +23,10 @@ from haechi.inbound.envoy.settings import DataPathSettings, Unanswered
 
 JUDGE_FILTER = "haechi.judge"
 HOLD_FILTER = "haechi.hold"
+SMALL_FILTER = "haechi.small"
+ASKING_FILTERS = (SMALL_FILTER, JUDGE_FILTER, HOLD_FILTER)
+SMALL = 64 << 10
+"""Bytes. Up to here asking once about head and body costs less than asking twice; both are held until answered."""
 HOLD_HEADER = "x-haechi-hold"
 ADDED_HEADER = "x-forwarded-proto"
 WAY = "haechi-way"
@@ -82,19 +95,15 @@ def judged(name: str, way: str, settings: DataPathSettings, *, tls: bool, **more
 
 def judged_filters(way: str, settings: DataPathSettings) -> list[Config]:
     """The judge's filters and the resolver behind them."""
+    whole = {
+        "response_header_mode": "SKIP",
+        "request_body_mode": "FULL_DUPLEX_STREAMED",
+        "request_trailer_mode": "SEND",
+    }
     return [
+        _asking(SMALL_FILTER, way, "small", whole, settings),
         _asking(JUDGE_FILTER, way, "judge", {"response_header_mode": "SKIP"}, settings, allow_mode_override=True),
-        _asking(
-            HOLD_FILTER,
-            way,
-            "hold",
-            {
-                "response_header_mode": "SKIP",
-                "request_body_mode": "FULL_DUPLEX_STREAMED",
-                "request_trailer_mode": "SEND",
-            },
-            settings,
-        ),
+        _asking(HOLD_FILTER, way, "hold", whole, settings),
         typed(
             "envoy.filters.http.dynamic_forward_proxy",
             "filters.http.dynamic_forward_proxy.v3.FilterConfig",
@@ -128,7 +137,8 @@ def _host(name: str, domains: list[str], cluster: str) -> Config:
         "idle_timeout": "0s",
         "upgrade_configs": [{"upgrade_type": "websocket", "enabled": False}],
     }
-    off = {HOLD_FILTER: {"@type": EXTENSION + "filters.http.ext_proc.v3.ExtProcPerRoute", "disabled": True}}
+    off = {"@type": EXTENSION + "filters.http.ext_proc.v3.ExtProcPerRoute", "disabled": True}
+    small = {"name": "content-length", "range_match": {"start": 1, "end": SMALL + 1}}
     return {
         "name": name,
         "domains": domains,
@@ -138,8 +148,18 @@ def _host(name: str, domains: list[str], cluster: str) -> Config:
             {
                 "match": {"prefix": "", "headers": [{"name": HOLD_HEADER, "present_match": True}]},
                 "route": {**route, "cluster": cluster + clusters.HELD},
+                "typed_per_filter_config": {SMALL_FILTER: off},
             },
-            {"match": {"prefix": ""}, "route": route, "typed_per_filter_config": off},
+            {
+                "match": {"prefix": "", "headers": [small]},
+                "route": route,
+                "typed_per_filter_config": {JUDGE_FILTER: off, HOLD_FILTER: off},
+            },
+            {
+                "match": {"prefix": ""},
+                "route": route,
+                "typed_per_filter_config": {SMALL_FILTER: off, HOLD_FILTER: off},
+            },
         ],
     }
 

@@ -1,4 +1,4 @@
-"""Translates between Envoy (ext_proc) and the judge: one stream a request, two for one whose body is held whole.
+"""Translates between Envoy (ext_proc) and the judge: one stream a request, two for a large one that is held whole.
 
 Theory. Envoy reads a stream that the server ends *well* as "no more to say" and lets the rest of the request pass. So a
 stream is ended well only after the last piece was answered; every other way out (an error here, a shutdown, a message
@@ -12,6 +12,9 @@ judge's head   answer to Envoy             then
 ``WHOLE``      head marked with a token    the hold filter's stream brings head and body again
 ``Refuse``     immediate response          nothing more is asked
 =============  ==========================  ======================================================
+
+A small body comes on its head's stream without waiting for an answer (``http.SMALL``): head and body are answered
+together once the last piece is released, whatever the judge would have had held.
 """
 
 from __future__ import annotations
@@ -81,13 +84,18 @@ class Processor:
         log: structlog.typing.FilteringBoundLogger,
         refuse_mismatch: RefuseMismatch | None = None,
         buffered: Callable[[], Awaitable[int]] | None = None,
+        answer_s: float = 20.0,
     ) -> None:
+        """``answer_s``: how long the judge may take for one answer. Envoy itself has no limit for bodies that it gives
+        without waiting for answers.
+        """
         self._judge = judge
         self._spool_dir = spool_dir
         self._budget = SpoolBudget(spool_bytes)
         self._log = log
         self._refuse_mismatch = refuse_mismatch
         self._buffered = buffered
+        self._answer_s = answer_s
         self._replaying = 0
         self._waiting: dict[str, _Waiting] = {}
         self._background: set[asyncio.Task[None]] = set()
@@ -108,10 +116,14 @@ class Processor:
         metadata = {key: value for key, value in context.invocation_metadata() if key in (WAY, ROLE)}
         stream = _Stream(context)
         try:
-            if metadata.get(ROLE) == "hold":
-                await self._hold(stream)
-            else:
-                await self._judge_request(stream, metadata.get(WAY, "proxy"))
+            way = metadata.get(WAY, "proxy")
+            match metadata.get(ROLE):
+                case "hold":
+                    await self._hold(stream)
+                case "small":
+                    await self._judge_small(stream, way)
+                case _:
+                    await self._judge_request(stream, way)
         except asyncio.CancelledError:
             self._abandon(stream, "stream-reset")
             raise
@@ -122,10 +134,11 @@ class Processor:
             self._abandon(stream, "judge-failed")
             await context.abort(grpc.StatusCode.INTERNAL, "the judge failed")
 
-    async def _judge_request(self, stream: _Stream, way: str) -> None:
+    async def _open(self, stream: _Stream, way: str) -> tuple[ext_proc.ProcessingRequest, Judging] | None:
+        """Read the head and begin to judge; None where there is nothing to judge or all was said already."""
         first = await stream.read()
         if first is None:
-            return
+            return None
         message = ext_proc.ProcessingRequest.FromString(first)
         if message.WhichOneof("request") != "request_headers":
             raise ValueError("a stream must begin with a head")
@@ -137,8 +150,15 @@ class Processor:
             if reply is not None:
                 self.tally.refused += 1
                 await stream.write(messages.refusal(reply))
-                return
-        judging = stream.judging = self._judge.open(connection, request)
+                return None
+        stream.judging = self._judge.open(connection, request)
+        return message, stream.judging
+
+    async def _judge_request(self, stream: _Stream, way: str) -> None:
+        opened = await self._open(stream, way)
+        if opened is None:
+            return
+        message, judging = opened
         verdict = await judging.head()
         bodiless = message.request_headers.end_of_stream
         if isinstance(verdict, Inspect) and bodiless:
@@ -158,6 +178,40 @@ class Processor:
                 token = self._await_body(judging)
                 stream.judging = None
                 await stream.write(messages.head_held(token))
+
+    async def _judge_small(self, stream: _Stream, way: str) -> None:
+        opened = await self._open(stream, way)
+        if opened is None:
+            return
+        _, judging = opened
+        async with asyncio.timeout(self._answer_s):
+            verdict = await judging.head()
+        if isinstance(verdict, Refuse):
+            await self._refuse(stream, verdict.reply)
+            return
+        if isinstance(verdict, Inspect):
+            self.tally.inspected += 1
+            await self._judge_whole(stream, judging, messages.HEAD_PASSES)
+            return
+        stream.judging = None
+        await self._echo(stream)
+
+    async def _echo(self, stream: _Stream) -> None:
+        """Nothing to look at: give back what comes."""
+        await stream.write(messages.HEAD_PASSES)
+        while True:
+            message = await stream.read()
+            if message is None:
+                return
+            piece = messages.piece_of(message)
+            if piece is None:
+                if ext_proc.ProcessingRequest.FromString(message).WhichOneof("request") != "request_trailers":
+                    raise ValueError("a message out of turn")
+                await stream.write(messages.TRAILERS_PASS)
+                return
+            await stream.write(messages.replayed(bytes(piece.data), last=piece.last))
+            if piece.last:
+                return
 
     async def _pieces(self, stream: _Stream, judging: Judging) -> None:
         read, write, tally = stream.read, stream.write, self.tally
@@ -196,7 +250,11 @@ class Processor:
             # A client's own header of that name, or one that came too late: not judged, so refused.
             raise ValueError("no judgement waits for this body")
         waiting.timeout.cancel()
-        judging = stream.judging = waiting.judging
+        stream.judging = waiting.judging
+        await self._judge_whole(stream, waiting.judging, messages.HELD_HEAD_PASSES)
+
+    async def _judge_whole(self, stream: _Stream, judging: Judging, head_passes: bytes) -> None:
+        """Judge every piece, and give head and body back only then."""
         with Spool(self._spool_dir, self._budget) as spool:
             verdict, trailers = await self._take_whole(stream, judging, spool)
             if verdict is None:
@@ -205,6 +263,7 @@ class Processor:
                 await self._refuse(stream, verdict.reply)
                 return
             stream.judging = None
+            await stream.write(head_passes)
             await self._give_back(stream, spool, trailers=trailers)
 
     async def _take_whole(
@@ -231,12 +290,12 @@ class Processor:
             except SpoolFullError:
                 self.tally.spool_full += 1
                 return await judging.overflow(), trailers
-            verdict = await judging.piece(piece.data, piece.last)
+            async with asyncio.timeout(self._answer_s):
+                verdict = await judging.piece(piece.data, piece.last)
             if isinstance(verdict, Refuse) or piece.last:
                 return verdict, trailers
 
     async def _give_back(self, stream: _Stream, spool: Spool, *, trailers: bool) -> None:
-        await stream.write(messages.HELD_HEAD_PASSES)
         credit = _AHEAD
         self._replaying += 1
         try:
