@@ -1,6 +1,23 @@
-"""Builds the one native part, the anchor search; everything else is declared in pyproject.toml."""
+"""Builds the one native part, the anchor search, and places the policies; all else is declared in pyproject.toml."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
 
 from setuptools import Extension, setup
+
+POLICIES = Path("policies")
+
+
+def policies() -> list[tuple[str, list[str]]]:
+    """Rules, catalogue and schemas for ``<prefix>/share/haechi/policies``; what tests them stays in the source tree."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(POLICIES.rglob("*")):
+        if path.is_file() and not path.name.endswith("_test.rego") and path.parts[1] != "cases":
+            found[f"share/haechi/{path.parent}"].append(str(path))
+    return list(found.items())
+
 
 setup(
     ext_modules=[
@@ -11,5 +28,6 @@ setup(
             py_limited_api=True,
         )
     ],
+    data_files=policies(),
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

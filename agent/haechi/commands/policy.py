@@ -44,7 +44,12 @@ def check(folder: Path | None, as_json: bool) -> None:
     }
 
     def render(console: Console) -> None:
-        console.print(say("policy.checked", rules=len(policies.rules), revision=policies.revision))
+        console.print(say("policy.checked", rules=len(policies.rules), folder=policies.path))
+        console.print(say("policy.checked-revision", revision=policies.revision))
+        modes = policies.modes
+        console.print(say("policy.checked-modes", mode=say(f"policy.mode-{modes.default}"), fail=modes.fail))
+        for rule_id, mode in sorted(modes.by_rule.items()):
+            console.print(f"  {rule_id}: {say(f'policy.mode-{mode}')}")
 
     answer(document, as_json, render)
 
@@ -53,7 +58,7 @@ def check(folder: Path | None, as_json: bool) -> None:
 @folder_option
 @json_option
 def rules(folder: Path | None, as_json: bool) -> None:
-    """List every rule: requirement, basis, severity, mode and title."""
+    """List every rule: requirement, basis with its certainty (Q, S, I), severity, mode and title."""
     from haechi.outbound.engine.folder import read
 
     policies = read(_chosen(folder))
@@ -68,8 +73,11 @@ def rules(folder: Path | None, as_json: bool) -> None:
         table.add_column(say("policy.column-title"))
         for rule in listed:
             told = rule["title"].get(language()) or rule["title"]["en"]
-            table.add_row(*(rule[name] for name in ("id", "requirement", "basis", "severity", "mode")), told)
+            basis = f"{say('basis.' + rule['basis'])} ({rule['certainty']})"
+            severity, mode = say(f"policy.severity-{rule['severity']}"), say(f"policy.mode-{rule['mode']}")
+            table.add_row(rule["id"], rule["requirement"], basis, severity, mode, told)
         console.print(table)
+        console.print(say("policy.rules-told"))
 
     answer({"revision": policies.revision, "rules": listed}, as_json, render)
 
@@ -81,7 +89,8 @@ def rules(folder: Path | None, as_json: bool) -> None:
 def test(file: Path, folder: Path | None, as_json: bool) -> None:
     """Judge the policy input in FILE (haechi.input/1, JSON) and show what every rule says. Nothing is recorded.
 
-    Exits with 1 when the upload would be blocked. policies/testing/data.json holds an input to start from.
+    Exits with 0 when it would pass, with 1 when it would be blocked. policies/testing/data.json holds an input to
+    start from. Findings come in the order in which they are told.
     """
     from haechi.domain.decision import decide
     from haechi.outbound.engine.rulebook import RuleBook
@@ -97,10 +106,13 @@ def test(file: Path, folder: Path | None, as_json: bool) -> None:
     book = RuleBook.of(policies)
 
     def render(console: Console) -> None:
-        console.print(say("policy.tested", effect=decision.effect.value, count=len(decision.findings)))
+        effect = say(f"policy.effect-{decision.effect}")
+        console.print(say("policy.tested", effect=effect, count=len(decision.findings)))
         for finding in decision.findings:
             words = book(finding.rule, language(), finding.params)
-            console.print(f"  {finding.severity.value:5} {finding.requirement:6} {finding.rule}: {words.message}")
+            severity, basis = say(f"policy.severity-{finding.severity}"), say(f"basis.{finding.basis}")
+            console.print(f"\n{severity} · {finding.requirement} ({basis}) · {finding.rule}")
+            console.print(f"  {words.message}\n  → {words.remedy}")
 
     answer({"decision": decision.as_json(), "seconds": judged.seconds}, as_json, render)
     raise SystemExit(Exit.NEGATIVE if decision.blocks else Exit.OK)
@@ -116,11 +128,19 @@ def _chosen(folder: Path | None) -> Path:
 
 async def _tried(folder: Path | None, facts: dict[str, Any] | None) -> tuple[PolicyFolder, Answered]:
     """Load into a worker of our own; judge the facts, or nothing. Raises ``HaechiError('policy.…')``."""
+    import logging
+
+    import structlog
+
     from haechi.domain.decision import Cause
     from haechi.outbound.engine.folder import read
     from haechi.outbound.engine.worker_engine import WorkerEngine
+    from haechi.outbound.telemetry import logs
     from haechi.ports.engine import Answered
 
+    logs.configure("warning", None)  # what the engine logs is the agent's; here it would spoil the answer
+    # Standard output is the answer's alone; what the engine notes for the agent's log is not asked for here.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     policies = read(_chosen(folder))
     engine = WorkerEngine(policies.path, deadline_ms=5000)
     await engine.start()
