@@ -22,6 +22,7 @@ AWS_NAMES = (
         for region in REGIONS
         for name in (f"s3.dualstack.{region}.amazonaws.com", f"*.s3.dualstack.{region}.amazonaws.com")
     ),
+    *(name for region in REGIONS for name in (f"s3-fips.{region}.amazonaws.com", f"*.s3-fips.{region}.amazonaws.com")),
     *(f"{service}.{region}.amazonaws.com" for region in REGIONS for service in ("kms", "sts", "s3-control")),
     *(f"*.s3-control.{region}.amazonaws.com" for region in REGIONS),
     "s3.amazonaws.com",

@@ -88,7 +88,8 @@ def trailing_put(
         if not signed:
             chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
             return chunks + f"0\r\n{CHECKSUM}:{checksum}\r\n\r\n".encode()
-        closed = chunked_body(pieces, signatures)[: -len(b"\r\n")]  # the trailer stands where the empty chunk's data would
+        # The trailer stands where the empty chunk's data would end.
+        closed = chunked_body(pieces, signatures).removesuffix(b"\r\n")
         return closed + f"{CHECKSUM}:{checksum}\r\nx-amz-trailer-signature:{last}\r\n\r\n".encode()
 
     blank = "0" * 64
