@@ -130,8 +130,8 @@ class Winnower:
         base, seed, digest = located.base, self._seed, xxhash.xxh3_64_intdigest
         view, starts = located.buffer, located.starts
         if self._skip_blank:
-            empty = blanks(view, array("I", [start - base for start in starts]), WINDOW)
+            empty = set(blanks(view, array("I", [start - base for start in starts]), WINDOW))
             if empty:
-                starts = [start for index, start in enumerate(starts) if index not in set(empty)]
+                starts = [start for index, start in enumerate(starts) if index not in empty]
         prints = array("Q", [digest(view[start - base : start - base + WINDOW], seed) for start in starts])
         return Blocks(prints, starts)
