@@ -32,7 +32,10 @@ class Exit(IntEnum):
     """Ctrl-C, as shells count it."""
 
 
-NOT_READY = ("control.", "settings.", "agent.", "cli.unexpected", "cli.missing", "doctor.not-")
+NOT_READY = (
+    "control.", "settings.", "agent.", "cli.unexpected", "cli.missing", "doctor.not-",
+    "policy.worker", "policy.folder-missing",
+)  # fmt: skip
 """Codes that say that agent or environment are not ready. A refusal of the socket's role is an answer, not that."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer with one JSON document on standard output.")
@@ -42,7 +45,7 @@ def exit_of(error: HaechiError) -> Exit:
     """The exit code of a named error."""
     if error.code == "control.not-allowed":
         return Exit.NEGATIVE
-    if error.code.startswith("cli.usage"):
+    if error.code.startswith(("cli.usage", "policy.input-missing")):
         return Exit.USAGE
     return Exit.NOT_READY if error.code.startswith(NOT_READY) else Exit.NEGATIVE
 

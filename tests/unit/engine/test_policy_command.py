@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from haechi.commands._frame import Exit, exit_of
 from haechi.commands.policy import policy
 from haechi.domain.errors import HaechiError
 from haechi.outbound.engine.folder import locate
@@ -16,7 +17,7 @@ from haechi.outbound.engine.folder import locate
 def test_valid_policies_are_said_to_be_valid() -> None:
     done = CliRunner().invoke(policy, ["check", "--json"], catch_exceptions=False)
     assert done.exit_code == 0
-    assert json.loads(done.stdout[done.stdout.index("{") :])["rules"] >= 24
+    assert json.loads(done.stdout)["rules"] >= 24
 
 
 def test_bad_policies_are_named(tmp_path: Path) -> None:
@@ -43,3 +44,21 @@ def test_an_input_is_judged(tmp_path: Path, country: str, code: int) -> None:
     done = CliRunner().invoke(policy, ["test", str(tmp_path / "input.json")], catch_exceptions=False)
     assert done.exit_code == code
     assert ("r10_region" in done.stdout) is (country == "JP")
+
+
+def test_a_person_reads_what_to_do_in_their_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HAECHI_LANG", "ko")
+    facts = json.loads((locate() / "testing" / "data.json").read_text())["sealed_seoul"]
+    facts["destination"]["facts"]["account"] = {"unknown": "not-ours"}
+    (tmp_path / "input.json").write_text(json.dumps(facts))
+    done = CliRunner().invoke(policy, ["test", str(tmp_path / "input.json")], catch_exceptions=False)
+    assert "판정: 차단" in done.stdout
+    assert "기관이 아닌 다른 계정의 것입니다" in done.stdout
+    assert "→" in done.stdout
+    assert "policies-in-force" not in done.stdout
+
+
+def test_an_input_that_is_not_there_is_a_mistake_of_use(tmp_path: Path) -> None:
+    with pytest.raises(HaechiError) as named:
+        CliRunner().invoke(policy, ["test", str(tmp_path / "none.json")], catch_exceptions=False)
+    assert exit_of(named.value) is Exit.USAGE

@@ -82,8 +82,8 @@ def test_the_errors_of_policies_have_words(lang: str) -> None:
     ("account", "told"),
     [
         ({"unknown": "not-ours"}, "belongs to an account that is not the institution's"),
-        ({"unknown": "timeout"}, "nobody could tell which account it belongs to"),
-        ("999999999999", "does not list as the institution's (owner: 999999999999)"),
+        ({"unknown": "timeout"}, "its owner is unknown (timeout)"),
+        ("999999999999", "belongs to account 999999999999, which the registry does not list"),
     ],
 )
 def test_whose_a_bucket_is_is_said_plainly(account: object, told: str) -> None:

@@ -46,9 +46,11 @@ class RuleBook:
         if texts is None:
             told = ", ".join(f"{name}={_plain(value, language)}" for name, value in params.items())
             return RuleWords(rule_id, f"{rule_id} ({told})" if told else rule_id, "", "")
-        filled = _Lenient(
-            {name: _told(name, value, texts, language) for name, value in params.items()},
-        )
+        filled = _Lenient({name: _told(name, value, texts, language) for name, value in params.items()})
+        reason = _entry("reason", params.get("reason"), texts)
+        if reason is not None:
+            # The rule's own text, which may name parameters; what came from outside is never a template.
+            filled["reason"] = str(reason[language]).format_map(filled)
         return RuleWords(
             *(
                 str(texts.get(part, {}).get(language, "")).format_map(filled)
@@ -58,16 +60,22 @@ class RuleBook:
 
 
 def _told(name: str, value: JSON, texts: Mapping[str, Any], lang: str) -> str:
-    table = texts.get(_TRANSLATED.get(name, ""), {})
-    if table and isinstance(value, Mapping) and isinstance(value.get("unknown"), str):
-        # A fact as the reason: its cause, where the rule has words for it, or that it is unknown.
-        value = value["unknown"] if value["unknown"] in table else "unknown"
-    elif table and value not in table and "other" in table:
-        value = "other"
+    entry = _entry(name, value, texts)
+    if entry is not None:
+        return str(entry[lang])
     if isinstance(value, str):
         code = f"unknown.{value}" if name == "cause" else f"value.{name}.{value}"
-        return str(table[value][lang]) if value in table else say(code, lang) if code in catalogue() else value or "–"
+        if code in catalogue():
+            return say(code, lang)
     return _plain(value, lang)
+
+
+def _entry(name: str, value: JSON, texts: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """The rule's own words for a value. A fact may be the value: then by its cause, or as unknown, or as any other."""
+    table: Mapping[str, Mapping[str, str]] = texts.get(_TRANSLATED.get(name, ""), {})
+    if isinstance(value, Mapping):
+        return table.get(str(value.get("unknown")), table.get("unknown"))
+    return table.get(value, table.get("other")) if isinstance(value, str) else None
 
 
 def _plain(value: JSON, lang: str) -> str:
