@@ -73,8 +73,11 @@ def test_every_command_shown_exists(document: str, line: str) -> None:
     if words[0] == "make":
         for word in words[1:]:
             assert "=" in word or word in MAKE_TARGETS, word
-    elif words[0] == "haechi":
+    elif Path(words[0]).name == "haechi":
         check(words[1:])
+    elif words[0].endswith(".sh"):
+        # Ours, in the tree or in what is packed from it.
+        assert any(path.name == Path(words[0]).name for path in tracked()), f"{document}: {words[0]}"
     else:
         known = {
             "apt-get",
@@ -89,6 +92,7 @@ def test_every_command_shown_exists(document: str, line: str) -> None:
             "kubectl",
             "nft",
             "sed",
+            "sha256sum",
             "systemctl",
         }
         assert words[0] in known, f"{document}: {words[0]} is not a command that a reader would have"
@@ -173,3 +177,37 @@ def test_every_test_file_that_needs_root_is_listed() -> None:
     text = (ROOT / "docs/development.md").read_text(encoding="utf-8")
     for path in (ROOT / "tests/root").glob("test_*.py"):
         assert f"tests/root/{path.name}" in text
+
+
+CONNECTORS, AGENT = ROOT / "connectors/haechi_connectors", ROOT / "agent/haechi"
+BASES = [
+    ROOT, ROOT / "docs", AGENT, AGENT / "inbound", AGENT / "inbound/envoy", AGENT / "outbound", CONNECTORS, CONNECTORS / "s3",
+]  # fmt: skip
+"""Where a path that a page names may begin."""
+
+
+@pytest.mark.parametrize("name", ["architecture.md", "architecture.ko.md"])
+def test_the_architecture_names_what_exists(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    named = [word for word in re.findall(r"`([^`\n]+)`", text) if "/" in word or word.endswith((".py", ".toml"))]
+    assert len(named) > 30
+    assert [word for word in named if not any((base / word).exists() for base in BASES)] == []
+
+
+@pytest.mark.parametrize("index", ["README.md", "README.ko.md"])
+def test_the_index_leads_to_every_page(index: str) -> None:
+    text = (ROOT / "docs" / index).read_text(encoding="utf-8")
+    korean = ".ko" in index
+    pages = [path for path in tracked() if path.parent == ROOT / "docs" and path.suffix == ".md"]
+    both = {path.name for path in pages}
+    for path in pages:
+        if path.name.startswith("README."):
+            continue
+        theirs = path.name.endswith(".ko.md")
+        if theirs == korean or (korean and path.name.replace(".md", ".ko.md") not in both):
+            assert f"({path.name})" in text, path.name
+
+
+def test_no_user_visible_command_is_missing_from_the_changes() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert [name for name in COMMANDS if f"`haechi {name}" not in text] == []
