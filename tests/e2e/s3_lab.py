@@ -262,6 +262,7 @@ def world(
     *,
     more: str = "",
     datapath: str = "",
+    destinations: str = "",
     big: bool = False,
     before: Callable[[Laboratory], None] | None = None,
 ) -> Iterator[World]:
@@ -285,7 +286,9 @@ def world(
             before(lab)
         lab.configure()
         written = lab.settings.read_text(encoding="utf-8")
-        lab.settings.write_text(written.replace("[datapath]\n", f"[datapath]\n{datapath}"), encoding="utf-8")
+        for table, lines in (("[datapath]\n", datapath), ("[destinations]\n", destinations)):
+            written = written.replace(table, table + lines)
+        lab.settings.write_text(written, encoding="utf-8")
         made = World(store, facts, land, lab, os.urandom(TAGGED_SIZE), b"", os.urandom(TAGGED_SIZE))
         (lab.work / "recipe.bin").write_bytes(made.tagged)
         if big:
