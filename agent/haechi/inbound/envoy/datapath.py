@@ -65,7 +65,12 @@ class DataPath:
             answer_s=settings.judge_timeout_s,
             buffered=UpstreamPressure(runtime_dir / "admin.sock").buffered,
         )
-        self.secrets = LeafSecrets(authority, max_names=settings.max_names, log=log)
+        self.secrets = LeafSecrets(
+            authority,
+            max_names=settings.max_names,
+            log=log,
+            publish=lambda: self._publish_roots(runtime_dir / "upstream-roots.pem"),
+        )
 
     @property
     def healthy(self) -> bool:

@@ -34,12 +34,19 @@ class LeafSecrets:
         log: structlog.typing.FilteringBoundLogger,
         now: Callable[[], dt.datetime] = utc_now,
         look_again_s: float = _LOOK_AGAIN_S,
+        publish: Callable[[], None] = lambda: None,
     ) -> None:
+        """``publish`` hands out the authority's root where it is another one than before: clients must be able to trust
+        a certificate before the first of them is shown it.
+        """
         self._authority = authority
         self._max_names = max_names
         self._log = log
         self._now = now
         self._look_again_s = look_again_s
+        self._publish = publish
+        self._intermediate = authority.intermediate_pem
+        self._renewed = asyncio.Event()
         self.refused = 0
 
     def handler(self) -> grpc.GenericRpcHandler:
@@ -57,8 +64,14 @@ class LeafSecrets:
         reading = asyncio.ensure_future(context.read())
         try:
             while True:
-                done, _ = await asyncio.wait({reading}, timeout=self._pause(held))
-                if done:
+                renewed = asyncio.ensure_future(self._renewed.wait())
+                try:
+                    done, _ = await asyncio.wait(
+                        {reading, renewed}, timeout=self._pause(held), return_when=asyncio.FIRST_COMPLETED
+                    )
+                finally:
+                    renewed.cancel()
+                if reading in done:
                     request = reading.result()
                     if request is grpc.aio.EOF:
                         return
@@ -68,7 +81,7 @@ class LeafSecrets:
                     wanted = list(request.resource_names_subscribe)
                 else:
                     now = self._now()
-                    wanted = [name for name, leaf in held.items() if leaf.renew_at <= now]
+                    wanted = [name for name, leaf in held.items() if leaf.renew_at <= now or self._outlived(leaf)]
                 if wanted:
                     version += 1
                     yield self._answer(wanted, held, str(version))
@@ -103,8 +116,25 @@ class LeafSecrets:
             self._log.warning("datapath.too-many-names", bound=self._max_names)
             return None
         try:
-            return self._authority.leaf(name)
+            leaf = self._authority.leaf(name)
+            self._follow_authority()
+            return leaf
         except HaechiError as error:
             self.refused += 1
             self._log.warning("datapath.certificate-refused", cause=error.code, host=name[:253])
             return None
+
+    def _outlived(self, leaf: LeafPair) -> bool:
+        """Signed by an intermediate that is no longer in use."""
+        return not leaf.chain.endswith(self._intermediate)
+
+    def _follow_authority(self) -> None:
+        """A renewed authority: publish its root, and have every stream replace what the earlier one signed."""
+        current = self._authority.intermediate_pem
+        if current == self._intermediate:
+            return
+        self._intermediate = current
+        self._publish()
+        self._log.warning("datapath.authority-renewed", not_after=self._authority.not_after.isoformat())
+        self._renewed.set()
+        self._renewed = asyncio.Event()
