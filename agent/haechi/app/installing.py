@@ -16,6 +16,8 @@ from haechi.domain.errors import HaechiError
 from haechi.ports.system import ROOT, Redirect, Service, System
 
 USER = "haechi"
+_TURN_SECONDS, _TIMES_GONE = 2.0, 2
+_LOG_TAIL = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,9 +320,19 @@ class Installation:
 
     def _start(self) -> None:
         system, plan = self._system, self._plan
-        system.start_service(self._service())
-        if not system.await_listening(plan.https_port, plan.user, plan.ready_seconds):
-            raise HaechiError("install.not-ready", seconds=f"{plan.ready_seconds:.0f}", port=plan.https_port)
+        service = self._service()
+        system.start_service(service)
+        waited, gone = 0.0, 0
+        # An agent that ended is waited for once more (its service may start it again), not for the whole time.
+        while waited < plan.ready_seconds and gone < _TIMES_GONE:
+            turn = min(_TURN_SECONDS, plan.ready_seconds - waited)
+            if system.await_listening(plan.https_port, plan.user, turn):
+                return
+            waited += turn
+            gone = 0 if system.service_active(service) else gone + 1
+        # Undoing the installation takes the log along: its end is told now.
+        log = (system.read(plan.state / "agent.log") or b"")[-_LOG_TAIL:].decode("utf-8", "replace")
+        raise HaechiError("install.not-ready", seconds=f"{waited:.0f}", port=plan.https_port, log=log.strip())
 
     def _anchor(self) -> None:
         pem = self._system.read(self._plan.root_certificate)
