@@ -56,6 +56,12 @@ def copies(bucket: str) -> str:
     return f"<S3PutObjectCopy><TargetResource>arn:aws:s3:::{bucket}</TargetResource></S3PutObjectCopy>"
 
 
+VERSIONING = "<VersioningConfiguration><Status>%s</Status></VersioningConfiguration>"
+LOCK = "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>"
+LIFECYCLE = "<LifecycleConfiguration><Rule><Status>Enabled</Status></Rule></LifecycleConfiguration>"
+CORS = "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin></CORSRule></CORSConfiguration>"
+LAMBDA = "<LambdaInvoke><FunctionArn>arn:aws:lambda:x</FunctionArn></LambdaInvoke>"
+EVERYBODY = "<S3PutObjectAcl><CannedAccessControlList>authenticated-read</CannedAccessControlList></S3PutObjectAcl>"
 OWNERSHIP = "<OwnershipControls><Rule><ObjectOwnership>%s</ObjectOwnership></Rule></OwnershipControls>"
 POINT = "<CreateAccessPointRequest><Bucket>ours-seoul</Bucket>%s</CreateAccessPointRequest>"
 OPEN = "<PublicAccessBlockConfiguration><BlockPublicPolicy>false</BlockPublicPolicy></PublicAccessBlockConfiguration>"
@@ -93,11 +99,11 @@ def places(case: Case) -> Case:
         ("?encryption", encryption("aws:kms"), {"r15_key_change"}),
         ("?ownershipControls", OWNERSHIP % "BucketOwnerEnforced", set()),
         ("?ownershipControls", OWNERSHIP % "BucketOwnerPreferred", {"r30_exposure"}),
-        ("?versioning", "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>", set()),
-        ("?versioning", "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>", {"r09_settings"}),
-        ("?object-lock", "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>", {"r09_settings"}),
-        ("?lifecycle", "<LifecycleConfiguration><Rule><Status>Enabled</Status></Rule></LifecycleConfiguration>", {"r09_settings"}),
-        ("?cors", "<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin></CORSRule></CORSConfiguration>", {"r09_settings"}),
+        ("?versioning", VERSIONING % "Enabled", set()),
+        ("?versioning", VERSIONING % "Suspended", {"r09_settings"}),
+        ("?object-lock", LOCK, {"r09_settings"}),
+        ("?lifecycle", LIFECYCLE, {"r09_settings"}),
+        ("?cors", CORS, {"r09_settings"}),
     ],
 )  # fmt: skip
 async def test_settings_of_our_bucket(places: Case, target: str, document: str, rules: set[str]) -> None:
@@ -114,10 +120,10 @@ async def test_settings_of_our_bucket(places: Case, target: str, document: str, 
         ("POST", JOB, job(copies("abroad")), {"r11_replication_change"}),
         ("POST", JOB, job(copies("ours-seoul"), "theirs"), {"r11_replication_change"}),
         ("POST", JOB, job("<S3ReplicateObject/>"), {"r11_replication_change"}),
-        ("POST", JOB, job("<LambdaInvoke><FunctionArn>arn:aws:lambda:x</FunctionArn></LambdaInvoke>"), {"r11_replication_change"}),
+        ("POST", JOB, job(LAMBDA), {"r11_replication_change"}),
         ("POST", JOB, job("<S3PutObjectTagging/>"), set()),
         ("POST", JOB, job("<S3PutObjectTagging/>", "abroad"), {"r31_lists"}),
-        ("POST", JOB, job("<S3PutObjectAcl><CannedAccessControlList>authenticated-read</CannedAccessControlList></S3PutObjectAcl>"), {"r30_exposure"}),
+        ("POST", JOB, job(EVERYBODY), {"r30_exposure"}),
         ("PUT", "/v20180820/accesspoint/ap", POINT % "", set()),
         ("PUT", "/v20180820/accesspoint/ap", POINT % OPEN, {"r30_exposure"}),
         ("PUT", "/v20180820/accesspoint/ap/policy", GRANT % f"arn:aws:iam::{OURS}:root", set()),
