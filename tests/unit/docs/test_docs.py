@@ -181,7 +181,8 @@ def test_every_test_file_that_needs_root_is_listed() -> None:
 
 CONNECTORS, AGENT = ROOT / "connectors/haechi_connectors", ROOT / "agent/haechi"
 BASES = [
-    ROOT, ROOT / "docs", AGENT, AGENT / "inbound", AGENT / "inbound/envoy", AGENT / "outbound", CONNECTORS, CONNECTORS / "s3",
+    ROOT, ROOT / "docs", AGENT, AGENT / "inbound", AGENT / "inbound/envoy", AGENT / "outbound",
+    CONNECTORS, CONNECTORS / "s3",
 ]  # fmt: skip
 """Where a path that a page names may begin."""
 
