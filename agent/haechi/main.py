@@ -71,6 +71,7 @@ from haechi.outbound.notify.desktop import DesktopNotices, notifier
 from haechi.outbound.places import prepare_folders
 from haechi.outbound.registry.file import FileRegistry
 from haechi.outbound.seal.age import AgeCipher
+from haechi.outbound.self_tests import FileSelfTests
 from haechi.outbound.system.anchors import trusts
 from haechi.outbound.tags.attribute import ATTRIBUTE, AttributeTags, attribute_text
 from haechi.outbound.tags.catalogue import load_catalogue
@@ -307,7 +308,9 @@ class Agent:
             check=CheckFile(self._connectors, self._assessor, self._index, self._engine, self._rule_words),
             explain=ExplainDecision(FolderRecords(self._audit_folder), self._engine, self._rule_words, self._rule_text),
             status=ReportStatus(self._about, self._parts()),
-            prove=ProveTools(self._audit, self._protect_synthetic, self._release_synthetic, secrets.token_bytes),
+            prove=ProveTools(
+                self._audit, self._protect_synthetic, self._release_synthetic, secrets.token_bytes, self._self_tests()
+            ),
             authorise=authorise,
         )
 
@@ -476,6 +479,9 @@ class Agent:
         server.register("tags.index", calls.index, Role.ENGINEER, timeout=HOUR)
         server.register("tags.list", calls.list, Role.ENGINEER)
         server.register("tags.release", calls.release, Role.ENGINEER)
+
+    def _self_tests(self) -> FileSelfTests:
+        return FileSelfTests(self._paths.state / "self-test.json")
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
