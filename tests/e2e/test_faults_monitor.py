@@ -7,7 +7,6 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -110,25 +109,3 @@ def test_with_a_ledger_that_cannot_be_written(at: Ward) -> None:
         assert at.held(key) == at.tagged
     finally:
         shutil.copy(aside, ledger)
-
-
-@pytest.mark.root
-def test_with_a_full_disk_under_the_audit(at: Ward, tmp_path: Path) -> None:
-    from tests.e2e.test_faults_disk import fill, small_disk
-
-    with (
-        small_disk(tmp_path / "audit", 2 * MIB) as disk,
-        ward(at.store, at.land, monitor=True, more=f'[audit]\nfolder = "{disk}"\n') as other,
-    ):
-        ballast = fill(disk)
-        for _ in range(4):
-            key = other.key("full-disk")
-            assert other.put(key, other.tagged).status == 200
-            assert other.held(key) == other.tagged
-        assert other.status()["parts"]["audit"]["problem"] == "audit.disk-full"
-        ballast.unlink()
-        until = time.monotonic() + patience()
-        while other.status()["parts"]["audit"]["problem"] is not None:
-            assert time.monotonic() < until
-            time.sleep(0.05)
-        assert other.lab.haechi("audit", "verify", "--folder", disk).status == 0

@@ -1,6 +1,6 @@
-"""A full disk under the audit, the index or the spool: refused in words, and working again once there is room.
+"""A full disk under the audit or all of the state: refused in words, and working again once there is room.
 
-The file systems are small ones of their own (tmpfs), so these tests need root; the spool's own bound does not.
+The disks are small file systems of their own (tmpfs), which only root can mount.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fault_lab import KIB, MIB, TOKYO, patience, started_store, ward
+from tests.e2e.fault_lab import KIB, MIB, patience, started_store, ward
 from tests.stores import Landscape, MotoStore
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.root
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,6 @@ def fill(folder: Path) -> Path:
             return ballast
 
 
-@pytest.mark.root
 def test_a_full_disk_under_the_audit_refuses_until_there_is_room(shop, tmp_path: Path) -> None:
     with (
         small_disk(tmp_path / "audit", 2 * MIB) as disk,
@@ -77,7 +76,6 @@ def test_a_full_disk_under_the_audit_refuses_until_there_is_room(shop, tmp_path:
         assert any('"kind":"interrupted"' in line for line in kinds), "the gap must be told"
 
 
-@pytest.mark.root
 def test_a_full_disk_under_all_of_the_state_never_lets_tagged_content_through(shop, tmp_path: Path) -> None:
     """Index, ledgers, spool and audit on one full disk: also content that was tagged when there was no room."""
     with ward(*shop) as at:
@@ -110,17 +108,20 @@ def test_a_full_disk_under_all_of_the_state_never_lets_tagged_content_through(sh
             at.lab.stop()
 
 
-def test_a_body_that_is_larger_than_the_spool_is_refused_and_the_room_comes_back(shop) -> None:
-    with ward(*shop, datapath=f"spool_limit = {MIB}") as at:
-        keys = [at.key("abroad") for _ in range(3)]
-        answer = at.put(keys[0], os.urandom(3 * MIB), bucket=at.land.tokyo, region=TOKYO)
-        at.refused(answer, "no room left to hold back", "spool_limit", cause="spool-full")
-        held = at.status()["parts"]["data_path"]
-        assert (held["spool_full"], held["spool_left"]) == (1, MIB)
-        content = os.urandom(512 * KIB)
-        assert at.put(keys[1], content, bucket=at.land.tokyo, region=TOKYO).status == 200
-        assert at.held(keys[1], bucket=at.land.tokyo) == content
-        at.refused(at.put(keys[2], at.tagged, bucket=at.land.tokyo, region=TOKYO), "R")
-        at.absent(keys[0], keys[2], bucket=at.land.tokyo)
-        at.working_again()
-        at.verified()
+def test_monitor_mode_forwards_with_a_full_disk_under_the_audit(shop, tmp_path: Path) -> None:
+    with (
+        small_disk(tmp_path / "audit", 2 * MIB) as disk,
+        ward(*shop, monitor=True, more=f'[audit]\nfolder = "{disk}"\n') as other,
+    ):
+        ballast = fill(disk)
+        for _ in range(4):
+            key = other.key("full-disk")
+            assert other.put(key, other.tagged).status == 200
+            assert other.held(key) == other.tagged
+        assert other.status()["parts"]["audit"]["problem"] == "audit.disk-full"
+        ballast.unlink()
+        until = time.monotonic() + patience()
+        while other.status()["parts"]["audit"]["problem"] is not None:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert other.lab.haechi("audit", "verify", "--folder", disk).status == 0
