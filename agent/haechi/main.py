@@ -480,9 +480,6 @@ class Agent:
         server.register("tags.list", calls.list, Role.ENGINEER)
         server.register("tags.release", calls.release, Role.ENGINEER)
 
-    def _self_tests(self) -> FileSelfTests:
-        return FileSelfTests(self._paths.state / "self-test.json")
-
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
 
