@@ -1,4 +1,4 @@
-"""Many clients at once, and connections that end in every way: each request is judged as who it is and where it goes."""
+"""Many clients at once, connections that end in every way: each request is judged as its own client and target."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
+
 from tests.e2e.s3_lab import TOKYO, World, host_of, world
 
 pytestmark = pytest.mark.e2e

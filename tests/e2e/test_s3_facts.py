@@ -77,7 +77,7 @@ def test_facts_carry_their_age(at: World) -> None:
 def site() -> Iterator[tuple[World, VersityStore, str]]:
     """versitygw under a name of its own, with region and country as the signed registry says."""
     name = "objects.example.co.kr"
-    with VersityStore(OURS, names=(name, f"*.{name}")) as store:
+    with VersityStore(AGENT, names=(name, f"*.{name}")) as store:
         store.client().create_bucket(Bucket="vault")
 
         def register(lab: Laboratory) -> None:
@@ -92,7 +92,8 @@ def site() -> Iterator[tuple[World, VersityStore, str]]:
 
 
 def to_site(at: World, name: str, key: str, body: bytes) -> Answer:
-    return at.send("PUT", name, f"/vault/{key}", at.signed("PUT", name, f"/vault/{key}"), body)
+    head = at.signed("PUT", name, f"/vault/{key}", account=AGENT)
+    return at.send("PUT", name, f"/vault/{key}", head, body)
 
 
 def test_untagged_content_goes_to_a_compatible_store(site: tuple[World, VersityStore, str]) -> None:
@@ -118,7 +119,10 @@ def test_sealed_content_is_refused_where_the_store_cannot_tell_its_facts(
     assert answer.refused
     made = at.decided(answer)
     facts = made["input"]["destination"]["facts"]
-    assert (facts["region"], facts["country"]) == (SEOUL, "KR")
+    assert (facts["region"], facts["country"], facts["exists"]) == (SEOUL, "KR", True)
+    assert facts["public"]["acl_public"] is facts["public"]["policy_public"] is False
+    for fact in (facts["encryption"]["mode"], facts["replicas"]):
+        assert fact == {"unknown": "not-supported"}
     assert "unknown_facts" in at.rules(answer)
     assert "r10_region" not in at.rules(answer)
     assert store.digest("vault", "sealed") is None

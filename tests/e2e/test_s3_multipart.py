@@ -166,8 +166,8 @@ def test_a_part_left_out_brings_its_neighbours_together(at: World) -> None:
 
 
 def test_a_part_that_is_sent_again(at: World) -> None:
-    """With the same bytes, as clients do after a fault: nothing changes. With others: which of them the store joins, the
-    agent cannot know, so the object may hold anything.
+    """With the same bytes, as clients do after a fault: nothing changes. With others: which of them the store joins,
+    the agent cannot know, so the object may hold anything.
     """
     first, last = os.urandom(PART), os.urandom(1000)
     upload = Upload(at, "again/same")

@@ -1,4 +1,4 @@
-"""What else puts content somewhere or opens it: presigned URLs, forms, copies, changes that expose, named keys, hosts."""
+"""What else stores content or opens it: presigned URLs, forms, copies, changes that expose, named keys, hosts."""
 
 from __future__ import annotations
 
