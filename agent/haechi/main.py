@@ -56,7 +56,8 @@ from haechi.inbound.envoy.trust import system_roots, write_bundle
 from haechi.inbound.watch.calls import TagCalls
 from haechi.inbound.watch.watcher import Watcher
 from haechi.outbound.actors.attribution import SocketActors
-from haechi.outbound.audit.log import AuditSettings, SegmentedAuditLog
+from haechi.outbound.audit.limits import AuditSettings
+from haechi.outbound.audit.log import SegmentedAuditLog
 from haechi.outbound.audit.records import FolderRecords
 from haechi.outbound.clock import SystemClock
 from haechi.outbound.destinations.cache import CachedDestinations
@@ -71,7 +72,6 @@ from haechi.outbound.notify.desktop import DesktopNotices, notifier
 from haechi.outbound.places import prepare_folders
 from haechi.outbound.registry.file import FileRegistry
 from haechi.outbound.seal.age import AgeCipher
-from haechi.outbound.self_tests import FileSelfTests
 from haechi.outbound.system.anchors import trusts
 from haechi.outbound.tags.attribute import ATTRIBUTE, AttributeTags, attribute_text
 from haechi.outbound.tags.catalogue import load_catalogue
@@ -309,7 +309,11 @@ class Agent:
             explain=ExplainDecision(FolderRecords(self._audit_folder), self._engine, self._rule_words, self._rule_text),
             status=ReportStatus(self._about, self._parts()),
             prove=ProveTools(
-                self._audit, self._protect_synthetic, self._release_synthetic, secrets.token_bytes, self._self_tests()
+                self._audit,
+                self._protect_synthetic,
+                self._release_synthetic,
+                secrets.token_bytes,
+                FileSelfTests(self._paths.state / "self-test.json"),
             ),
             authorise=authorise,
         )
