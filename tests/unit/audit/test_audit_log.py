@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 from haechi.domain.errors import HaechiError
 from haechi.outbound.audit import AuditSettings, SegmentedAuditLog, verify
-from haechi.outbound.audit import log as log_module
 from haechi.outbound.audit.segments import lines, segments
 
 
@@ -51,7 +50,7 @@ async def test_durable_returns_only_after_a_sync_that_followed_the_write(folder,
         synced.append(os.fstat(fd).st_size)
         real(fd)
 
-    monkeypatch.setattr(log_module.os, "fdatasync", fdatasync)
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
     with SegmentedAuditLog(folder, key, clock) as log:
         await log.durable({"kind": "decision", "n": 1})
         (path,) = segments(folder)
@@ -163,7 +162,7 @@ async def test_a_full_disk_refuses_and_room_brings_it_back(folder, key, clock, m
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(fd, data)
 
-    monkeypatch.setattr(log_module.os, "write", write)
+    monkeypatch.setattr(os, "write", write)
     with SegmentedAuditLog(folder, key, clock, AuditSettings(retry_seconds=0.02)) as log:
         await log.durable({"kind": "decision", "n": 1})
         full.set()
@@ -195,7 +194,7 @@ async def test_a_start_on_a_full_disk_refuses_until_there_is_room(folder, key, c
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(fd, data)
 
-    monkeypatch.setattr(log_module.os, "write", write)
+    monkeypatch.setattr(os, "write", write)
     with SegmentedAuditLog(folder, key, clock, AuditSettings(retry_seconds=0.02)) as log:
         with pytest.raises(HaechiError, match=r"audit\.disk-full"):
             await log.durable({"kind": "decision", "n": 1})
@@ -215,7 +214,7 @@ async def test_what_was_taken_before_the_disk_filled_is_written_later(folder, ke
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(fd, data)
 
-    monkeypatch.setattr(log_module.os, "write", write)
+    monkeypatch.setattr(os, "write", write)
     with SegmentedAuditLog(folder, key, clock, AuditSettings(retry_seconds=0.02)) as log:
         await log.durable({"kind": "decision", "n": 0})
         state["full"] = True
@@ -237,7 +236,7 @@ async def test_a_failed_sync_refuses_and_a_new_segment_goes_on(folder, key, cloc
             raise OSError(errno.EIO, "Input/output error")
         real(fd)
 
-    monkeypatch.setattr(log_module.os, "fdatasync", fdatasync)
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
     with SegmentedAuditLog(folder, key, clock, AuditSettings(retry_seconds=0.02)) as log:
         await log.durable({"kind": "decision", "n": 1})
         state["bad"] = True
@@ -274,7 +273,7 @@ async def test_a_disk_that_does_not_answer_in_time_is_an_error_not_an_allow(fold
 
     with SegmentedAuditLog(folder, key, clock, AuditSettings(durable_seconds=0.05)) as log:
         await asyncio.sleep(0.1)
-        monkeypatch.setattr(log_module.os, "fdatasync", fdatasync)
+        monkeypatch.setattr(os, "fdatasync", fdatasync)
         with pytest.raises(HaechiError) as caught:
             await log.durable({"kind": "decision", "n": 1})
         assert caught.value.code == "audit.late"
@@ -291,7 +290,7 @@ async def test_a_full_queue_refuses_and_counts(folder, key, clock, monkeypatch):
 
     with SegmentedAuditLog(folder, key, clock, AuditSettings(max_records=5)) as log:
         await log.durable({"kind": "decision", "n": 0})
-        monkeypatch.setattr(log_module.os, "write", write)
+        monkeypatch.setattr(os, "write", write)
         log.soon({"kind": "decision", "n": 1})
         await asyncio.sleep(0.05)  # the writer holds it now
         for n in range(5):
