@@ -16,7 +16,13 @@ from haechi.domain.upload import Action, ActionKind
 from haechi.words import catalogue
 
 AGENT = Path(__file__).parents[3] / "agent" / "haechi"
-ASKED_WHILE_JUDGING = ("outbound/index", "outbound/ledger", "outbound/audit/log.py", "outbound/audit/segments.py")
+ASKED_WHILE_JUDGING = (
+    "outbound/index",
+    "outbound/ledger",
+    "outbound/audit/log.py",
+    "outbound/audit/segments.py",
+    "outbound/audit/encoding.py",
+)
 OURS = re.compile(r"(index|ledger|audit)\.[a-z][a-z-]*")
 NOT_WHILE_JUDGING = {"audit.locked": "raised by start() alone", "audit.missing": "raised to who reads the folder"}
 
