@@ -61,7 +61,7 @@ def installs(story: Story) -> None:
         done = at.install("--from", str(HANDOVER))
     story.note("install", done)
     if done.status:
-        return
+        raise RuntimeError(done.said)
     with story.timed("ready"):
         seen["parts"] = {name: part["state"] for name, part in at.await_ready()["parts"].items()}
     for user in (ENGINEER, "root"):
