@@ -54,7 +54,8 @@ def test_broken_framing_is_the_stores_to_judge(at: Ward, body: bytes) -> None:
     ]
     answer = at.raw(key, body, headers)
     assert "Haechi" not in answer.body, answer
-    (event,) = [one for one in at.lab.decisions() if (one["destination"] or {}).get("key") == key]
+    # What is complete may have been judged already when the framing breaks behind it: the last word counts.
+    *_, event = [one for one in at.lab.decisions() if (one["destination"] or {}).get("key") == key]
     assert event["decision"]["effect"] == "would_block"
     assert [one["code"] for one in event["decision"]["causes"]] == ["body-malformed"]
 

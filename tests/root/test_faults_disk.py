@@ -118,7 +118,7 @@ def test_monitor_mode_forwards_with_a_full_disk_under_the_audit(shop, tmp_path: 
             key = other.key("full-disk")
             assert other.put(key, other.tagged).status == 200
             assert other.held(key) == other.tagged
-        assert other.status()["parts"]["audit"]["problem"] == "audit.disk-full"
+        assert other.status()["parts"]["audit"]["outages"] >= 1
         ballast.unlink()
         until = time.monotonic() + patience()
         while other.status()["parts"]["audit"]["problem"] is not None:
