@@ -6,6 +6,7 @@ this very process, so that hundreds of uploads take seconds.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import os
@@ -155,10 +156,8 @@ class World:
                     reader.readline()
                 else:
                     return _read(reader, method, first=first)
-            try:
+            with contextlib.suppress(OSError):  # refused in the middle: the answer tells
                 way.sendall(body)
-            except OSError:
-                pass  # refused in the middle: the answer tells
             return _read(reader, method, continued=continued)
 
     def signed(

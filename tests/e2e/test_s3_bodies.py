@@ -82,7 +82,8 @@ def by_curl(version: str) -> Callable[[World, str, str, bytes], Answer]:
         head = at.signed("PUT", host, target)
         fields = [part for name, value in head.items() for part in ("-H", f"{name}: {value}")]
         done = subprocess.run(
-            ["curl", version, "-sS", "-i", "-T", str(file), "-x", f"http://127.0.0.1:{at.proxy}", "--suppress-connect-headers",
+            ["curl", version, "-sS", "-i", "-T", str(file), "-x", f"http://127.0.0.1:{at.proxy}",
+             "--suppress-connect-headers",
              "--cacert", str(at.bundle), *fields, "-w", "\n%{http_version}", f"https://{host}{target}"],
             capture_output=True, timeout=30, check=False,
         )  # fmt: skip
