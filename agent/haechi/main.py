@@ -73,7 +73,6 @@ from haechi.outbound.places import prepare_folders
 from haechi.outbound.registry.file import FileRegistry
 from haechi.outbound.seal.age import AgeCipher
 from haechi.outbound.self_tests import FileSelfTests
-from haechi.outbound.self_tests import FileSelfTests
 from haechi.outbound.system.anchors import trusts
 from haechi.outbound.tags.attribute import ATTRIBUTE, AttributeTags, attribute_text
 from haechi.outbound.tags.catalogue import load_catalogue
