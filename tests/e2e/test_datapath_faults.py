@@ -113,7 +113,14 @@ except ClientError as error:
 
 async def agent_process(tmp_path, sink, linger: float):
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", AGENT, str(Path(__file__).parents[2]), str(tmp_path), str(sink.port), str(linger), stdout=-1
+        sys.executable,
+        "-c",
+        AGENT,
+        str(Path(__file__).parents[2]),
+        str(tmp_path),
+        str(sink.port),
+        str(linger),
+        stdout=-1,
     )
     while True:
         words = (await asyncio.wait_for(process.stdout.readline(), 20)).split()

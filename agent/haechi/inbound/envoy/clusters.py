@@ -21,6 +21,8 @@ HELD = "-held"
 """Behind the name of the clusters that bodies held whole leave by: their buffers are watched apart."""
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
+_HEALTH_S = 5.0
+"""How long the agent may take to say that it is there; two silences in a row count as gone."""
 _CONNECT_S = 15.0
 _AGENT_WINDOW = 16 << 20
 _STREAM_WINDOW = 1 << 20
@@ -133,6 +135,22 @@ def _agent(settings: DataPathSettings, socket: str) -> Config:
         "per_connection_buffer_limit_bytes": max(_STREAM_WINDOW, settings.buffer_bytes),
         "circuit_breakers": _breakers(settings),
         "load_assignment": endpoints(AGENT, {"pipe": {"path": socket}}),
+        # Bodies that are given without waiting for answers have no time-out in Envoy: an agent that hangs is found by
+        # asking it. What it was asked before then fails at once, and so is refused.
+        "health_checks": [
+            {
+                "timeout": duration(_HEALTH_S),
+                "interval": duration(_HEALTH_S / 2),
+                "no_traffic_interval": duration(_HEALTH_S / 2),
+                "unhealthy_interval": "0.5s",
+                "unhealthy_threshold": 2,
+                "healthy_threshold": 1,
+                "grpc_health_check": {},
+            }
+        ],
+        "close_connections_on_host_health_failure": True,
+        # Never "rather a sick one than none".
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "typed_extension_protocol_options": {
             HTTP_OPTIONS: {
                 "@type": EXTENSION + "upstreams.http.v3.HttpProtocolOptions",
@@ -142,6 +160,12 @@ def _agent(settings: DataPathSettings, socket: str) -> Config:
                         # One slow body must not stall the judging of the others on the same connection.
                         "initial_stream_window_size": max(_STREAM_WINDOW, settings.buffer_bytes),
                         "initial_connection_window_size": max(_AGENT_WINDOW, settings.buffer_bytes),
+                        # ``message_timeout`` is not kept for bodies in FULL_DUPLEX_STREAMED: an agent that stopped without
+                        # ending would leave clients waiting for ever. One that answers no ping is taken for dead.
+                        "connection_keepalive": {
+                            "interval": duration(settings.judge_timeout_s / 4),
+                            "timeout": duration(settings.judge_timeout_s / 2),
+                        },
                     }
                 },
             }

@@ -188,9 +188,12 @@ class DataPath:
                 ("grpc.max_receive_message_length", -1),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 0),
+                # Envoy asks every few seconds whether the agent still lives: that is no attack.
+                ("grpc.http2.max_ping_strikes", 0),
+                ("grpc.keepalive_permit_without_calls", 1),
             ]
         )
-        self._server.add_generic_rpc_handlers((self.secrets.handler(), self.processor.handler()))
+        self._server.add_generic_rpc_handlers((self.secrets.handler(), self.processor.handler(), health_handler()))
         path.unlink(missing_ok=True)  # noqa: ASYNC240 - local and instant
         self._server.add_insecure_port(f"unix:{path}")
         await self._server.start()
@@ -213,6 +216,17 @@ class DataPath:
         while True:
             await asyncio.sleep(_ROOT_WATCH_S)
             self._publish_roots(upstream)
+
+
+def health_handler() -> grpc.GenericRpcHandler:
+    """grpc.health.v1: Envoy asks whether the agent still answers. ``status: SERVING``, as its protobuf says."""
+
+    async def check(_: bytes, context: object) -> bytes:
+        return b"\x08\x01"
+
+    return grpc.method_handlers_generic_handler(
+        "grpc.health.v1.Health", {"Check": grpc.unary_unary_rpc_method_handler(check)}
+    )
 
 
 def _accepts(port: int) -> bool:
