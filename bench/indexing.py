@@ -19,6 +19,7 @@ from haechi.outbound.tags.attribute import AttributeTags
 from haechi.outbound.tags.folder import FolderTags
 from haechi.outbound.tags.policy import PolicyTags
 from haechi.outbound.tags.sources import FileTagSources
+
 from tests.lab import Laboratory
 
 MIB = 1 << 20

@@ -226,7 +226,7 @@ class Agent:
         self._connectors = (s3, GenericConnector())
         local = self._settings.scope
         self._scope = self._engine.choices.scope(
-            (*s3.scope, *(host_name(site.host) for site in sites)), local.patterns, everything=local.add == "all"
+            (*s3.scope, *(host_name(site.host) for site in sites)), local.patterns, local.add
         )
         posture = S3Posture(Clients(self._store_access()), self._accounts, self._clock, sites=sites)
         self._stack.callback(posture.close)
@@ -436,7 +436,7 @@ class Agent:
     def _engine_part(self) -> dict[str, Any]:
         modes = self._engine.modes
         return {
-            "state": "ok",
+            "state": "ok" if self._engine.ready else "failed",
             "revision": self._engine.revision,
             "rules": len(self._engine.rules),
             "mode": modes.default.value,
@@ -444,14 +444,23 @@ class Agent:
         }
 
     def _index_part(self) -> dict[str, Any]:
-        unreadable = self._index.unreadable()
-        state = "starting" if not self._index.ready else "degraded" if unreadable else "ok"
+        unreadable, watched = self._index.unreadable(), self._watcher.status()
+        problem = self._index.problem
+        state = "ok"
+        if problem is not None:
+            state = "failed"
+        elif not self._index.ready:
+            state = "starting"
+        elif unreadable or watched["unwatched"]:
+            state = "degraded"
         return {
             "state": state,
+            "cause": problem.code if problem else None,
             "files": len(self._index.files()),
             "unreadable": len(unreadable),
             "revision": self._index.revision,
             "scanning": self._scanning,
+            **watched,
         }
 
     def _registry_part(self) -> dict[str, Any]:

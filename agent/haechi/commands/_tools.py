@@ -109,22 +109,6 @@ def _s3cmd(about: Attempt) -> Command:
     )
 
 
-def _az(about: Attempt) -> Command:
-    account = ["--account-name", AZURE_ACCOUNT, "--account-key", AZURE_KEY]
-    place = ["--container-name", about.bucket, "--name", about.key, "--file", str(about.file)]
-    environment = {"AZURE_CONFIG_DIR": str(about.folder / "azure"), "AZURE_CORE_COLLECT_TELEMETRY": "false"}
-    return Command(["az", "storage", "blob", "upload", *account, *place, "--only-show-errors"], environment)
-
-
-def _azcopy(about: Attempt) -> Command:
-    url = f"https://{AZURE_ACCOUNT}.blob.core.windows.net/{about.bucket}/{about.key}?sv=2024-11-04&sr=c&sp=w&sig={AZURE_KEY}"
-    environment = {
-        "AZCOPY_LOG_LOCATION": str(about.folder / "azcopy"),
-        "AZCOPY_JOB_PLAN_LOCATION": str(about.folder / "azcopy"),
-    }
-    return Command(["azcopy", "copy", str(about.file), url, "--check-length=false"], environment)
-
-
 NODE = """
 const [file, url] = process.argv.slice(1);
 fetch(url, {method: 'PUT', body: require('fs').readFileSync(file)})
@@ -170,8 +154,8 @@ TOOLS: tuple[Tool, ...] = (
     Tool("s3cmd", _on_path("s3cmd"), _s3cmd),
     Tool("gsutil", _on_path("gsutil"), _nothing, skipped="doctor.asks-first"),
     Tool("gcloud", _on_path("gcloud"), _nothing, skipped="doctor.asks-first"),
-    Tool("az", _on_path("az"), _az),
-    Tool("azcopy", _on_path("azcopy"), _azcopy),
+    Tool("az", _on_path("az"), _nothing, skipped="doctor.not-judged-yet"),
+    Tool("azcopy", _on_path("azcopy"), _nothing, skipped="doctor.not-judged-yet"),
     Tool("node", _on_path("node"), _node),
     Tool("java", _on_path("java"), _java),
     Tool("git", _on_path("git"), _nothing, skipped="doctor.asks-first"),

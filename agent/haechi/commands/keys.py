@@ -83,9 +83,7 @@ def sealing(file: Path, owner: str, as_json: bool) -> None:
         write_json({"file": str(file), "recipient": recipient, "owner": owner})
         return
     click.echo(say("trust.sealing-made", file=str(file)), err=True)
-    click.echo(
-        f"  - id: {_quoted(file.stem)}\n    key: {recipient}\n    owner: {_quoted(owner)}"
-    )
+    click.echo(f"  - id: {_quoted(file.stem)}\n    key: {recipient}\n    owner: {_quoted(owner)}")
 
 
 @keys.command()

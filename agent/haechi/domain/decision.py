@@ -27,7 +27,6 @@ from enum import StrEnum
 
 from haechi.domain.facts import JSON
 
-
 LATEST = 99
 """The order of a rule that gives itself none."""
 CONSEQUENCE = 100

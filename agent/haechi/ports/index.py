@@ -53,8 +53,8 @@ class Fingerprinting(Protocol):
 class ContentIndex(Protocol):
     """All protected content of this machine.
 
-    Calls that must read from storage raise ``HaechiError`` (``index.corrupt``, ``index.locked``): then the index could not
-    answer, which is never the same as *nothing found*.
+    Calls that must read from storage raise ``HaechiError`` (``index.corrupt``, ``index.locked``): then the index could
+    not answer, which is never the same as *nothing found*.
     """
 
     @property
@@ -70,15 +70,15 @@ class ContentIndex(Protocol):
 
     @property
     def ready(self) -> bool:
-        """Whether the files were gone through since the start, or since the index had to be made anew. Before that, content
-        that is protected may be missing from it.
+        """Whether the files were gone through since the start, or since the index had to be made anew. Before that,
+        content that is protected may be missing from it.
         """
 
     def scan(self, *, piece: bool = False) -> Scan:
         """A new scan against the index as it is now; content tagged while it runs is seen from then on.
 
-        ``piece`` says that the stream is one piece of an object under assembly. A stream is ``SEALED`` when its whole body is
-        ciphertext that was remembered; a piece when all but its edges is, and ``seams`` judges the edges.
+        ``piece`` says that the stream is one piece of an object under assembly. A stream is ``SEALED`` when its whole
+        body is ciphertext that was remembered; a piece when all but its edges is, and ``seams`` judges the edges.
         """
 
     def fingerprinting(self) -> Fingerprinting:

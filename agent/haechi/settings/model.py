@@ -84,9 +84,7 @@ class Watch:
 class Engine:
     """The policy engine."""
 
-    which: Literal["regorus", "opa"] = _of(Whose.OPERATIONS, "regorus")
     deadline_ms: int = _of(Whose.OPERATIONS, 500, unit="milliseconds", least=5, most=60_000)
-    opa_url: str = _of(Whose.OPERATIONS, "", unit="URL")
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,7 @@ def test_settings_show_tells_value_and_origin(own_home: Path, capsys: pytest.Cap
     assert run(["settings", "show", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["settings"]["paths.state"] == {"value": f"{own_home}/s", "origin": f"{own_home}/h.toml:2"}
-    assert document["settings"]["engine.which"] == {"value": "regorus", "origin": "default"}
+    assert document["settings"]["telemetry.metrics"] == {"value": "off", "origin": "default"}
 
 
 AGENT = """

@@ -24,17 +24,15 @@ def test_what_is_absent_has_its_default() -> None:
 
 def test_hosts_and_local_additions_widen_the_scope_and_exemptions_narrow_it() -> None:
     chosen = choices_from(data(scope={"mode": "cloud", "hosts": ["share.example"], "exempt": ["status.example"]}))
-    scope = chosen.scope(["*.cloud.example"], ["local.example"], everything=False)
+    scope = chosen.scope(["*.cloud.example"], ["local.example"])
     assert all(host in scope for host in ("a.cloud.example", "share.example", "local.example"))
     assert "status.example" not in scope
     assert "other.example" not in scope
-    assert "other.example" in chosen.scope([], [], everything=True)
+    assert "other.example" in chosen.scope([], [], "all")
 
 
 def test_a_list_intercepts_the_listed_hosts_alone() -> None:
-    scope = choices_from(data(scope={"mode": "list", "hosts": ["one.example"]})).scope(
-        ["*.cloud.example"], [], everything=False
-    )
+    scope = choices_from(data(scope={"mode": "list", "hosts": ["one.example"]})).scope(["*.cloud.example"], [])
     assert "one.example" in scope
     assert "a.cloud.example" not in scope
 
@@ -56,3 +54,8 @@ def test_a_broken_choice_is_named(broken: dict[str, object]) -> None:
         choices_from(data(**broken))
     assert raised.value.code == "policy.invalid"
     assert raised.value.params["file"] == "data.yaml"
+
+
+def test_a_machine_can_raise_a_list_to_the_clouds() -> None:
+    listed = choices_from(data(scope={"mode": "list", "hosts": ["one.example"]}))
+    assert "a.cloud.example" in listed.scope(["*.cloud.example"], [], "cloud")

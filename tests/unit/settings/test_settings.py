@@ -54,7 +54,7 @@ def test_an_unknown_section_is_an_error_too() -> None:
         ("[notify]\ndesktop = 1", "true | false"),
         ("[watch]\nroots = 'x'", "list of path"),
         ("[watch]\nroots = ['relative/folder']", "list of path"),
-        ("[engine]\nwhich = 'rego'", '"regorus" | "opa"'),
+        ("[telemetry]\nmetrics = 'pull'", '"off" | "http" | "textfile"'),
         ("[datapath]\nhosts = {a = 1}", "table of text"),
         ("datapath = 3", "[datapath]"),
     ],

@@ -130,7 +130,7 @@ def used_metrics() -> dict[str, set[str]]:
     for folder in ("agent/haechi", "connectors"):
         for file in (ROOT / folder).rglob("*.py"):
             for call in re.finditer(
-                r"\.(?:count|observe|gauge)\(\s*\"(haechi_\w+)\"", file.read_text(encoding="utf-8")
+                r"\._?(?:count|observe|gauge)\(\s*\"(haechi_\w+)\"", file.read_text(encoding="utf-8")
             ):
                 found.setdefault(call[1], set()).add(str(file.relative_to(ROOT)))
     return found

@@ -160,8 +160,8 @@ def _agent(settings: DataPathSettings, socket: str) -> Config:
                         # One slow body must not stall the judging of the others on the same connection.
                         "initial_stream_window_size": max(_STREAM_WINDOW, settings.buffer_bytes),
                         "initial_connection_window_size": max(_AGENT_WINDOW, settings.buffer_bytes),
-                        # ``message_timeout`` is not kept for bodies in FULL_DUPLEX_STREAMED: an agent that stopped without
-                        # ending would leave clients waiting for ever. One that answers no ping is taken for dead.
+                        # A process that is stopped answers no ping, and is taken for dead sooner than by its health
+                        # (which a hung event loop fails, though its pings are answered by a thread of their own).
                         "connection_keepalive": {
                             "interval": duration(settings.judge_timeout_s / 4),
                             "timeout": duration(settings.judge_timeout_s / 2),

@@ -28,9 +28,15 @@ class Choices:
     networks: tuple[str, ...] = ()
     tag_rules: tuple[Mapping[str, Any], ...] = ()
 
-    def scope(self, cloud: Sequence[str], added: Sequence[str], *, everything: bool) -> Scope:
-        """The scope in force: ``cloud`` are the connectors' hosts; ``added`` and ``everything`` what this machine adds."""
-        mode = ScopeMode.ALL if everything else self.mode
+    def scope(self, cloud: Sequence[str], added: Sequence[str], least: str = "nothing") -> Scope:
+        """The scope in force: ``cloud`` are the connectors' hosts; ``added`` and ``least`` (``nothing``, ``cloud``,
+        ``all``) what this machine adds to the signed choice.
+        """
+        mode = self.mode
+        if least == "all":
+            mode = ScopeMode.ALL
+        elif least == "cloud" and mode is ScopeMode.LIST:
+            mode = ScopeMode.CLOUD
         return Scope.of(mode, cloud, (*self.hosts, *added), self.exempt)
 
 
