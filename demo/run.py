@@ -136,7 +136,9 @@ def main() -> int:
 
         run(enforced(files, land))
         lab.stop()
-        lab.configure(policies=monitor_policies(lab.folder))
+        changed = monitor_policies(lab.folder)
+        lab.institution.sign_policies(changed)
+        lab.configure(policies=changed)
         lab.start()
         run(monitored(files, land))
         lab.stop()

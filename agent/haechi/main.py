@@ -62,6 +62,7 @@ from haechi.outbound.audit.records import FolderRecords
 from haechi.outbound.clock import SystemClock
 from haechi.outbound.destinations.cache import CachedDestinations
 from haechi.outbound.engine.folder import in_force
+from haechi.outbound.engine.signature import SignedPolicies
 from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.outbound.index.excluding import excluding
 from haechi.outbound.index.reading import FileReader
@@ -172,7 +173,12 @@ class Agent:
             FileRegistry, settings.registry.path or paths.registry, self._trust, paths.state / "registry"
         )
         self._background(self._keep_registry_fresh())
-        self._engine = WorkerEngine(in_force(settings), settings.engine.deadline_ms, count=self._metrics.count)
+        self._engine = WorkerEngine(
+            in_force(settings),
+            settings.engine.deadline_ms,
+            count=self._metrics.count,
+            accept=await asyncio.to_thread(SignedPolicies.of, self._trust),
+        )
         await self._engine.start()
         self._stack.push_async_callback(self._engine.stop)
 

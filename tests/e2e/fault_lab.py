@@ -8,6 +8,7 @@ audit that verifies. ``working_again`` waits until a tagged upload is refused by
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import socket
@@ -111,6 +112,9 @@ class Wire:
         self.close()
 
 
+NUMBERS = itertools.count(1)
+
+
 def patience() -> float:
     """How long an agent may take to work again: ``BACK_WITHIN_S``, longer by what else the processors have to do."""
     return BACK_WITHIN_S * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
@@ -126,7 +130,6 @@ class Ward:
     tagged: bytes = field(default_factory=lambda: os.urandom(64 * KIB))
     port: int = 0
     bundle: Path = Path()
-    number: int = 0
     direct: Any = None
 
     def connect(self) -> None:
@@ -153,9 +156,8 @@ class Ward:
         return self.land.own_key
 
     def key(self, what: str = "o") -> str:
-        """A fresh object name."""
-        self.number += 1
-        return f"{what}-{self.number:04d}"
+        """A fresh object name: wards of one run may share a store, where an earlier one's object must not be taken for ours."""
+        return f"{what}-{next(NUMBERS):04d}"
 
     # --- clients ---
 
@@ -202,7 +204,8 @@ class Ward:
 
     def absent(self, *keys: str, bucket: str = "") -> None:
         """None of these objects is in the store."""
-        assert [key for key in keys if self.held(key, bucket=bucket) is not None] == []
+        there = [key for key in keys if self.held(key, bucket=bucket) is not None]
+        assert there == [], f"in the store: {there}"
 
     def held(self, key: str, *, bucket: str = "") -> bytes | None:
         """What the store really holds, asked past the agent; None where there is no such object."""
@@ -282,6 +285,7 @@ def ward(
             from demo.run import monitor_policies
 
             policies = monitor_policies(lab.folder)
+            lab.institution.sign_policies(policies)
         lab.configure(policies=policies)
         lab.settings.write_text(lab.settings.read_text().replace("[datapath]\n", f"[datapath]\n{datapath}\n"))
         made = Ward(store, land, lab)

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 import pyrage
+from haechi.outbound.engine.folder import read
+from haechi.outbound.engine.signature import sign_into
 from haechi.outbound.trust.keys import SigningKey
 from ruamel.yaml import YAML
 
@@ -75,6 +77,11 @@ class Institution:
     def identity(self) -> Path:
         """The age identity that opens what was sealed."""
         return self.folder / "sealing-identity.txt"
+
+    def sign_policies(self, folder: Path) -> None:
+        """Sign changed policies, as a security team does before it distributes them."""
+        policies = read(folder)
+        sign_into(policies, self.signing.sign("policy", policies.revision.encode("ascii")))
 
     def publish(
         self,

@@ -41,8 +41,8 @@ class Finished:
 
 @dataclass(slots=True)
 class Laboratory:
-    """One machine. ``hosts`` maps host names (``*.suffix`` too) to ``address:port`` instead of DNS, for the data path and
-    the agent's own questions alike; ``more`` is appended to the settings file.
+    """One machine. ``hosts`` maps host names (``*.suffix`` too) to ``address:port`` instead of DNS, for the data path
+    and the agent's own questions alike; ``more`` is appended to the settings file.
     """
 
     store: TestStore | None = None
@@ -92,7 +92,7 @@ class Laboratory:
         return self.folder / "state" / "run" / "control.sock"
 
     def configure(self, *, policies: Path | None = None) -> None:
-        """Write the settings."""
+        """Write the settings. ``policies`` other than the shipped ones must be signed: see ``Institution``."""
         hosts, roots = dict(self.hosts), list(self.roots)
         if self.store is not None:
             hosts.setdefault("*.amazonaws.com", f"127.0.0.1:{self.store.port}")

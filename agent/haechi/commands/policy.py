@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from haechi.commands._frame import Exit, answer, json_option
+from haechi.commands.keys import key_option, passphrase_option, signing_key
 from haechi.domain.errors import HaechiError
 from haechi.words import language, say
 
@@ -52,6 +53,28 @@ def check(folder: Path | None, as_json: bool) -> None:
             console.print(f"  {rule_id}: {say(f'policy.mode-{mode}')}")
 
     answer(document, as_json, render)
+
+
+@policy.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@key_option
+@passphrase_option
+@json_option
+def sign(folder: Path, key: Path, passphrase_file: Path | None, as_json: bool) -> None:
+    """Sign the policies in FOLDER, so that agents put them in force. Policies with a fault are not signed.
+
+    What ships with Haechi needs no signature; any change to it does, also of a mode in data.yaml.
+
+    Example: haechi policy sign ./policies --key policy-signing.pem
+    """
+    from haechi.outbound.engine.signature import sign_into
+    from haechi.outbound.trust import Role
+
+    policies, _ = asyncio.run(_tried(folder, None))
+    signing = signing_key(key, passphrase_file)
+    file = sign_into(policies, signing.sign(Role.POLICY, policies.revision.encode("ascii")))
+    document = {"folder": str(folder), "signature": str(file), "key": signing.id, "revision": policies.revision}
+    answer(document, as_json, lambda console: console.print(say("policy.signed", folder=folder, signature=file)))
 
 
 @policy.command()

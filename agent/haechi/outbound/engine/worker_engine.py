@@ -130,7 +130,8 @@ class WorkerEngine:
     """``haechi.ports.engine.PolicyEngine`` over a worker process.
 
     ``deadline_ms`` is how long one evaluation may take before its answer is ``engine-late``; ``hang`` the seconds of
-    silence, with questions open, after which the worker is killed. ``count`` is told of every restart.
+    silence, with questions open, after which the worker is killed. ``count`` is told of every restart. ``accept`` is
+    asked before policies are put in force, and raises ``HaechiError`` where they may not be.
     Start before use; ``start`` and ``reload`` raise ``HaechiError('policy.…')``.
     """
 
@@ -140,7 +141,9 @@ class WorkerEngine:
         deadline_ms: float = 250.0,
         hang: float = 1.0,
         count: Callable[[str], None] = lambda name: None,
+        accept: Callable[[PolicyFolder], None] = lambda policies: None,
     ) -> None:
+        self._accept = accept
         self._folder = policy_dir
         self._deadline = deadline_ms / 1000
         self._hang = hang
@@ -201,6 +204,7 @@ class WorkerEngine:
     async def reload(self, policy_dir: Path) -> None:
         """Put other policies in force, all at once. On ``HaechiError`` the earlier ones stay in force."""
         policies = await asyncio.to_thread(read, policy_dir)
+        await asyncio.to_thread(self._accept, policies)
         async with self._changing:
             fresh = await self._load(policies)
             old, self._worker = self._worker, fresh

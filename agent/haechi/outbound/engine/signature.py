@@ -1,0 +1,61 @@
+"""Which policies may be put in force: those that ship with this program, and those that a trusted key signed.
+
+What ships is recognised by its digest, wherever it lies; any change (a mode, a severity, the scope, a rule, a word)
+needs a signature by a key with the role *policy*. It is a detached JWS over the digest, in ``policies.sig`` in the
+folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from haechi.domain.errors import HaechiError
+from haechi.outbound.engine.folder import PolicyFolder, locate, read
+from haechi.outbound.trust.store import Role, TrustStore
+
+SIGNATURE = "policies.sig"
+LIMIT = 64 << 10
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPolicies:
+    """Accepts or refuses a folder that was read."""
+
+    trust: TrustStore
+    shipped: str
+    """The digest of the policies that ship; empty where none are at hand."""
+
+    @classmethod
+    def of(cls, trust: TrustStore) -> SignedPolicies:
+        """With the policies that ship with this program."""
+        try:
+            return cls(trust, read(locate()).revision)
+        except HaechiError:
+            return cls(trust, "")
+
+    def __call__(self, policies: PolicyFolder) -> None:
+        """Raises ``HaechiError``: ``policy.unsigned``, or the trust store's for a signature that does not hold."""
+        if policies.revision == self.shipped:
+            return
+        file = policies.path / SIGNATURE
+        try:
+            with file.open("rb") as opened:
+                signature = opened.read(LIMIT)
+        except OSError as error:
+            raise HaechiError("policy.unsigned", folder=str(policies.path)) from error
+        signer = self.trust.verify(Role.POLICY, policies.revision.encode("ascii"), signature)
+        _log.info("policies-signed-by", key=signer.key, name=signer.name)
+
+
+def sign_into(policies: PolicyFolder, signature: str) -> Path:
+    """Put a signature beside the policies. Raises ``HaechiError('policy.unreadable')``."""
+    file = policies.path / SIGNATURE
+    try:
+        file.write_text(signature + "\n", encoding="ascii")
+    except OSError as error:
+        raise HaechiError("policy.unreadable", folder=str(policies.path), why=error.strerror or "") from error
+    return file
