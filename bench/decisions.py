@@ -55,7 +55,7 @@ class _Registry:
 
 
 async def decisions(facts: Mapping[str, Any], policies: Path) -> dict[str, float]:
-    """``p50``, ``p99`` of the worker's own time and ``cached`` of a repeated question, milliseconds; ``input`` bytes."""
+    """``p50``, ``p99`` of the worker's own time and ``cached`` of a repeated question, in ms; ``input`` bytes."""
     engine = WorkerEngine(policies, 1000)
     await engine.start()
     try:

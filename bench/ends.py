@@ -1,4 +1,4 @@
-"""The two neutral ends of every measurement: a TLS sink and a client, both from ``bench/tool`` (Go, standard library)."""
+"""The two neutral ends of every measurement: a TLS sink and a client, both from ``bench/tool`` (plain Go)."""
 
 from __future__ import annotations
 

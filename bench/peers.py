@@ -1,4 +1,4 @@
-"""The peers: mitmproxy hashing the stream, Envoy without a judge, Squid with ssl-bump. Each serves ``HOST`` from the sink."""
+"""The peers, each serving ``HOST`` from the sink: mitmproxy that hashes the stream, Envoy alone, Squid ssl-bump."""
 
 from __future__ import annotations
 

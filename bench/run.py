@@ -1,6 +1,6 @@
 """``make bench``: every figure of docs/benchmarks.md, the peers side by side in the same run, medians of five.
 
-``--rounds N`` and ``--quick`` (smaller bodies, fewer repetitions) are for trying it out; only a full run writes results.
+``--rounds N`` and ``--quick`` (smaller bodies, fewer repetitions) are for trying out; only a full run writes results.
 """
 
 from __future__ import annotations
@@ -162,7 +162,8 @@ def main() -> int:
     missed = [figure.name for figure in results.figures if figure.met is False]
     if not quick and chosen.only is None:
         results.write(
-            f"Measured on {cpu_model()}, {os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}; medians of {rounds}."
+            f"Measured on {cpu_model()}, {os.cpu_count()} cores, Linux {platform.release()}, "
+            f"Python {platform.python_version()}; medians of {rounds}."
         )
     if missed:
         print("below what was asked: " + ", ".join(missed))

@@ -81,61 +81,63 @@ def enforced(files: Files, land: Landscape) -> Sequence[Scenario]:
         return Scenario(ko, en, how, act, expected, rule, (bucket, key), file)
 
     made: list[Scenario] = []
-    for arguments in (
-        ("봉인한 파일 → 자사 서울 버킷", "sealed → own Seoul bucket", f.sealed, own, ALLOWED, ""),
-        ("평문 그대로 → 자사 서울 버킷", "in the clear → own Seoul bucket", f.recipe, own, REFUSED, "r13_layer1"),
-        ("봉인한 파일 → 도쿄", "sealed → Tokyo", f.sealed, land.tokyo, REFUSED, "r10_region"),
-        ("평문 → 도쿄", "in the clear → Tokyo", f.recipe, land.tokyo, REFUSED, "r24_approval"),
-        (
-            "봉인 → 공급자 기본 암호화 버킷",
-            "sealed → default-encrypted bucket",
-            f.sealed,
-            land.default_encrypted,
-            REFUSED,
-            "r15_key_custody",
-        ),
-        (
-            "봉인 → 남의 버킷(설정은 완벽)",
-            "sealed → someone else's perfect bucket",
-            f.sealed,
-            land.foreign,
-            REFUSED,
-            "owner_not_ours",
-        ),
-        ("봉인 → 공개 버킷", "sealed → public bucket", f.sealed, land.public, REFUSED, "r30_public_access"),
-        (
-            "봉인 → 도쿄로 복제되는 버킷",
-            "sealed → replicating to Tokyo",
-            f.sealed,
-            land.replicating,
-            REFUSED,
-            "r11_replicas",
-        ),
-        (
-            "봉인 → 설정을 읽을 수 없는 버킷",
-            "sealed → bucket with unreadable facts",
-            f.sealed,
-            land.unreadable,
-            REFUSED,
-            "unknown_facts",
-        ),
-        (
-            "봉인 → 남의 키로 암호화하는 버킷",
-            "sealed → encrypted with a stranger's key",
-            f.sealed,
-            land.foreign_key,
-            REFUSED,
-            "owner_not_ours",
-        ),
-        ("12 MiB 평문, 멀티파트", "12 MiB in the clear, multipart", f.large, own, REFUSED, "r13_layer1"),
-        ("12 MiB 봉인, 멀티파트", "12 MiB sealed, multipart", f.large_sealed, own, ALLOWED, ""),
-        ("이름을 바꾸고 속성을 지운 파일", "renamed, attribute stripped", f.renamed, own, REFUSED, "r13_layer1"),
-        ("원본의 10 % 발췌", "a 10 % excerpt", f.excerpt, own, REFUSED, "r13_layer1"),
-        ("ZIP 안에 넣은 파일", "inside a ZIP archive", f.archive, own, REFUSED, "r13_layer1"),
-        ("태그 없는 파일 → 서울", "untagged → Seoul", f.notes, own, ALLOWED, ""),
-        ("태그 없는 파일 → 도쿄", "untagged → Tokyo", f.notes, land.tokyo, ALLOWED, ""),
-    ):
-        made.append(upload(*arguments))
+    made.extend(
+        upload(*arguments)
+        for arguments in (
+            ("봉인한 파일 → 자사 서울 버킷", "sealed → own Seoul bucket", f.sealed, own, ALLOWED, ""),
+            ("평문 그대로 → 자사 서울 버킷", "in the clear → own Seoul bucket", f.recipe, own, REFUSED, "r13_layer1"),
+            ("봉인한 파일 → 도쿄", "sealed → Tokyo", f.sealed, land.tokyo, REFUSED, "r10_region"),
+            ("평문 → 도쿄", "in the clear → Tokyo", f.recipe, land.tokyo, REFUSED, "r24_approval"),
+            (
+                "봉인 → 공급자 기본 암호화 버킷",
+                "sealed → default-encrypted bucket",
+                f.sealed,
+                land.default_encrypted,
+                REFUSED,
+                "r15_key_custody",
+            ),
+            (
+                "봉인 → 남의 버킷(설정은 완벽)",
+                "sealed → someone else's perfect bucket",
+                f.sealed,
+                land.foreign,
+                REFUSED,
+                "owner_not_ours",
+            ),
+            ("봉인 → 공개 버킷", "sealed → public bucket", f.sealed, land.public, REFUSED, "r30_public_access"),
+            (
+                "봉인 → 도쿄로 복제되는 버킷",
+                "sealed → replicating to Tokyo",
+                f.sealed,
+                land.replicating,
+                REFUSED,
+                "r11_replicas",
+            ),
+            (
+                "봉인 → 설정을 읽을 수 없는 버킷",
+                "sealed → bucket with unreadable facts",
+                f.sealed,
+                land.unreadable,
+                REFUSED,
+                "unknown_facts",
+            ),
+            (
+                "봉인 → 남의 키로 암호화하는 버킷",
+                "sealed → encrypted with a stranger's key",
+                f.sealed,
+                land.foreign_key,
+                REFUSED,
+                "owner_not_ours",
+            ),
+            ("12 MiB 평문, 멀티파트", "12 MiB in the clear, multipart", f.large, own, REFUSED, "r13_layer1"),
+            ("12 MiB 봉인, 멀티파트", "12 MiB sealed, multipart", f.large_sealed, own, ALLOWED, ""),
+            ("이름을 바꾸고 속성을 지운 파일", "renamed, attribute stripped", f.renamed, own, REFUSED, "r13_layer1"),
+            ("원본의 10 % 발췌", "a 10 % excerpt", f.excerpt, own, REFUSED, "r13_layer1"),
+            ("ZIP 안에 넣은 파일", "inside a ZIP archive", f.archive, own, REFUSED, "r13_layer1"),
+            ("태그 없는 파일 → 서울", "untagged → Seoul", f.notes, own, ALLOWED, ""),
+            ("태그 없는 파일 → 도쿄", "untagged → Tokyo", f.notes, land.tokyo, ALLOWED, ""),
+        )
+    )
     for ko, en, file, bucket, expected, rule, work in (
         ("aws-chunked 스트림, 평문", "aws-chunked stream, in the clear", f.recipe, own, REFUSED, "r13_layer1", "put"),
         ("aws-chunked 스트림, 태그 없음", "aws-chunked stream, untagged", f.notes_large, own, ALLOWED, "", "put"),

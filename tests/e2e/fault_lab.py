@@ -156,7 +156,7 @@ class Ward:
         return self.land.own_key
 
     def key(self, what: str = "o") -> str:
-        """A fresh object name: wards of one run may share a store, where an earlier one's object must not be taken for ours."""
+        """A name that no earlier ward used: they may share a store, where another's object must not count as ours."""
         return f"{what}-{next(NUMBERS):04d}"
 
     # --- clients ---

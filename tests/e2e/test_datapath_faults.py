@@ -185,8 +185,9 @@ async def test_the_next_agent_ends_an_envoy_left_behind(tmp_path, sink):
 async def test_a_leaf_is_renewed_on_a_running_envoy(tmp_path, sink):
     import datetime as dt
 
-    from tests.e2e.datapath_lab import SCOPE
     from haechi.inbound.envoy.authority import Authority, Lifetimes
+
+    from tests.e2e.datapath_lab import SCOPE
 
     lifetimes = Lifetimes(dt.timedelta(days=1), dt.timedelta(seconds=4))
     authority = Authority.create(tmp_path / "authority", SCOPE, lifetimes=lifetimes)
