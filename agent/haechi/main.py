@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import gc
 import os
 import secrets
 import signal
@@ -117,6 +118,8 @@ async def run_agent(settings: Settings) -> int:
     async with AsyncExitStack() as stack:
         agent = Agent(settings, stack)
         await agent.start()
+        gc.collect()
+        gc.freeze()  # what lives as long as the agent need not be gone through again in the middle of an upload
         log.info(
             "agent ready", version=__version__, layout=settings.paths.layout.value, proxy=agent.data_path.proxy_port
         )
