@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -58,18 +59,30 @@ class Results:
         print("  " + row(figure), flush=True)
 
     def write(self, note: str) -> None:
-        """Write results.json and the table of docs/benchmarks.md (between its markers)."""
-        (ROOT / "bench" / "results.json").write_text(
-            json.dumps([figure.as_json() for figure in self.figures], indent=1, ensure_ascii=False) + "\n",
-            encoding="utf-8",
-        )
+        """Write results.json and the table of docs/benchmarks.md (between its markers).
+
+        Figures of earlier runs that this one did not measure stay: ``--only`` brings single parts up to date.
+        """
+        file = ROOT / "bench" / "results.json"
+        earlier = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+        kept = {one["name"]: one for one in earlier} | {figure.name: figure.as_json() for figure in self.figures}
+        file.write_text(json.dumps(list(kept.values()), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         page = ROOT / "docs" / "benchmarks.md"
         text = page.read_text(encoding="utf-8")
         begin, end = "<!-- figures -->", "<!-- end -->"
-        table = ["", note, "", "| figure | value | peer | ratio | asked | |", "|---|---|---|---|---|---|"]
-        table += [row(figure, "| ", " | ", " |") for figure in self.figures]
         head, _, rest = text.partition(begin)
-        page.write_text(head + begin + "\n".join(table) + "\n\n" + end + rest.partition(end)[2], encoding="utf-8")
+        before, _, after = rest.partition(end)
+        rows = dict(re.findall(r"^(?=\| `([a-z0-9_]+)`)(.*)$", before, re.MULTILINE))
+        rows |= {figure.name: row(figure, "| ", " | ", " |") for figure in self.figures}
+        table = [
+            "",
+            note,
+            "",
+            "| figure | value | peer | ratio | asked | |",
+            "|---|---|---|---|---|---|",
+            *rows.values(),
+        ]
+        page.write_text(head + begin + "\n".join(table) + "\n\n" + end + after, encoding="utf-8")
 
 
 def row(figure: Figure, start: str = "", between: str = "  ", stop: str = "") -> str:

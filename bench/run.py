@@ -140,11 +140,12 @@ def main() -> int:
         if wanted("small"):
             small(results, ways, rounds, quick=quick)
         if wanted("decisions"):
-            (lab.work / "refused.bin").write_bytes((lab.work / "protected.bin").read_bytes()[:4096])
-            refused = lab.through("aws", "s3", "cp", lab.work / "protected.bin", f"s3://{BUCKET}/refused")
+            # One plain PUT: the sink cannot answer the questions that a multipart upload asks.
+            (lab.work / "refused.bin").write_bytes((lab.work / "protected.bin").read_bytes()[: 64 << 10])
+            lab.through(sys.executable, ROOT / "demo" / "boto.py", "put", lab.work / "refused.bin", BUCKET, "refused")
             facts = next(one["input"] for one in reversed(lab.decisions()) if one["decision"]["effect"] == "block")
             measured = decisions.measure(facts, ROOT / "policies")
-            print(f"  (policy input of {measured['input']} bytes; the client said: {refused.status})")
+            print(f"  (policy input of {measured['input']} bytes)")
             results.plain("decision_p50", measured["p50"], "ms", most=0.5)
             results.plain("decision_p99", measured["p99"], "ms", most=2)
             results.plain("decision_cached_p50", measured["cached"], "ms", most=0.05)
@@ -160,7 +161,7 @@ def main() -> int:
             results.plain("index_small", rate, "files/s", least=8000)
     print(f"{time.monotonic() - began:.0f} s")
     missed = [figure.name for figure in results.figures if figure.met is False]
-    if not quick and chosen.only is None:
+    if not quick:
         results.write(
             f"Measured on {cpu_model()}, {os.cpu_count()} cores, Linux {platform.release()}, "
             f"Python {platform.python_version()}; medians of {rounds}."
