@@ -56,7 +56,7 @@ class Datapath:
     no_proxy: tuple[str, ...] = _of(Whose.OPERATIONS, ())
     extra_roots: tuple[Path, ...] = _of(Whose.OPERATIONS, ())
     hosts: Mapping[str, str] = _of(Whose.OPERATIONS, {})
-    buffer: int = _of(Whose.OPERATIONS, 256 << 10, unit="bytes", least=65536, most=64 << 20)
+    buffer: int = _of(Whose.OPERATIONS, 1 << 20, unit="bytes", least=65536, most=64 << 20)
     hold_abroad: Literal["whole", "pieces"] = _of(Whose.SECURITY, "whole")
     hold_home: Literal["whole", "pieces"] = _of(Whose.SECURITY, "pieces")
     spool_limit: int = _of(Whose.OPERATIONS, 8 << 30, unit="bytes", least=1 << 20)

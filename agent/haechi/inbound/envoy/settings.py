@@ -75,7 +75,7 @@ class DataPathSettings:
     provider_networks: tuple[str, ...] = ()
     extra_roots: tuple[Path, ...] = ()
     concurrency: int = 1
-    buffer_bytes: int = 256 << 10
+    buffer_bytes: int = 1 << 20
     spool_bytes: int = 2 << 30
     spool_dir: Path | None = None
     judge_timeout_s: float = 20.0
