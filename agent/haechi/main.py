@@ -171,16 +171,16 @@ class Agent:
     async def _start_rules(self) -> None:
         """Trust, registry and policy engine."""
         settings, paths = self._settings, self._paths
-        self._trust = TrustStore.load(settings.trust.path or paths.trust, self._clock)
+        self._trust = TrustStore.load(settings.trust_path, self._clock)
         self._registry = await asyncio.to_thread(
-            FileRegistry, settings.registry.path or paths.registry, self._trust, paths.state / "registry"
+            FileRegistry, settings.registry_path, self._trust, paths.state / "registry"
         )
         self._background(self._keep_registry_fresh())
         self._engine = WorkerEngine(
             in_force(settings),
             settings.engine.deadline_ms,
             count=self._metrics.count,
-            accept=await asyncio.to_thread(SignedPolicies.of, self._trust),
+            accept=SignedPolicies(self._trust),
         )
         await self._engine.start()
         self._stack.push_async_callback(self._engine.stop)
@@ -204,9 +204,8 @@ class Agent:
             segment_bytes=settings.audit.segment_size,
             checkpoint_seconds=settings.audit.checkpoint_interval,
         )
-        self._audit_folder = settings.audit.folder or paths.audit
         log_file = SegmentedAuditLog(
-            self._audit_folder,
+            settings.audit_folder,
             SigningKey.load_or_make(paths.keys / "checkpoint.pem"),
             self._clock,
             limits,
@@ -316,7 +315,9 @@ class Agent:
         register_answers(
             server,
             check=CheckFile(self._connectors, self._assessor, self._index, self._engine, self._rule_words),
-            explain=ExplainDecision(FolderRecords(self._audit_folder), self._engine, self._rule_words, self._rule_text),
+            explain=ExplainDecision(
+                FolderRecords(self._settings.audit_folder), self._engine, self._rule_words, self._rule_text
+            ),
             status=ReportStatus(self._about, self._parts()),
             prove=ProveTools(
                 self._audit,
@@ -358,7 +359,7 @@ class Agent:
 
     def _start_watching(self) -> None:
         """Go through the watched folders at once, then follow the events."""
-        roots = [str(root) for root in self._roots]
+        roots = [str(root) for root in self._settings.watch_roots]
         self._watcher = Watcher(self._indexing, roots, rescan=self._settings.watch.rescan, progress=self._note_scan)
         self._watcher.start()
         self._stack.callback(self._watcher.stop)
@@ -366,13 +367,6 @@ class Agent:
     def _note_scan(self, progress: ScanProgress) -> None:
         """Called a few times a second while folders are gone through; an empty folder says that it is done."""
         self._scanning = dataclasses.asdict(progress) if progress.folder else None
-
-    @property
-    def _roots(self) -> tuple[Path, ...]:
-        chosen = self._settings.watch.roots
-        if chosen:
-            return chosen
-        return (Path("/home"),) if self._paths.layout is Layout.SERVICE else (Path.home(),)
 
     async def _protect(self, plain: int, path: str, tags: Sequence[Tag]) -> Mapping[str, str]:
         """Protect the content of an open file that will be called ``path``."""
@@ -531,7 +525,7 @@ def data_path_settings(settings: Settings, scope: Scope, networks: Sequence[str]
         concurrency=path.concurrency,
         buffer_bytes=path.buffer,
         spool_bytes=path.spool_limit,
-        spool_dir=path.spool_folder or settings.paths.spool,
+        spool_dir=settings.spool_folder,
         provider_networks=tuple(networks),
     )
 

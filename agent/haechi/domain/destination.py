@@ -118,6 +118,26 @@ class Destination:
     asked: Mapping[str, str] = field(default_factory=dict)
     revision: str = ""
 
+    @classmethod
+    def unread(cls, provider: str, container: str, why: Unknown) -> Destination:
+        """A destination of which nothing could be read: every fact is unknown for one cause."""
+        return cls(
+            provider,
+            container,
+            exists=why,
+            region=why,
+            country=why,
+            account=why,
+            encryption=EncryptionFacts(why, why),
+            public=PublicAccess(why, {}, why, why),
+            replicas=why,
+            versioning=why,
+            mfa_delete=why,
+            object_lock=why,
+            logging=why,
+            acceleration=why,
+        )
+
     def as_json(self, now: dt.datetime) -> dict[str, JSON]:
         """The form used in policy input and audit; ``now`` turns ``read_at`` into an age in seconds."""
         age = max(0.0, (now - self.read_at).total_seconds()) if self.read_at else None

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from haechi.domain.actor import Actor
 from haechi.domain.content import Content
 from haechi.domain.decision import LATEST, Basis, Finding, Severity
-from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess
+from haechi.domain.destination import Destination, KeyFacts
 from haechi.domain.facts import JSON, Unknown, as_json
 from haechi.domain.upload import Action, ActionKind, ExposureChange, Location, RequestEncryption
 
@@ -161,22 +161,7 @@ def _facts_of(destination: Destination | Unknown | None, place: Location | None)
     if isinstance(destination, Destination):
         return destination
     why = destination if isinstance(destination, Unknown) else Unknown("no-destination")
-    return Destination(
-        provider=place.provider if place else "",
-        container=place.container if place else "",
-        exists=why,
-        region=why,
-        country=why,
-        account=why,
-        encryption=EncryptionFacts(why, why),
-        public=PublicAccess(why, {}, why, why),
-        replicas=why,
-        versioning=why,
-        mfa_delete=why,
-        object_lock=why,
-        logging=why,
-        acceleration=why,
-    )
+    return Destination.unread(place.provider if place else "", place.container if place else "", why)
 
 
 def _asked_key(

@@ -23,7 +23,7 @@ def institution(tmp_path: Path) -> Institution:
 
 @pytest.fixture
 def accept(institution: Institution) -> SignedPolicies:
-    return SignedPolicies.of(TrustStore.load(institution.trust, SystemClock()))
+    return SignedPolicies(TrustStore.load(institution.trust, SystemClock()))
 
 
 def monitoring(folder: Path) -> PolicyFolder:
@@ -68,14 +68,14 @@ def test_a_change_after_signing_is_refused(accept: SignedPolicies, institution: 
 def test_a_registry_signature_or_a_key_without_the_role_is_refused(institution: Institution, tmp_path: Path) -> None:
     policies = monitoring(tmp_path / "policies")
     sign_into(policies, institution.signing.sign("registry", policies.revision.encode()))
-    accept = SignedPolicies.of(TrustStore.load(institution.trust, SystemClock()))
+    accept = SignedPolicies(TrustStore.load(institution.trust, SystemClock()))
     assert refusal(accept, policies).startswith("trust.")
     institution.sign_policies(policies.path)
     write_yaml(
         institution.trust,
         {"schema": "haechi.trust/1", "keys": [{"roles": ["registry"], "key": dict(institution.signing.jwk())}]},
     )
-    accept = SignedPolicies.of(TrustStore.load(institution.trust, SystemClock()))
+    accept = SignedPolicies(TrustStore.load(institution.trust, SystemClock()))
     assert refusal(accept, policies).startswith("trust.")
 
 

@@ -18,7 +18,7 @@ from typing import Protocol, TypeAlias
 
 import structlog
 
-from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess
+from haechi.domain.destination import Destination, KeyFacts
 from haechi.domain.facts import Unknown
 from haechi.domain.upload import Location
 from haechi.outbound.destinations.revision import revision_of, unknown_causes
@@ -227,23 +227,7 @@ class CachedDestinations:
 
 def unknown_destination(place: Location, cause: str) -> Destination:
     """A destination of which every fact is unknown for one cause."""
-    why = Unknown(cause)
-    return Destination(
-        place.provider,
-        place.container,
-        exists=why,
-        region=why,
-        country=why,
-        account=why,
-        encryption=EncryptionFacts(why, why),
-        public=PublicAccess(why, {}, why, why),
-        replicas=why,
-        versioning=why,
-        mfa_delete=why,
-        object_lock=why,
-        logging=why,
-        acceleration=why,
-    )
+    return Destination.unread(place.provider, place.container, Unknown(cause))
 
 
 def _key(place: Location) -> Key:

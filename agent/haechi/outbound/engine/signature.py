@@ -26,20 +26,10 @@ class SignedPolicies:
     """Accepts or refuses a folder that was read."""
 
     trust: TrustStore
-    shipped: str
-    """The digest of the policies that ship; empty where none are at hand."""
-
-    @classmethod
-    def of(cls, trust: TrustStore) -> SignedPolicies:
-        """With the policies that ship with this program."""
-        try:
-            return cls(trust, read(locate()).revision)
-        except HaechiError:
-            return cls(trust, "")
 
     def __call__(self, policies: PolicyFolder) -> None:
         """Raises ``HaechiError``: ``policy.unsigned``, or the trust store's for a signature that does not hold."""
-        if policies.revision == self.shipped:
+        if _ships(policies):
             return
         file = policies.path / SIGNATURE
         try:
@@ -49,6 +39,15 @@ class SignedPolicies:
             raise HaechiError("policy.unsigned", folder=str(policies.path)) from error
         signer = self.trust.verify(Role.POLICY, policies.revision.encode("ascii"), signature)
         _log.info("policies-signed-by", key=signer.key, name=signer.name)
+
+
+def _ships(policies: PolicyFolder) -> bool:
+    """Whether these are the policies that ship with this program. Their own folder need not be read a second time."""
+    try:
+        shipped = locate()
+        return policies.path == shipped or policies.revision == read(shipped).revision
+    except HaechiError:
+        return False
 
 
 def sign_into(policies: PolicyFolder, signature: str) -> Path:
