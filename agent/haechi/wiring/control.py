@@ -1,0 +1,103 @@
+"""What commands may ask over the control socket, and which use case answers."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Any
+
+import structlog
+
+from haechi.app.checking import CheckFile
+from haechi.app.explaining import ExplainDecision
+from haechi.app.proving import ProveTools
+from haechi.app.recording import release_event
+from haechi.app.sealing import SealFile
+from haechi.app.status import ReportStatus
+from haechi.app.tagging import Released
+from haechi.app.unsealing import UnsealFile
+from haechi.inbound.control.calls import HOUR, register_answers, register_sealing
+from haechi.inbound.control.peer import Peer, Role, authorisation
+from haechi.inbound.control.server import Access, ControlServer, Progress
+from haechi.inbound.watch.calls import TagCalls
+from haechi.outbound.audit.records import FolderRecords
+from haechi.outbound.seal.age import AgeCipher
+from haechi.outbound.self_tests import FileSelfTests
+from haechi.settings import Layout
+from haechi.wiring.ground import Ground, decision_id
+from haechi.wiring.judge import Judging
+from haechi.wiring.marking import Marking
+from haechi.wiring.rules import Rules
+from haechi.wiring.stores import Stores
+from haechi.wiring.way_in import WayIn
+
+log = structlog.get_logger(__name__)
+
+
+async def start_control(
+    ground: Ground,
+    rules: Rules,
+    stores: Stores,
+    marking: Marking,
+    judging: Judging,
+    way_in: WayIn,
+    status: ReportStatus,
+) -> None:
+    """Register every call, and listen."""
+    settings, paths = ground.settings, ground.paths
+    authorise = authorisation(settings.control.officer_group)
+    access = Access.MACHINE if paths.layout is Layout.SERVICE else Access.PRIVATE
+    server = ControlServer(paths.control_socket, authorise, log, access=access, metrics=ground.metrics)
+    register_sealing(server, _seal(ground, rules, stores, marking), _unseal(ground, stores, marking))
+    register_answers(
+        server,
+        check=CheckFile(judging.connectors, judging.assessor, stores.index, rules.engine, rules.rule_words),
+        explain=ExplainDecision(FolderRecords(settings.audit_folder), rules.engine, rules.rule_words, rules.rule_text),
+        status=status,
+        prove=ProveTools(
+            stores.audit,
+            marking.protect_synthetic,
+            marking.release_synthetic,
+            secrets.token_bytes,
+            FileSelfTests(paths.state / "self-test.json"),
+        ),
+        authorise=authorise,
+    )
+
+    async def describe(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
+        return way_in.data_path.describe()
+
+    server.register("datapath.describe", describe, Role.ANYONE)
+    _register_tagging(server, ground, stores, marking)
+    await server.start()
+    ground.stack.push_async_callback(server.stop)
+
+
+def _seal(ground: Ground, rules: Rules, stores: Stores, marking: Marking) -> SealFile:
+    return SealFile(
+        stores.index,
+        lambda: [recipient.key for recipient in rules.registry.recipients],
+        AgeCipher(),
+        stores.audit,
+        ground.clock,
+        decision_id,
+        marking.marked,
+    )
+
+
+def _unseal(ground: Ground, stores: Stores, marking: Marking) -> UnsealFile:
+    return UnsealFile(stores.index, marking.protect, stores.audit, ground.clock, decision_id)
+
+
+def _register_tagging(server: ControlServer, ground: Ground, stores: Stores, marking: Marking) -> None:
+    loop = asyncio.get_running_loop()
+
+    def record(released: Released, peer: Peer) -> None:
+        """Called in a worker thread: a loosening is carried out only once it is durable."""
+        event = release_event(released, decision_id(), ground.clock.now(), peer.user)
+        asyncio.run_coroutine_threadsafe(stores.audit.durable(event), loop).result()
+
+    calls = TagCalls(marking.tagging, record)
+    server.register("tags.index", calls.index, Role.ENGINEER, timeout=HOUR)
+    server.register("tags.list", calls.list, Role.ENGINEER)
+    server.register("tags.release", calls.release, Role.ENGINEER)

@@ -1,0 +1,101 @@
+"""What is tagged, and how it is found: tag sources, indexing, watching."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from haechi.app.everywhere import Everywhere
+from haechi.app.indexing import Indexing
+from haechi.app.indexing import Progress as ScanProgress
+from haechi.app.tagging import Tagging
+from haechi.domain.tags import Funding, Grade, Tag
+from haechi.inbound.watch.watcher import Watcher
+from haechi.outbound.engine.folder import in_force
+from haechi.outbound.index.excluding import excluding
+from haechi.outbound.index.reading import FileReader
+from haechi.outbound.tags.attribute import ATTRIBUTE, AttributeTags, attribute_text
+from haechi.outbound.tags.catalogue import load_catalogue
+from haechi.outbound.tags.folder import FolderTags
+from haechi.outbound.tags.policy import PolicyTags
+from haechi.outbound.tags.sources import FileTagSources
+from haechi.outbound.trust.releases import SignedReleases
+from haechi.ports.protection import Observed
+from haechi.wiring.ground import Ground
+from haechi.wiring.rules import Rules
+from haechi.wiring.stores import Stores
+
+
+@dataclass(slots=True)
+class Marking:
+    """Everything about tags. ``scanning`` is how far the scan of all folders is; None while there is none."""
+
+    ground: Ground
+    stores: Stores
+    attributes: AttributeTags
+    reader: FileReader
+    indexing: Indexing
+    tagging: Tagging
+    watcher: Watcher | None = None
+    scanning: dict[str, Any] | None = None
+
+    def start_watching(self) -> None:
+        """Go through the watched folders at once, then follow the events."""
+        settings = self.ground.settings
+        roots = [str(root) for root in settings.watch_roots]
+        self.watcher = Watcher(self.indexing, roots, rescan=settings.watch.rescan, progress=self._note_scan)
+        self.watcher.start()
+        self.ground.stack.callback(self.watcher.stop)
+
+    def _note_scan(self, progress: ScanProgress) -> None:
+        """Called a few times a second while folders are gone through; an empty folder says that it is done."""
+        self.scanning = dataclasses.asdict(progress) if progress.folder else None
+
+    def marked(self, descriptor: int, path: str) -> Sequence[Tag]:
+        """The tags that an open file's attribute gives."""
+        return self.attributes.read(f"/proc/self/fd/{descriptor}").tags
+
+    async def protect(self, plain: int, path: str, tags: Sequence[Tag]) -> Mapping[str, str]:
+        """Protect the content of an open file that will be called ``path``; the attributes to write on it."""
+        stamp, body = await asyncio.to_thread(self.reader.read, f"/proc/self/fd/{plain}")
+        await asyncio.to_thread(self.stores.index.observe, [Observed(path, stamp, tuple(tags), body)])
+        return {ATTRIBUTE: attribute_text(tuple(tags))}
+
+    async def protect_synthetic(self, name: str, content: bytes) -> None:
+        """Tag content that the agent made for a self-test."""
+        path = self.ground.paths.state / "private" / name
+        path.write_bytes(content)
+        tag = Tag("SEM-01", Grade.A, Funding.GOVERNMENT, "haechi doctor", self.ground.clock.now())
+        await asyncio.to_thread(self.indexing.examine, [str(path)], (tag,))
+
+    async def release_synthetic(self, name: str) -> None:
+        """Forget it again."""
+        path, index = str(self.ground.paths.state / "private" / name), self.stores.index
+        known = index.file(path)
+        await asyncio.to_thread(Path(path).unlink, missing_ok=True)
+        if known is not None and known.digest:
+            # Made by the agent for this purpose alone, so that no release of anyone's is needed.
+            await asyncio.to_thread(index.release, known.digest, ())
+
+
+def make_marking(ground: Ground, rules: Rules, stores: Stores) -> Marking:
+    """Raises ``HaechiError`` for a catalogue or rules for tags that cannot be used."""
+    catalogue = load_catalogue(in_force(ground.settings) / "catalogue.yaml")
+    attributes = AttributeTags(catalogue)
+    by_policy = PolicyTags.from_data(rules.engine.choices.tag_rules, catalogue)
+    sources = FileTagSources(attributes, FolderTags(catalogue), by_policy)
+    reader = FileReader(stores.index.seed)
+    indexing = Indexing(stores.index, sources, reader, exclude=excluding(ground.settings.watch.exclude))
+    tagging = Tagging(
+        stores.index,
+        indexing,
+        catalogue,
+        SignedReleases(rules.trust, ground.clock),
+        Everywhere(lambda path: reader.read(path)[1].digest),
+        ground.clock.now,
+    )
+    return Marking(ground, stores, attributes, reader, indexing, tagging)

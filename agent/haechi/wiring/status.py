@@ -1,0 +1,107 @@
+"""What each part says of itself for ``haechi status``. Reads, and changes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from haechi import __version__
+from haechi.app.status import Part, ReportStatus
+from haechi.outbound.system.anchors import trusts
+from haechi.settings import Layout
+from haechi.wiring.ground import Ground
+from haechi.wiring.marking import Marking
+from haechi.wiring.rules import Rules
+from haechi.wiring.stores import Stores
+from haechi.wiring.way_in import WayIn
+
+
+def make_status(ground: Ground, rules: Rules, stores: Stores, marking: Marking, way_in: WayIn) -> ReportStatus:
+    """The use case over every part."""
+    parts = _Parts(ground, rules, stores, marking, way_in)
+    return ReportStatus(parts.about, parts.named())
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    ground: Ground
+    rules: Rules
+    stores: Stores
+    marking: Marking
+    way_in: WayIn
+
+    def about(self) -> dict[str, Any]:
+        """The agent as a whole."""
+        mode = "enforced" if self.ground.paths.layout is Layout.SERVICE else "cooperative"
+        return {"version": __version__, "mode": mode, "pid": os.getpid()}
+
+    def named(self) -> dict[str, Part]:
+        """Every part, in the order of the page."""
+        return {
+            "data_path": self.data_path,
+            "authority": self.authority,
+            "engine": self.engine,
+            "index": self.index,
+            "registry": self.registry,
+            "audit": self.audit,
+        }
+
+    def data_path(self) -> dict[str, Any]:
+        said = self.way_in.data_path.describe()
+        return {"state": "ok" if said["healthy"] else "failed", **said}
+
+    def authority(self) -> dict[str, Any]:
+        """A changed scope makes a new root, which this machine has to be told about: clients break until then."""
+        authority = self.way_in.authority
+        known = self.ground.paths.layout is not Layout.SERVICE or trusts(authority.root_pem)
+        return {
+            "state": "ok" if known else "degraded",
+            "not_after": authority.not_after.isoformat(),
+            "problem": None if known else "install.root-not-trusted",
+        }
+
+    def engine(self) -> dict[str, Any]:
+        engine = self.rules.engine
+        return {
+            "state": "ok" if engine.ready else "failed",
+            "revision": engine.revision,
+            "rules": len(engine.rules),
+            "mode": engine.modes.default.value,
+            "fail": engine.modes.fail.value,
+        }
+
+    def index(self) -> dict[str, Any]:
+        index, watcher = self.stores.index, self.marking.watcher
+        unreadable, problem = index.unreadable(), index.problem
+        watched = watcher.status() if watcher is not None else {}
+        state = "ok"
+        if problem is not None:
+            state = "failed"
+        elif not index.ready:
+            state = "starting"
+        elif unreadable or watched.get("unwatched"):
+            state = "degraded"
+        return {
+            "state": state,
+            "cause": problem.code if problem else None,
+            "files": len(index.files()),
+            "unreadable": len(unreadable),
+            "revision": index.revision,
+            "scanning": self.marking.scanning,
+            **watched,
+        }
+
+    def registry(self) -> dict[str, Any]:
+        data, problem = self.rules.registry.data, self.rules.registry.problem
+        return {
+            "state": "ok" if data and problem is None else "degraded",
+            "sequence": data.sequence if data else None,
+            "issued_at": data.issued_at.isoformat() if data else None,
+            "problem": problem.code if problem else None,
+        }
+
+    def audit(self) -> dict[str, Any]:
+        problem, counters = self.stores.log.health, dataclasses.asdict(self.stores.log.counters)
+        return {"state": "failed" if problem else "ok", "problem": problem.code if problem else None, **counters}

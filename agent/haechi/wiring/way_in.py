@@ -1,0 +1,81 @@
+"""The way in for uploads: the authority that mints certificates, and Envoy with its judge."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import structlog
+
+from haechi.domain.scope import Scope
+from haechi.inbound.envoy.authority import Authority
+from haechi.inbound.envoy.datapath import DataPath
+from haechi.inbound.envoy.settings import DataPathSettings, HostOverride, UpstreamProxy
+from haechi.ports.system import FORWARDED_V4, FORWARDED_V6
+from haechi.settings import Layout, Settings
+from haechi.wiring.ground import Ground
+from haechi.wiring.judge import Judging
+from haechi.wiring.rules import Rules
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WayIn:
+    """The data path, started."""
+
+    authority: Authority
+    data_path: DataPath
+
+
+async def start_way_in(ground: Ground, rules: Rules, judging: Judging) -> WayIn:
+    """Raises ``HaechiError('datapath.…')``."""
+    paths = ground.paths
+    authority = await asyncio.to_thread(Authority.open, paths.keys / "authority", judging.scope)
+    data_path = DataPath(
+        data_path_settings(ground.settings, judging.scope, rules.engine.choices.networks),
+        judging.judge,
+        authority,
+        paths.private_runtime,
+        log,
+        public_dir=paths.public,
+    )
+    await data_path.start()
+    ground.stack.push_async_callback(data_path.stop)
+    return WayIn(authority, data_path)
+
+
+def data_path_settings(settings: Settings, scope: Scope, networks: Sequence[str]) -> DataPathSettings:
+    """The data path's part of the settings, in its own terms."""
+    path = settings.datapath
+    redirected = settings.paths.layout is Layout.SERVICE
+    return DataPathSettings(
+        scope=scope,
+        envoy=path.envoy,
+        proxy_port=path.proxy_port,
+        redirect_tls_port=path.redirect_https_port if redirected else 0,
+        redirect_plain_port=path.redirect_http_port if redirected else 0,
+        redirect_addresses=(FORWARDED_V4, FORWARDED_V6) if redirected else (),
+        hosts=tuple(_override(pattern, to) for pattern, to in path.hosts.items()),
+        upstream_proxy=_upstream(path.upstream_proxy, path.no_proxy),
+        extra_roots=path.extra_roots,
+        concurrency=path.concurrency,
+        buffer_bytes=path.buffer,
+        spool_bytes=path.spool_limit,
+        spool_dir=settings.spool_folder,
+        provider_networks=tuple(networks),
+    )
+
+
+def _override(pattern: str, to: str) -> HostOverride:
+    address, _, port = to.rpartition(":")
+    return HostOverride(pattern, address.strip("[]"), int(port))
+
+
+def _upstream(url: str, bypass: Sequence[str]) -> UpstreamProxy | None:
+    if not url:
+        return None
+    at = urlsplit(url)
+    return UpstreamProxy(at.hostname or "", at.port or 3128, tuple(bypass))
