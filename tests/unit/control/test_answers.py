@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import subprocess
-import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import structlog
 from haechi.app.assessing import Assessment
 from haechi.app.checking import CheckFile, request_for
 from haechi.app.explaining import ExplainDecision
@@ -30,6 +25,8 @@ from haechi.inbound.control.calls import register_answers
 from haechi.inbound.control.peer import Role
 from haechi.inbound.control.server import ControlServer
 from haechi.ports.engine import RuleInfo
+
+from tests.command_line import served, settled_folder, told
 
 RULE = RuleInfo("layer1", "R13", Basis.GUIDANCE, Severity.BLOCK, "guidebook 3.2", {"ko": "1차 암호화"}, "layer1.rego")
 FINDING = Finding("layer1", "R13", Basis.GUIDANCE, Severity.BLOCK, {"bucket": "b"})
@@ -71,17 +68,22 @@ class Records:
     async def find(self, decision_id: str) -> Mapping[str, Any] | None:
         return self.known.get(decision_id)
 
+    def waits(self, decision_id: str) -> bool:
+        return "delayed" in self.known[decision_id]
+
 
 class Silent:
     async def durable(self, event: Mapping[str, Any]) -> None: ...
 
     def soon(self, event: Mapping[str, Any]) -> None: ...
 
+    def later(self, event: Mapping[str, Any]) -> bool:
+        return True
+
 
 class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / "haechi.toml").write_text(f"[paths]\nstate='{folder}/s'\nconfig='{folder}/c'\nruntime='{folder}/r'\n")
         self.roles: set[Role] = set(Role)
         self.assessor, self.records = Assessor(), Records()
         self.recent = RecentDecisions(Silent())
@@ -94,8 +96,7 @@ class Bench:
     async def release(self, name: str) -> None:
         del self.protected[name]
 
-    async def serve(self, started: threading.Event, stop: asyncio.Event) -> None:
-        server = ControlServer(self.folder / "r/control.sock", lambda peer: self.roles, structlog.get_logger())
+    def register(self, server: ControlServer) -> None:
         engine: Any = SimpleNamespace(revision="p2", rules={"layer1": RULE})
         words: Any = lambda rule, lang, params: SimpleNamespace(message=f"{lang}:{params['bucket']}", remedy="seal it")  # noqa: E731
         register_answers(
@@ -106,32 +107,13 @@ class Bench:
             prove=ProveTools(self.recent, self.protect, self.release, lambda size: b"\7" * size),
             authorise=lambda peer: self.roles,
         )
-        await server.start()
-        started.set()
-        await stop.wait()
-        await server.stop()
 
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    with tempfile.TemporaryDirectory(prefix="ha") as name:
-        made = Bench(Path(name))
-        monkeypatch.setenv("HAECHI_CONFIG", f"{name}/haechi.toml")
-        monkeypatch.setenv("HAECHI_LANG", "en")
-        (made.folder / "f").write_bytes(b"plain")
-        loop, started, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-        thread = threading.Thread(target=lambda: loop.run_until_complete(made.serve(started, stop)))
-        thread.start()
-        assert started.wait(10)
+    with settled_folder() as folder, served(made := Bench(folder), monkeypatch):
+        (folder / "f").write_bytes(b"plain")
         yield made
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
-        loop.close()
-
-
-def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return document
 
 
 @pytest.mark.parametrize(("effect", "code"), [(Effect.ALLOW, 0), (Effect.BLOCK, 1), (Effect.WOULD_BLOCK, 1)])

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import resource
-import tempfile
-import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +12,6 @@ from typing import Any
 
 import pyrage
 import pytest
-import structlog
 from blake3 import blake3
 from haechi.app.sealing import SealFile
 from haechi.app.unsealing import UnsealFile
@@ -28,6 +24,8 @@ from haechi.inbound.control.peer import Role
 from haechi.inbound.control.server import ControlServer
 from haechi.outbound.clock import SystemClock
 from haechi.outbound.seal.age import AgeCipher
+
+from tests.command_line import served, settled_folder, told
 
 SECRET = Tag("SEM-01", Grade.A)
 
@@ -88,8 +86,7 @@ class Bench:
         self.identity = pyrage.x25519.Identity.generate()
         self.recipients = [str(self.identity.to_public())]
         self.index, self.audit = ExactIndex(), ListAudit()
-        self.folder = folder
-        (folder / "haechi.toml").write_text(f"[paths]\nstate='{folder}/s'\nconfig='{folder}/c'\nruntime='{folder}/r'\n")
+        self.folder, self.roles = folder, set(Role)
         (folder / "c").mkdir()
         (folder / "c/identity.txt").write_text(f"# made for a test\n{self.identity}\n")
         self.interrupt: Callable[[], None] = lambda: None
@@ -108,36 +105,15 @@ class Bench:
 
         return SealFile(self.index, lambda: self.recipients, Cipher(), self.audit, SystemClock(), lambda: "S-1")
 
-    async def serve(self, started: threading.Event, stop: asyncio.Event) -> None:
-        server = ControlServer(self.folder / "r/control.sock", lambda peer: set(Role), structlog.get_logger())
+    def register(self, server: ControlServer) -> None:
         unseal = UnsealFile(self.index, self.protect, self.audit, SystemClock(), lambda: "U-1")
         register_sealing(server, self.seal_file(), unseal)
-        await server.start()
-        started.set()
-        await stop.wait()
-        await server.stop()
 
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    with tempfile.TemporaryDirectory(prefix="hs") as name:
-        made = Bench(Path(name))
-        monkeypatch.setenv("HAECHI_CONFIG", f"{name}/haechi.toml")
-        monkeypatch.setenv("HAECHI_LANG", "en")
-        monkeypatch.delenv("HAECHI_IDENTITY", raising=False)
-        loop, started, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-        thread = threading.Thread(target=lambda: loop.run_until_complete(made.serve(started, stop)))
-        thread.start()
-        assert started.wait(10)
+    with settled_folder() as folder, served(made := Bench(folder), monkeypatch):
         yield made
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
-        loop.close()
-
-
-def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return document
 
 
 def left_over(folder: Path) -> set[str]:
