@@ -21,8 +21,30 @@ class Answered:
     seconds: float
 
 
+class Policies(Protocol):
+    """One set of policies. It never changes: others take its place."""
+
+    @property
+    def revision(self) -> str:
+        """Digest of the policies and their data."""
+
+    @property
+    def modes(self) -> Modes:
+        """The modes that the signed policy data sets."""
+
+    @property
+    def rules(self) -> Mapping[str, RuleInfo]:
+        """Every rule by id."""
+
+
 class PolicyEngine(Protocol):
     """Judges one input. Never raises for what the policy or engine did wrong: that is a ``Cause``."""
+
+    @property
+    def in_force(self) -> Policies:
+        """The policies that answer what is asked now. Others may be in force by the time of the answer: whoever needs
+        the two to belong together takes this first, and asks without waiting in between.
+        """
 
     @property
     def revision(self) -> str:

@@ -15,13 +15,10 @@ from haechi.app.indexing import Progress as ScanProgress
 from haechi.app.tagging import Tagging
 from haechi.domain.tags import Funding, Grade, Tag
 from haechi.inbound.watch.watcher import Watcher
-from haechi.outbound.engine.folder import in_force
 from haechi.outbound.index.excluding import excluding
 from haechi.outbound.index.reading import FileReader
 from haechi.outbound.tags.attribute import ATTRIBUTE, AttributeTags, attribute_text
-from haechi.outbound.tags.catalogue import load_catalogue
 from haechi.outbound.tags.folder import FolderTags
-from haechi.outbound.tags.policy import PolicyTags
 from haechi.outbound.tags.sources import FileTagSources
 from haechi.outbound.trust.releases import SignedReleases
 from haechi.ports.protection import Observed
@@ -83,11 +80,11 @@ class Marking:
 
 
 def make_marking(ground: Ground, rules: Rules, stores: Stores) -> Marking:
-    """Raises ``HaechiError`` for a catalogue or rules for tags that cannot be used."""
-    catalogue = load_catalogue(in_force(ground.settings) / "catalogue.yaml")
+    """Tags are those that the policies in force know."""
+    policies = rules.engine.in_force
+    catalogue = policies.catalogue
     attributes = AttributeTags(catalogue)
-    by_policy = PolicyTags.from_data(rules.engine.choices.tag_rules, catalogue)
-    sources = FileTagSources(attributes, FolderTags(catalogue), by_policy)
+    sources = FileTagSources(attributes, FolderTags(catalogue), policies.tags)
     reader = FileReader(stores.index.seed)
     indexing = Indexing(stores.index, sources, reader, exclude=excluding(ground.settings.watch.exclude))
     tagging = Tagging(

@@ -38,9 +38,8 @@ class Rules:
         return self.engine.words(rule_id, lang, params)
 
     def rule_text(self, rule: RuleInfo) -> str:
-        """The Rego of a rule; empty where it is not at hand."""
-        path = in_force(self.ground.settings) / rule.file
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
+        """The Rego of a rule in force."""
+        return self.engine.in_force.text(rule)
 
     async def keep_registry_fresh(self) -> None:
         """For ever."""

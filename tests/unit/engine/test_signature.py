@@ -65,6 +65,37 @@ def test_a_change_after_signing_is_refused(accept: SignedPolicies, institution: 
     assert refusal(accept, read(policies.path)).startswith("trust.")
 
 
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        ("catalogue.yaml", "as_of:", "as_of:  "),
+        ("schema/input-1.json", "{", "{ "),
+        ("rules/opaque/words.yaml", "ko:", "ko:  "),
+        ("rules/opaque/rule.rego", "findings contains", "findings  contains"),
+    ],
+)
+def test_a_signature_covers_everything_that_is_read_from_the_folder(
+    accept: SignedPolicies, institution: Institution, tmp_path: Path, file: str, before: str, after: str
+) -> None:
+    policies = monitoring(tmp_path / "policies")
+    institution.sign_policies(policies.path)
+    changed = policies.path / file
+    changed.write_text(changed.read_text(encoding="utf-8").replace(before, after, 1), encoding="utf-8")
+    assert refusal(accept, read(policies.path)).startswith("trust.")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "code"),
+    [("catalogue.yaml", "fields: 1\n", "catalogue.unreadable"), ("catalogue.yaml", "", "catalogue.unreadable")],
+)
+def test_a_broken_catalogue_makes_the_whole_folder_unusable(tmp_path: Path, file: str, text: str, code: str) -> None:
+    shutil.copytree(locate(), tmp_path / "policies")
+    (tmp_path / "policies" / file).write_text(text, encoding="utf-8")
+    with pytest.raises(HaechiError) as raised:
+        read(tmp_path / "policies")
+    assert raised.value.code == code
+
+
 def test_a_registry_signature_or_a_key_without_the_role_is_refused(institution: Institution, tmp_path: Path) -> None:
     policies = monitoring(tmp_path / "policies")
     sign_into(policies, institution.signing.sign("registry", policies.revision.encode()))

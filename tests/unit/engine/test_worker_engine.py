@@ -17,6 +17,7 @@ import pytest_asyncio
 from haechi.domain.decision import Cause, FailMode, Mode, Severity
 from haechi.domain.errors import HaechiError
 from haechi.outbound.engine.folder import locate, read
+from haechi.outbound.engine.probe import probe_input
 from haechi.outbound.engine.worker import MEMORY
 from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.ports.engine import Answered
@@ -238,3 +239,59 @@ def test_a_missing_folder_says_where_it_was_sought(tmp_path: Path) -> None:
 def test_tests_and_cases_are_never_loaded() -> None:
     policies = read(locate())
     assert not [name for name, _ in policies.modules if name.endswith("_test.rego") or name.startswith("testing")]
+
+
+async def test_what_is_asked_while_policies_change_is_answered_by_one_set_or_the_other(
+    engine: WorkerEngine, folder: Path
+) -> None:
+    data = folder / "data.yaml"
+    text = data.read_text(encoding="utf-8").replace("value: {}", "value: {unknown_facts: log}", 1)
+    data.write_text(text, encoding="utf-8")
+    probe = dict(probe_input())
+    before = await engine.evaluate(probe)
+    assert isinstance(before, Answered)
+    asked: list[asyncio.Task[tuple[str, object]]] = []
+
+    async def ask() -> tuple[str, object]:
+        policies = engine.in_force
+        return policies.revision, await engine.evaluate(probe)
+
+    async def confirm() -> None:
+        asked.extend(asyncio.create_task(ask()) for _ in range(200))
+        await asyncio.sleep(0)
+
+    first = engine.revision
+    await engine.put_in_force(read(folder), confirm)
+    asked.extend(asyncio.create_task(ask()) for _ in range(20))
+    answers: dict[str, set[str]] = {}
+    for revision, answer in await asyncio.gather(*asked):
+        assert isinstance(answer, Answered)
+        answers.setdefault(revision, set()).add(repr(answer.findings))
+    assert set(answers) == {first, engine.revision}
+    assert answers[first] == {repr(before.findings)}
+    assert len(answers[engine.revision]) == 1
+    assert answers[engine.revision] != answers[first]
+
+
+async def test_policies_that_nobody_confirms_are_not_put_in_force(engine: WorkerEngine, folder: Path) -> None:
+    (folder / "data.yaml").open("a", encoding="utf-8").write("# other\n")
+    before, dead = engine.revision, pid(engine)
+
+    async def confirm() -> None:
+        raise HaechiError("audit.unwritable", folder="x", cause="full")
+
+    with pytest.raises(HaechiError):
+        await engine.put_in_force(read(folder), confirm)
+    assert (engine.revision, pid(engine)) == (before, dead)
+
+
+async def test_withdrawn_policies_answer_nothing_and_enforce(engine: WorkerEngine, folder: Path) -> None:
+    data = folder / "data.yaml"
+    data.write_text(data.read_text(encoding="utf-8").replace("default: enforce", "default: monitor"), encoding="utf-8")
+    await engine.reload(folder)
+    await engine.withdraw()
+    await asyncio.sleep(0.5)
+    assert isinstance(await engine.evaluate(cases.base()), Cause)
+    assert (engine.ready, engine.modes.default, engine.modes.fail) == (False, Mode.ENFORCE, FailMode.CLOSED)
+    await engine.reload(folder)
+    assert isinstance(await engine.evaluate(cases.base()), Answered)

@@ -1,8 +1,9 @@
 """A folder of policies: found, read, and taken for what it says before any engine sees it.
 
-Layout: ``data.yaml`` (the institution's choices), Rego modules in folders named like their packages,
-``rules/<id>/rule.rego`` with ``words.yaml`` beside it. ``*_test.rego`` and ``testing/`` are never loaded.
-Must not know: engines, processes.
+Layout: ``data.yaml`` (the institution's choices), ``catalogue.yaml`` (technologies that a tag may name), Rego modules
+in folders named like their packages, ``rules/<id>/rule.rego`` with ``words.yaml`` beside it, ``schema/`` (what an input
+looks like). ``*_test.rego``, ``testing/`` and ``cases/`` are never loaded. All that is read here is in the digest, and
+nothing else of the folder is read anywhere. Must not know: engines, processes.
 """
 
 from __future__ import annotations
@@ -18,12 +19,17 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 import haechi
+from haechi.domain.catalogue import Catalogue
 from haechi.domain.decision import FailMode, Mode, Modes, Severity
 from haechi.domain.errors import HaechiError
 from haechi.domain.policy import RuleInfo
+from haechi.outbound.engine.choices import Choices, choices_from
 from haechi.outbound.engine.metadata import package_of, rule_info
+from haechi.outbound.tags.catalogue import catalogue_from
+from haechi.outbound.tags.policy import PolicyTags
 from haechi.settings import Settings
 
+CATALOGUE = "catalogue.yaml"
 MAX_FILES = 500
 MAX_BYTES = 4 * 1024 * 1024
 """Bounds of what is read at all: a policy folder is small, and whoever can write it could otherwise exhaust us."""
@@ -31,7 +37,10 @@ MAX_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class PolicyFolder:
-    """Policies as they were read. ``revision`` is ``blake3:<hex>`` over every file that changes a verdict or a word."""
+    """Policies as they were read, once and as a whole. ``revision`` is ``blake3:<hex>`` over every file that was read.
+
+    ``tags`` are those that the policies give to files by name.
+    """
 
     path: Path
     modules: tuple[tuple[str, str], ...]
@@ -40,6 +49,13 @@ class PolicyFolder:
     modes: Modes
     revision: str
     words: Mapping[str, Mapping[str, Any]]
+    choices: Choices
+    catalogue: Catalogue
+    tags: PolicyTags
+
+    def text(self, rule: RuleInfo) -> str:
+        """The Rego of a rule; empty where there is no such file."""
+        return dict(self.modules).get(rule.file, "")
 
 
 def locate(explicit: Path | str | None = None) -> Path:
@@ -70,16 +86,23 @@ def in_force(settings: Settings) -> Path:
 
 
 def read(folder: Path) -> PolicyFolder:
-    """Read everything. Raises ``HaechiError``: ``policy.unreadable``, ``policy.invalid`` (file and why)."""
+    """Read everything.
+
+    Raises ``HaechiError``: ``policy.unreadable``, ``policy.invalid`` (file and why), ``catalogue.unreadable``,
+    ``tag.bad-policy-rule``.
+    """
     digest = blake3.blake3()
     modules: list[tuple[str, str]] = []
     rules: dict[str, RuleInfo] = {}
     words: dict[str, Mapping[str, Any]] = {}
     data: Mapping[str, Any] = {}
+    listed = ""
     for name, text in _texts(folder):
         digest.update(f"{name}\0{len(text.encode())}\0".encode() + text.encode())
         if name == "data.yaml":
             data = _mapping(name, text)
+        elif name == CATALOGUE:
+            listed = text
         elif name.endswith("/words.yaml"):
             words[name.split("/")[-2]] = _mapping(name, text)
         elif name.endswith(".rego"):
@@ -95,8 +118,19 @@ def read(folder: Path) -> PolicyFolder:
     for rule_id in {*severities, *_choice(data, "modes").get("rules", {})} - set(rules):
         raise HaechiError("policy.invalid", file="data.yaml", why=f"names a rule that does not exist: {rule_id}")
     _check_age(data)
-    revision = f"blake3:{digest.hexdigest()}"
-    return PolicyFolder(folder, tuple(modules), data, rules, _modes(data), revision, words)
+    choices, catalogue = choices_from(data), catalogue_from(listed, str(folder / CATALOGUE))
+    return PolicyFolder(
+        folder,
+        tuple(modules),
+        data,
+        rules,
+        _modes(data),
+        f"blake3:{digest.hexdigest()}",
+        words,
+        choices,
+        catalogue,
+        PolicyTags.from_data(choices.tag_rules, catalogue),
+    )
 
 
 def _texts(folder: Path) -> list[tuple[str, str]]:
@@ -125,7 +159,11 @@ def _matters(name: str) -> bool:
         return False
     if name.endswith(".rego"):
         return not name.endswith("_test.rego")
-    return name == "data.yaml" or (name.startswith("rules/") and name.endswith("/words.yaml"))
+    if name in ("data.yaml", CATALOGUE):
+        return True
+    if name.startswith("schema/"):
+        return name.endswith(".json")
+    return name.startswith("rules/") and name.endswith("/words.yaml")
 
 
 def _rule_id(name: str, text: str) -> str:

@@ -16,19 +16,19 @@ import aiohttp
 import msgspec
 from opa_client.opa_async import AsyncOpaClient  # type: ignore[import-untyped]
 
-from haechi.domain.decision import Cause, Modes
+from haechi.domain.decision import Cause
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
-from haechi.domain.policy import RuleInfo, findings_from
+from haechi.domain.policy import findings_from
 from haechi.outbound.engine.folder import PolicyFolder, read
+from haechi.outbound.engine.loaded import LoadedPolicies
 from haechi.outbound.engine.probe import probe_input
-from haechi.outbound.engine.rulebook import RuleBook
 from haechi.ports.engine import Answered
 
 PACKAGE, RULE = "haechi.decision", "decision"
 
 
-class OpaEngine:
+class OpaEngine(LoadedPolicies):
     """``haechi.ports.engine.PolicyEngine`` over an OPA server.
 
     ``publish`` puts the policies of ``policy_dir`` on the server at start (a server without bundles); without it the
@@ -50,28 +50,7 @@ class OpaEngine:
         self._token = token
         self._deadline = deadline_ms / 1000
         self._publish = publish
-        self._policies: PolicyFolder | None = None
         self._client: AsyncOpaClient | None = None
-
-    @property
-    def revision(self) -> str:
-        """Digest of the policies in force."""
-        return self._loaded().revision
-
-    @property
-    def modes(self) -> Modes:
-        """The modes that the policy data sets."""
-        return self._loaded().modes
-
-    @property
-    def rules(self) -> Mapping[str, RuleInfo]:
-        """Every loaded rule by id."""
-        return self._loaded().rules
-
-    @property
-    def words(self) -> RuleBook:
-        """The words of the rules in force."""
-        return RuleBook.of(self._loaded())
 
     async def start(self) -> None:
         """Connect, publish where asked, and try the probe. Raises ``HaechiError('policy.…')``."""
@@ -98,18 +77,6 @@ class OpaEngine:
         if client is not None:
             await client.close_connection()
 
-    async def reload(self, policy_dir: Path) -> None:
-        """Use other policies; on ``HaechiError`` the earlier ones stay (a published server may have taken some)."""
-        earlier, folder = self._client, self._folder
-        self._folder = policy_dir
-        try:
-            await self.start()
-        except HaechiError:
-            self._folder = folder
-            raise
-        if earlier is not None:
-            await earlier.close_connection()
-
     async def evaluate(self, facts: Mapping[str, JSON]) -> Answered | Cause:
         """Judge one input within the deadline; the seconds include the way to the server."""
         client, policies = self._client, self._policies
@@ -134,11 +101,6 @@ class OpaEngine:
         except ValueError as error:
             return Cause("engine-invalid", {"detail": str(error)})
         return Answered(findings, time.perf_counter() - started)
-
-    def _loaded(self) -> PolicyFolder:
-        if self._policies is None:
-            raise HaechiError("policy.worker", why="not started")
-        return self._policies
 
 
 async def _put(client: AsyncOpaClient, policies: PolicyFolder) -> None:

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -27,11 +28,10 @@ from haechi.domain.decision import Cause, Modes
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
 from haechi.domain.policy import RuleInfo, findings_from
-from haechi.outbound.engine.choices import Choices, choices_from
 from haechi.outbound.engine.folder import PolicyFolder, read
 from haechi.outbound.engine.frames import HEAD, MAX_BODY, SECONDS, Kind, frame
+from haechi.outbound.engine.loaded import LoadedPolicies
 from haechi.outbound.engine.probe import probe_input
-from haechi.outbound.engine.rulebook import RuleBook
 from haechi.ports.engine import Answered
 
 _log = structlog.get_logger(__name__)
@@ -126,13 +126,13 @@ class _Worker:
         await asyncio.to_thread(self.process.wait)
 
 
-class WorkerEngine:
+class WorkerEngine(LoadedPolicies):
     """``haechi.ports.engine.PolicyEngine`` over a worker process.
 
     ``deadline_ms`` is how long one evaluation may take before its answer is ``engine-late``; ``hang`` the seconds of
     silence, with questions open, after which the worker is killed. ``count`` is told of every restart. ``accept`` is
     asked before policies are put in force, and raises ``HaechiError`` where they may not be.
-    Start before use; ``start`` and ``reload`` raise ``HaechiError('policy.…')``.
+    Start before use; what puts policies in force raises ``HaechiError('policy.…')``.
     """
 
     def __init__(
@@ -148,35 +148,10 @@ class WorkerEngine:
         self._deadline = deadline_ms / 1000
         self._hang = hang
         self._count = count
-        self._policies: PolicyFolder | None = None
         self._worker: _Worker | None = None
         self._watching: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
-
-    @property
-    def revision(self) -> str:
-        """Digest of the policies in force."""
-        return self._loaded().revision
-
-    @property
-    def modes(self) -> Modes:
-        """The modes that the policy data sets."""
-        return self._loaded().modes
-
-    @property
-    def rules(self) -> Mapping[str, RuleInfo]:
-        """Every loaded rule by id."""
-        return self._loaded().rules
-
-    @property
-    def words(self) -> RuleBook:
-        """The words of the rules in force."""
-        return RuleBook.of(self._loaded())
-
-    @property
-    def choices(self) -> Choices:
-        """What the institution chose in the policy data besides the rules."""
-        return choices_from(self._loaded().data)
+        self._withdrawn = False
 
     @property
     def ready(self) -> bool:
@@ -202,18 +177,46 @@ class WorkerEngine:
                 await worker.end()
 
     async def reload(self, policy_dir: Path) -> None:
-        """Put other policies in force, all at once. On ``HaechiError`` the earlier ones stay in force."""
+        """Read a folder and put it in force. On ``HaechiError`` the earlier policies stay in force."""
         policies = await asyncio.to_thread(read, policy_dir)
         await asyncio.to_thread(self._accept, policies)
+        await self.put_in_force(policies)
+
+    async def put_in_force(self, policies: PolicyFolder, confirm: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Put policies in force, all at once: questions that were asked before are answered by the earlier ones.
+
+        ``confirm`` is awaited when the new ones are ready and before they answer anything. On ``HaechiError``, its own
+        included, the earlier policies stay in force. Whether they may be put in force, the caller has found out.
+        """
         async with self._changing:
             fresh = await self._load(policies)
+            try:
+                if confirm is not None:
+                    await confirm()
+            except BaseException:
+                await fresh.end()
+                raise
             old, self._worker = self._worker, fresh
-            self._policies, self._folder = policies, policy_dir
+            self._policies, self._withdrawn = policies, False
         if old is not None:
-            if old.pending:
-                await asyncio.wait(list(old.pending.values()), timeout=self._deadline)
-            await old.end()
+            await self._retire(old)
         _log.info("policies-in-force", revision=policies.revision, rules=len(policies.rules))
+
+    async def withdraw(self) -> None:
+        """Put the policies out of force without others: every question gets a cause, which enforce mode refuses."""
+        async with self._changing:
+            old, self._worker = self._worker, None
+            self._policies = dataclasses.replace(self.in_force, modes=Modes(), revision="none:policy-withdrawn")
+            self._withdrawn = True
+        if old is not None:
+            await self._retire(old)
+        _log.error("policies-withdrawn")
+
+    async def _retire(self, old: _Worker) -> None:
+        """Let it answer what it was asked, then end it."""
+        if old.pending:
+            await asyncio.wait(list(old.pending.values()), timeout=self._deadline)
+        await old.end()
 
     async def evaluate(self, facts: Mapping[str, JSON]) -> Answered | Cause:
         """Judge one input within the deadline. Never raises; see the port for the causes."""
@@ -235,11 +238,6 @@ class WorkerEngine:
         except (ConnectionError, OSError):
             return Cause("engine-crashed", {})
         return _understood(kind, answer, policies.rules)
-
-    def _loaded(self) -> PolicyFolder:
-        if self._policies is None:
-            raise HaechiError("policy.worker", why="not started")
-        return self._policies
 
     async def _load(self, policies: PolicyFolder) -> _Worker:
         """A worker that has these policies and answered the probe. Raises ``HaechiError('policy.…')``."""
@@ -282,12 +280,12 @@ class WorkerEngine:
         if lost is not None:
             await lost.end()
         async with self._changing:
-            if self._worker is not lost:
+            if self._worker is not lost or self._withdrawn:
                 return
             self._worker = None
             self._count("haechi_engine_restarts_total")
             try:
-                self._worker = await self._load(self._loaded())
+                self._worker = await self._load(self.in_force)
             except (HaechiError, OSError) as error:
                 _log.error("engine-worker-not-started", error=str(error))
 

@@ -15,15 +15,24 @@ from haechi.domain.errors import HaechiError
 def load_catalogue(path: Path) -> Catalogue:
     """The catalogue of a YAML file. Raises ``HaechiError('catalogue.unreadable')``."""
     try:
-        said = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise HaechiError("catalogue.unreadable", path=str(path), cause=type(error).__name__) from error
+    return catalogue_from(text, str(path))
+
+
+def catalogue_from(text: str, name: str) -> Catalogue:
+    """The catalogue of a file's text. Raises ``HaechiError('catalogue.unreadable')``."""
+    try:
+        said = YAML(typ="safe", pure=True).load(text)
         technologies = [
             Technology(str(entry["id"]), str(entry["ko"]), str(entry["en"]), field)
             for field, group in said["fields"].items()
             for entry in group["technologies"]
         ]
         return Catalogue(technologies, str(said["notice"]["as_of"]))
-    except (OSError, YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise HaechiError("catalogue.unreadable", path=str(path), cause=type(error).__name__) from error
+    except (YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise HaechiError("catalogue.unreadable", path=name, cause=type(error).__name__) from error
 
 
 def shipped() -> Path:
