@@ -6,6 +6,7 @@ The disks are small file systems of their own (tmpfs), which only root can mount
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -62,6 +63,10 @@ def test_a_full_disk_under_the_audit_refuses_until_there_is_room(shop, tmp_path:
         last = answers[-1]
         assert last.status == 403, answers
         assert "disk that holds the audit is full" in last.body and "no restart is needed" in last.body, last
+        number = re.search(r"haechi explain (\S+?)\)", last.body)
+        assert number, last.body
+        explained = at.lab.haechi("explain", number[1], "--json")
+        assert explained.status == 0 and '"unwritten": true' in explained.said, explained.said
         at.absent(keys[0])
         assert at.status()["parts"]["audit"]["problem"] == "audit.disk-full"
         ballast.unlink()
@@ -74,6 +79,7 @@ def test_a_full_disk_under_the_audit_refuses_until_there_is_room(shop, tmp_path:
         assert done.status == 0, done.said
         kinds = [line for segment in sorted(disk.glob("*.jsonl")) for line in segment.read_text().splitlines()]
         assert any('"kind":"interrupted"' in line for line in kinds), "the gap must be told"
+        assert any(f'"id":"{number[1]}"' in line for line in kinds), "the refusal is recorded after all"
 
 
 def test_a_full_disk_under_all_of_the_state_never_lets_tagged_content_through(shop, tmp_path: Path) -> None:
@@ -119,9 +125,12 @@ def test_monitor_mode_forwards_with_a_full_disk_under_the_audit(shop, tmp_path: 
             assert other.put(key, other.tagged).status == 200
             assert other.held(key) == other.tagged
         assert other.status()["parts"]["audit"]["outages"] >= 1
+        late = other.status()["parts"]["audit"]["later"]
         ballast.unlink()
         until = time.monotonic() + patience()
         while other.status()["parts"]["audit"]["problem"] is not None:
             assert time.monotonic() < until
             time.sleep(0.05)
         assert other.lab.haechi("audit", "verify", "--folder", disk).status == 0
+        lines = [line for segment in sorted(disk.glob("*.jsonl")) for line in segment.read_text().splitlines()]
+        assert late and sum('"delayed":' in line for line in lines) == late, "every verdict is recorded after all"

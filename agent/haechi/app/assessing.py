@@ -166,6 +166,13 @@ class Assessor:
         decision = decide((), self.engine.modes, (cause,), may_be_tagged=self._may_be_tagged(content))
         return Assessment(decision, content, {}, self.engine.revision, self.registry.revision)
 
+    def hindered(self, made: Assessment, cause: Cause) -> Assessment:
+        """A decision that could not be prepared to be carried out: the cause stands beside what was found."""
+        decision = made.decision
+        causes = (*decision.causes, cause)
+        decision = decide(decision.findings, self.engine.modes, causes, may_be_tagged=self._may_be_tagged(made.content))
+        return dataclasses.replace(made, decision=decision)
+
     def _may_be_tagged(self, content: Content) -> bool:
         """Only what was read whole, or what a machine without any protected content sends, is known to be harmless."""
         if content.state is ContentState.MATCHED or not self.index.ready:

@@ -21,6 +21,9 @@ class Records(Protocol):
     async def find(self, decision_id: str) -> Mapping[str, Any] | None:
         """The record with this id; None where there is none."""
 
+    def waits(self, decision_id: str) -> bool:
+        """Whether it is in memory alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExplainDecision:
@@ -49,6 +52,7 @@ class ExplainDecision:
                 {**cause, "message": say(f"cause.{cause['code']}", lang, **cause.get("params", {}))}
                 for cause in decision.get("causes", [])
             ],
+            "unwritten": bool(record.get("delayed")) and self.records.waits(decision_id),
             "policy_changed": record.get("policy") not in ("", None, self.engine.revision),
         }
 

@@ -14,13 +14,13 @@ A control document is held whole, whatever its request does, and looked through 
 body that nobody read.
 
 A piece is answered only after every chunk completed in it was looked up; the answer to the piece with which a store
-could call the object complete waits for the final decision and its record. A record that cannot be made refuses, in
-monitor mode too only counts: monitor never blocks.
+could call the object complete waits for the final decision and its record. A record that cannot be made refuses,
+whatever the fail mode: that one answers for the engine. Monitor mode never blocks: there the record follows when it can
+(docs/adr/0006).
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from haechi.app.inspection import Inspection, merge_matches
 from haechi.app.preparations import Preparations
 from haechi.app.recording import Recorder
 from haechi.domain.content import Content, ContentState, Match, MatchHow, union
-from haechi.domain.decision import Cause, Decision, Effect, FailMode, Mode
+from haechi.domain.decision import Cause, Decision, Effect, Mode
 from haechi.domain.errors import HaechiError
 from haechi.domain.names import names_agree
 from haechi.domain.upload import Action, ActionKind, Framing, Request
@@ -162,8 +162,7 @@ class Judgement:
         about, inspection = self._about, self._inspection
         if self._state is State.INSPECTING and about and inspection and inspection.matches:
             self._state = State.DECIDED
-            with contextlib.suppress(HaechiError):
-                await self._case.recorder.broken_off(self._case.recorder.new_id(), about, cause, self._case.clock.now())
+            await self._case.recorder.broken_off(self._case.recorder.new_id(), about, cause, self._case.clock.now())
 
     async def _judge_head(self, action: Action) -> Forward | Inspect | Refuse:
         case = self._case
@@ -374,13 +373,16 @@ class Judgement:
         """Record, then act."""
         case, about = self._case, self._certain()
         decision_id = self._case.recorder.new_id()
-        effect = made.decision.effect
-        try:
-            if effect is not Effect.BLOCK:
+        if made.decision.effect is not Effect.BLOCK:
+            try:
                 self._remember_stored(made)
+            except HaechiError as error:
+                made = case.assessor.hindered(made, _cause_of(error))
+        try:
             await case.recorder.decided(self._connection, self._request, about, made, case.clock.now(), decision_id)
         except HaechiError as error:
-            return self._unrecorded(made, error)
+            return self._unrecorded(made, error, decision_id)
+        effect = made.decision.effect
         case.metrics.count("haechi_decisions_total", effect=effect.value, operation=about.action.operation)
         if effect is Effect.BLOCK:
             self._state = State.REFUSED
@@ -390,21 +392,24 @@ class Judgement:
         self._state = State.OBSERVING if effect is Effect.WOULD_BLOCK else State.DECIDED
         return Forward()
 
-    def _unrecorded(self, made: Assessment, error: HaechiError) -> Verdict:
-        """No record could be made. Enforcing refuses; monitoring never blocks, and the loss is counted and shown."""
-        case = self._case
-        case.metrics.count("haechi_records_lost_total", cause=error.code)
-        modes = case.assessor.engine.modes
-        if modes.default is Mode.MONITOR and made.decision.effect is not Effect.BLOCK:
+    def _unrecorded(self, made: Assessment, error: HaechiError, decision_id: str) -> Verdict:
+        """The record cannot be made now. Enforcing refuses, whatever the fail mode; monitoring never blocks. Either way
+        the record follows when it can, and is counted where it is lost.
+        """
+        case, cause, decision = self._case, _cause_of(error), made.decision
+        watching = case.assessor.engine.modes.default is Mode.MONITOR and decision.effect is not Effect.BLOCK
+        effect = decision.effect if watching else Effect.BLOCK
+        named = (*decision.causes, cause) if decision.effect is Effect.BLOCK else (cause, *decision.causes)
+        decision = Decision(effect, decision.findings, named)
+        made = dataclasses.replace(made, decision=decision)
+        case.metrics.count("haechi_records_delayed_total", cause=error.code)
+        now = case.clock.now()
+        kept = case.recorder.delayed(self._connection, self._request, self._certain(), made, now, decision_id, cause)
+        if watching:
             self._state = State.OBSERVING
             return Forward()
-        if modes.fail is FailMode.OPEN and made.decision.effect is Effect.ALLOW:
-            self._state = State.DECIDED
-            return Forward()
         self._state = State.REFUSED
-        cause = _cause_of(error)
-        decision = Decision(Effect.BLOCK, made.decision.findings, (*made.decision.causes, cause))
-        return Refuse(self._reply(decision, self._case.recorder.new_id()))
+        return Refuse(self._reply(decision, decision_id if kept else ""))
 
     def _remember_stored(self, made: Assessment) -> None:
         """Note what goes to which object, before it goes: a ledger that cannot be written refuses.

@@ -41,6 +41,11 @@ class RecentDecisions:
         self.inner.soon(event)
         self._note(event)
 
+    def later(self, event: Mapping[str, JSON]) -> bool:
+        """As ``AuditLog``; remembered either way."""
+        self._note(event)
+        return self.inner.later(event)
+
     def about(self, token: str) -> list[Mapping[str, JSON]]:
         """The newest decisions whose destination or request names the token, oldest first."""
         return [event for event in self._newest if token in repr((event.get("destination"), event.get("request")))]

@@ -2,7 +2,8 @@
 
 What must be durable before it leaves: every refusal, every ``would block``, every verdict on content that was
 recognised or could not be read, and every change of exposure. An allowed upload of clean content is recorded without
-waiting.
+waiting. A verdict that leaves while the audit can not be written (a refusal for just that; anything in monitor mode) is
+``delayed``: its record follows, or is counted as lost (docs/adr/0006).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 from haechi.app.assessing import Assessment, Circumstances
 from haechi.app.tagging import Released
 from haechi.domain.content import ContentState
-from haechi.domain.decision import Effect
+from haechi.domain.decision import Cause, Effect
+from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
 from haechi.domain.redaction import redact_target
 from haechi.domain.upload import ActionKind, Request
@@ -22,6 +24,9 @@ from haechi.ports.audit import AuditLog
 from haechi.ports.judge import Connection
 
 SCHEMA = "haechi.record/1"
+UNFIT = ("audit-too-large", "audit-not-recordable")
+"""Causes that lie in the event itself: it is recorded without what is long or strange."""
+ESSENTIAL = ("schema", "kind", "id", "at", "decision", "action", "destination", "delayed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +52,37 @@ class Recorder:
         else:
             self.audit.soon(event)
 
+    def delayed(
+        self,
+        connection: Connection,
+        request: Request,
+        about: Circumstances,
+        made: Assessment,
+        at: dt.datetime,
+        decision_id: str,
+        cause: Cause,
+    ) -> bool:
+        """Record a verdict that does not wait for its record. False where the record is lost, and counted."""
+        event = {**decision_event(connection, request, about, made, at, decision_id), "delayed": cause.as_json()}
+        if cause.code in UNFIT:
+            event = {name: event[name] for name in ESSENTIAL}
+        return self.audit.later(event)
+
     async def broken_off(self, decision_id: str, about: Circumstances, cause: str, at: dt.datetime) -> None:
         """Record that a request whose body carried recognised content ended before a decision was carried out."""
         place = about.action.destination
-        await self.audit.durable(
-            {
-                "schema": SCHEMA,
-                "kind": "broken-off",
-                "id": decision_id,
-                "at": at.isoformat(),
-                "cause": cause,
-                "destination": place.as_json() if place else None,
-            }
-        )
+        event: dict[str, JSON] = {
+            "schema": SCHEMA,
+            "kind": "broken-off",
+            "id": decision_id,
+            "at": at.isoformat(),
+            "cause": cause,
+            "destination": place.as_json() if place else None,
+        }
+        try:
+            await self.audit.durable(event)
+        except HaechiError as error:
+            self.audit.later({**event, "delayed": {"code": error.code.replace(".", "-"), "params": {}}})
 
 
 def must_be_durable(about: Circumstances, made: Assessment) -> bool:

@@ -52,10 +52,11 @@ class RefusalWriter:
     lang: str
 
     def __call__(self, decision: Decision, action: Action, decision_id: str) -> RefusalText:
-        """The refusal of one request."""
+        """The refusal of one request. ``decision_id`` is empty where no record of it is left to ask for."""
         blocking = [finding for finding in decision.findings if finding.severity is Severity.BLOCK]
         reason = self._of_finding(blocking) if blocking else self._of_cause(decision.causes)
-        message = say("refusal.line", self.lang, reason=reason, id=decision_id)
+        line = "refusal.line" if decision_id else "refusal.line-unrecorded"
+        message = say(line, self.lang, reason=reason, id=decision_id)
         return RefusalText("AccessDenied", " ".join(message.split()), decision_id)
 
     def _of_finding(self, blocking: list[Finding]) -> str:

@@ -49,6 +49,8 @@ def explain(decision_id: str, facts: bool, no_rules: bool, as_json: bool) -> Non
                 console.print(f"{say('explain.' + name)}: {value}", soft_wrap=True)
         print_findings(console, result["findings"], rules=not no_rules)
         print_causes(console, result["causes"])
+        if result["unwritten"]:
+            console.print("\n" + say("explain.unwritten"), soft_wrap=True)
         if result["policy_changed"]:
             console.print("\n" + say("explain.policy-changed"), soft_wrap=True)
         if facts:

@@ -19,3 +19,9 @@ class AuditLog(Protocol):
 
     def soon(self, event: Mapping[str, JSON]) -> None:
         """Append without waiting: for allowed uploads of untagged content. Raises when the log is full or broken."""
+
+    def later(self, event: Mapping[str, JSON]) -> bool:
+        """Append although the log cannot be written now: what the event tells of has happened. Never raises.
+
+        False where it can not even be kept in memory: then the log counts it, and tells of the number when it can.
+        """

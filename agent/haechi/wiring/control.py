@@ -52,7 +52,9 @@ async def start_control(
     register_answers(
         server,
         check=CheckFile(judging.connectors, judging.assessor, stores.index, rules.engine, rules.rule_words),
-        explain=ExplainDecision(FolderRecords(settings.audit_folder), rules.engine, rules.rule_words, rules.rule_text),
+        explain=ExplainDecision(
+            FolderRecords(settings.audit_folder, stores.log.unwritten), rules.engine, rules.rule_words, rules.rule_text
+        ),
         status=status,
         prove=ProveTools(
             stores.audit,

@@ -28,10 +28,13 @@ class AuditSettings:
 
 @dataclass(slots=True)
 class Counters:
-    """What happened since the start. ``lost`` stays 0 unless the process ends while the disk still refuses."""
+    """What happened since the start. ``later`` counts verdicts that left before their record could be written; ``lost``
+    stays 0 unless there was no room for those in memory, or the process ends while the disk still refuses.
+    """
 
     durable: int = 0
     soon: int = 0
+    later: int = 0
     own: int = 0
     commits: int = 0
     bytes: int = 0

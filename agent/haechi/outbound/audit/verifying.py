@@ -172,7 +172,7 @@ class _Walk:
             if self._check.records > 1:
                 self._check.anchor(checkpoint, before, where, number)
             self._covering = record.seq
-        elif record.kind in ("recovered", "interrupted"):
+        elif record.kind in ("recovered", "interrupted", "lost"):
             self._notes.append(Note(record.kind, {"seq": record.seq, "time": record.time, **record.decoded()}))
 
     def _result(self) -> Verification:

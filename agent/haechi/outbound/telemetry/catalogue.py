@@ -29,7 +29,7 @@ class Metric:
 
 METRICS: tuple[Metric, ...] = (
     Metric("haechi_decisions_total", Kind.COUNTER, "Decisions made", ("effect", "operation")),
-    Metric("haechi_records_lost_total", Kind.COUNTER, "Decisions whose audit record could not be made", ("cause",)),
+    Metric("haechi_records_delayed_total", Kind.COUNTER, "Decisions that left before their audit record", ("cause",)),
     Metric("haechi_audit_commit_seconds", Kind.DURATION, "Making one group of audit records durable"),
     Metric("haechi_destination_lookups_total", Kind.COUNTER, "Questions about destinations", ("answer",)),
     Metric("haechi_destination_reads_total", Kind.COUNTER, "Reads of a destination's facts", ("provider", "outcome")),
@@ -39,7 +39,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("haechi_audit_refused_total", Kind.COUNTER, "Records that the audit could not take", ("cause",)),
     Metric("haechi_audit_outages_total", Kind.COUNTER, "Times the audit could not write", ("cause",)),
     Metric("haechi_audit_torn_total", Kind.COUNTER, "Ends of the audit that a crash had cut"),
-    Metric("haechi_audit_lost_total", Kind.COUNTER, "Records lost because the process ended while the disk refused"),
+    Metric("haechi_audit_lost_total", Kind.COUNTER, "Records that nothing but their number is left of"),
     Metric("haechi_control_refused_total", Kind.COUNTER, "Calls on the control socket turned away", ("cause",)),
     Metric("haechi_notices_dropped_total", Kind.COUNTER, "Desktop notices not shown", ("cause",)),
     Metric("haechi_metrics_unknown_total", Kind.COUNTER, "Numbers sent to a metric that does not exist"),
