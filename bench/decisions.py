@@ -50,6 +50,10 @@ class _Fixed:
 class _Registry:
     revision = "r1"
 
+    @property
+    def in_force(self) -> _Registry:
+        return self
+
     def facts(self, *arguments: object, **named: object) -> Mapping[str, Any]:
         return {"unknown": "registry-missing"}
 

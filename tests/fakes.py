@@ -74,6 +74,11 @@ class FixedRegistry:
     index: RegistryIndex
     revision: str = "registry-1"
 
+    @property
+    def in_force(self) -> FixedRegistry:
+        """See ``ports.registry``."""
+        return self
+
     def facts(self, place: Location | None, actor: Actor, content: Content, now: Any, access_key: str = "") -> Any:
         """See ``ports.registry``."""
         facts: dict[str, JSON] = dict(self.index.facts(place, actor, content, now, access_key))

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from haechi.domain.destination import Destination, KeyFacts
 from haechi.domain.facts import Unknown
+from haechi.domain.registry import Site
 from haechi.domain.upload import Location
 from haechi.outbound.clock import SystemClock
 from haechi.outbound.destinations import unknown_causes
-from haechi.ports.connector import Site
 from haechi_connectors.s3.posture import S3Posture
 from haechi_connectors.s3.posture_clients import Access, Clients
 

@@ -129,7 +129,13 @@ class Assessor:
         reusable = _reusable(content)
         if reusable:
             about = about.reduced
-        key = self._key(about, content, destination, source, request_key, targets) if reusable else None
+        # One set of policies and one registry from here on: the answer and what is made of it belong together, whatever
+        # is put in force meanwhile. Nothing is waited for before the engine is asked.
+        policies, registry = self.engine.in_force, self.registry.in_force
+        key: object = None
+        if reusable:
+            revisions = (policies.revision, registry.revision)
+            key = (revisions, *self._circumstances(about, content, destination, source, request_key, targets))
         known = self._known(key)
         if known is not None:
             return dataclasses.replace(known, content=content, cached=True)
@@ -141,7 +147,7 @@ class Assessor:
             destination=destination,
             source=source,
             content=Content(content.state, content.matches, notes=content.notes) if reusable else content,
-            registry=self.registry.facts(about.action.destination, about.actor, content, now, about.action.access_key),
+            registry=registry.facts(about.action.destination, about.actor, content, now, about.action.access_key),
             scheme=about.scheme,
             host=about.host,
             consistent=about.consistent,
@@ -149,22 +155,20 @@ class Assessor:
             targets=targets,
         )
         answer = await self.engine.evaluate(facts)
-        modes = self.engine.modes
         if isinstance(answer, Answered):
-            decision, seconds = decide(answer.findings, modes), answer.seconds
+            decision, seconds = decide(answer.findings, policies.modes), answer.seconds
         else:
-            decision, seconds = decide((), modes, (answer,), may_be_tagged=self._may_be_tagged(content)), 0.0
-        made = Assessment(
-            decision, content, facts, self.engine.revision, self.registry.revision, seconds, False, destination
-        )
+            decision, seconds = decide((), policies.modes, (answer,), may_be_tagged=self._may_be_tagged(content)), 0.0
+        made = Assessment(decision, content, facts, policies.revision, registry.revision, seconds, False, destination)
         if key is not None and isinstance(answer, Answered):
             self._remember(key, made)
         return made
 
     def failed(self, about: Circumstances, content: Content, cause: Cause) -> Assessment:
         """The decision when our own machinery failed before the policy could be asked."""
-        decision = decide((), self.engine.modes, (cause,), may_be_tagged=self._may_be_tagged(content))
-        return Assessment(decision, content, {}, self.engine.revision, self.registry.revision)
+        policies = self.engine.in_force
+        decision = decide((), policies.modes, (cause,), may_be_tagged=self._may_be_tagged(content))
+        return Assessment(decision, content, {}, policies.revision, self.registry.in_force.revision)
 
     def hindered(self, made: Assessment, cause: Cause) -> Assessment:
         """A decision that could not be prepared to be carried out: the cause stands beside what was found."""
@@ -196,18 +200,16 @@ class Assessor:
             return None
         return await self.keys.key(action.destination, action.encryption.key_id)
 
-    def _key(
-        self,
+    @staticmethod
+    def _circumstances(
         about: Circumstances,
         content: Content,
         destination: Destination | None,
         source: Destination | None,
         request_key: KeyFacts | Unknown | None,
         targets: Mapping[Location, Destination],
-    ) -> object:
+    ) -> tuple[object, ...]:
         return (
-            self.engine.revision,
-            self.registry.revision,
             destination.revision if destination else None,
             source.revision if source else None,
             about,

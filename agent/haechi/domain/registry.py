@@ -192,8 +192,12 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True)
-class WatchedSite:
-    """A host that the institution named with explicit facts: an S3-compatible store, a mirror, a test stand."""
+class Site:
+    """A host that the institution named with explicit facts: an S3-compatible store, a mirror, a test stand.
+
+    ``host`` may begin with ``*.`` for virtual-hosted buckets; it carries the port where that is not 443 (or 80).
+    ``endpoint`` is the URL at which the agent itself asks for facts.
+    """
 
     host: str
     provider: str
@@ -226,7 +230,7 @@ class RegistryData:
     authorisations: tuple[Authorisation, ...] = ()
     orders: tuple[Order, ...] = ()
     recipients: tuple[Recipient, ...] = ()
-    watched: tuple[WatchedSite, ...] = ()
+    watched: tuple[Site, ...] = ()
     attestations: tuple[Attestation, ...] = ()
 
 

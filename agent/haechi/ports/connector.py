@@ -11,22 +11,6 @@ from haechi.ports.judge import Reply
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """One host of a provider, or of an S3-compatible store, that the institution named with explicit facts.
-
-    ``host`` may begin with ``*.`` for virtual-hosted buckets; it carries the port where that is not 443 (or 80).
-    ``endpoint`` is the URL at which the agent itself asks for facts.
-    """
-
-    host: str
-    provider: str
-    service: str
-    region: str
-    country: str
-    endpoint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class RefusalText:
     """The words of a refusal, rendered already in the person's language."""
 

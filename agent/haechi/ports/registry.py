@@ -12,12 +12,12 @@ from haechi.domain.facts import JSON
 from haechi.domain.upload import Location
 
 
-class Registry(Protocol):
-    """The registry that was last verified."""
+class RegistryInForce(Protocol):
+    """One registry as it was verified, or the lack of one. It never changes: another takes its place."""
 
     @property
     def revision(self) -> str:
-        """Digest of the registry in force; changes with it."""
+        """Digest of the registry."""
 
     def facts(
         self, place: Location | None, actor: Actor, content: Content, now: dt.datetime, access_key: str = ""
@@ -27,3 +27,11 @@ class Registry(Protocol):
         ``access_key`` is the public identifier of the request's credential (``Action.access_key``). Without a
         registry that verified, the answer is ``{"unknown": "<cause>"}`` (``registry-missing`` …).
         """
+
+
+class Registry(Protocol):
+    """Knows the registry that was last verified."""
+
+    @property
+    def in_force(self) -> RegistryInForce:
+        """The registry now. Whoever needs facts and revision to belong together takes it once."""

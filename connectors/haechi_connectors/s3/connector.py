@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+from haechi.domain.registry import Site
 from haechi.domain.upload import Action, ActionKind, Request
-from haechi.ports.connector import RefusalText, Site
+from haechi.ports.connector import RefusalText
 from haechi.ports.judge import Reply
 
 from haechi_connectors.s3 import details, documents, places, refusal, wire

@@ -14,8 +14,8 @@ from importlib import resources
 from typing import Any
 
 from haechi.domain.facts import Known, Unknown
+from haechi.domain.registry import Site
 from haechi.domain.upload import Route
-from haechi.ports.connector import Site
 from ruamel.yaml import YAML
 
 PROVIDER = "aws"

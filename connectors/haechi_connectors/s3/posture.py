@@ -17,9 +17,9 @@ from typing import Any
 
 from haechi.domain.destination import Destination, KeyFacts, ReplicaTarget
 from haechi.domain.facts import Known, Unknown
+from haechi.domain.registry import Site
 from haechi.domain.upload import Location
 from haechi.ports.clock import Clock
-from haechi.ports.connector import Site
 
 from haechi_connectors.s3 import posture_reading as reading
 from haechi_connectors.s3.posture_answers import NOT_ASKED, Answer, ask

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from haechi.domain.facts import Known, Unknown
+from haechi.domain.registry import Site
 from haechi.domain.upload import Location
 from haechi.ports.clock import Clock
-from haechi.ports.connector import Site
 
 from haechi_connectors.s3.posture_answers import Answer
 

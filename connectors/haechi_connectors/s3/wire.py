@@ -221,7 +221,7 @@ def _assembly(head: Head, operation: Operation) -> Assembly | None:
             raise AmbiguousError("upload-id")
         number = head.query.get("partNumber", "")
         if operation.name not in ("UploadPart", "UploadPartCopy"):
-            return Assembly(upload)
+            return Assembly(upload, abandons=operation.name == "AbortMultipartUpload")
         if not re.fullmatch(r"[0-9]{1,5}", number):
             raise AmbiguousError("part-number")
         return Assembly(upload, int(number))

@@ -119,7 +119,9 @@ async def test_what_was_stored_through_another_name_is_known_by_every_name(case:
 async def test_appended_content_is_known_to_be_stored(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     case.tag("recipe", PLAIN)
     monitored = dataclasses.replace(case.judge.assessor.engine.modes, default=Mode.MONITOR)
-    monkeypatch.setattr(WorkerEngine, "modes", monitored)
+    monkeypatch.setattr(
+        WorkerEngine, "in_force", dataclasses.replace(case.judge.assessor.engine.in_force, modes=monitored)
+    )
     assert await case.allowed("PUT", "/ours-seoul/log", PLAIN, ("x-amz-write-offset-bytes", "9000"))
     held = case.ledger.holds(Location("aws", "ours-seoul", "log"))
     assert held is not None and held.state is ContentState.MATCHED
@@ -190,7 +192,8 @@ async def test_names_that_disagree_hide_no_content_where_that_rule_is_only_monit
 ) -> None:
     case.tag("recipe", PLAIN)
     modes = dataclasses.replace(case.judge.assessor.engine.modes, by_rule={"names_disagree": Mode.MONITOR})
-    monkeypatch.setattr(WorkerEngine, "modes", modes)
+    policies = dataclasses.replace(case.judge.assessor.engine.in_force, modes=modes)
+    monkeypatch.setattr(WorkerEngine, "in_force", policies)
     connection = Connection("127.0.0.1", 1, connect="elsewhere.example.com:443")
     head = (*case.headers, ("content-length", "200000"))
     upload = Request("PUT", "https", "s3.ap-northeast-2.amazonaws.com", "/ours-seoul/a", head)

@@ -14,6 +14,7 @@ from haechi.domain.content import Content
 from haechi.domain.decision import FailMode, Mode, Modes
 from haechi.domain.errors import HaechiError
 from haechi.outbound.audit.records import FolderRecords
+from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.ports.judge import Forward, Refuse
 
 from tests.unit.judging.conftest import Case, noise
@@ -24,8 +25,9 @@ pytestmark = pytest.mark.asyncio
 class Engine:
     """The real engine under other modes."""
 
-    def __init__(self, inner: object, modes: Modes) -> None:
+    def __init__(self, inner: WorkerEngine, modes: Modes) -> None:
         self._inner, self.modes = inner, modes
+        self.in_force = dataclasses.replace(inner.in_force, modes=modes)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._inner, name)

@@ -28,7 +28,7 @@ def opened(team, tmp_path):
 
 
 def facts(found):
-    return found.facts(None, Actor(), CLEAN, NOW)
+    return found.in_force.facts(None, Actor(), CLEAN, NOW)
 
 
 def newer(text: str, sequence: int = 2) -> str:

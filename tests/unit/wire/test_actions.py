@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from haechi.domain.facts import Unknown
+from haechi.domain.registry import Site
 from haechi.domain.upload import ActionKind, Framing, Request
-from haechi.ports.connector import Site
 from haechi_connectors.s3.connector import S3Connector
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -14,10 +14,10 @@ import botocore.session
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
+from haechi.domain.registry import Site
 from haechi.domain.upload import Action, ActionKind, Framing, Request
 from haechi.payload.body import decoder
 from haechi.payload.events import Bytes
-from haechi.ports.connector import Site
 from haechi_connectors.s3.connector import S3Connector
 
 ACCOUNT = "111122223333"

@@ -14,7 +14,7 @@ import structlog
 
 from haechi.domain.errors import HaechiError
 from haechi.outbound.engine.folder import PolicyFolder, locate, read
-from haechi.outbound.trust.store import Role, TrustStore
+from haechi.outbound.trust.store import Role, Trust
 
 SIGNATURE = "policies.sig"
 LIMIT = 64 << 10
@@ -25,7 +25,7 @@ _log = structlog.get_logger(__name__)
 class SignedPolicies:
     """Accepts or refuses a folder that was read."""
 
-    trust: TrustStore
+    trust: Trust
 
     def __call__(self, policies: PolicyFolder) -> None:
         """Raises ``HaechiError``: ``policy.unsigned``, or the trust store's for a signature that does not hold."""

@@ -16,7 +16,6 @@ anything else          does not verify        none: ``{"unknown": "registry-…"
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import hashlib
 import os
@@ -32,12 +31,12 @@ from haechi.domain.audit import canonical
 from haechi.domain.content import Content
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
-from haechi.domain.registry import Recipient, RegistryData, RegistryIndex
+from haechi.domain.registry import Recipient, RegistryData, RegistryIndex, Site
 from haechi.domain.upload import Location
 from haechi.outbound.registry.reading import registry_from
 from haechi.outbound.trust.document import MAX_BYTES
-from haechi.outbound.trust.store import MAX_SIGNATURE, Role, Signer, TrustStore
-from haechi.ports.connector import Site
+from haechi.outbound.trust.stamp import Stamp, stamp_of
+from haechi.outbound.trust.store import MAX_SIGNATURE, Role, Signer, Trust
 
 _log = structlog.get_logger(__name__)
 
@@ -53,25 +52,48 @@ class _State(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
+    """One registry that verified."""
+
     raw: bytes
     signature: bytes
     revision: str
     signer: Signer
     index: RegistryIndex
 
+    def facts(
+        self, place: Location | None, actor: Actor, content: Content, now: dt.datetime, access_key: str = ""
+    ) -> Mapping[str, JSON]:
+        """See ``ports.registry``."""
+        return self.index.facts(place, actor, content, now, access_key)
 
-_Stamp = tuple[tuple[int, int, int, int], ...]
+
+@dataclass(frozen=True, slots=True)
+class _None:
+    """No registry, and why."""
+
+    cause: str
+
+    @property
+    def revision(self) -> str:
+        """Stands for a registry's."""
+        return f"none:{self.cause}"
+
+    def facts(
+        self, place: Location | None, actor: Actor, content: Content, now: dt.datetime, access_key: str = ""
+    ) -> Mapping[str, JSON]:
+        """See ``ports.registry``."""
+        return {"unknown": self.cause}
 
 
 class FileRegistry:
     """Implements ``haechi.ports.registry.Registry``. ``refresh`` may run in another thread than the questions."""
 
-    def __init__(self, path: Path, trust: TrustStore, state_path: Path) -> None:
+    def __init__(self, path: Path, trust: Trust, state_path: Path) -> None:
         """``state_path`` is a folder of the agent's own. Loads at once; what is wrong with the file never raises."""
         self._path = path
         self._trust = trust
         self._state_path = state_path
-        self._stamp: _Stamp | None = None
+        self._stamp: tuple[Stamp, str] | None = None
         self._loaded: _Loaded | None = None
         self.problem: HaechiError | None = None
         """Why the file is not the registry in force; None while it is."""
@@ -85,17 +107,27 @@ class FileRegistry:
         """
         before = self.revision
         self._recheck()
-        stamp = _stamp(self._path)
+        # Another trust list may let in what was refused before.
+        stamp = (stamp_of([self._path, _signature_of(self._path)]), self._trust.revision)
         if stamp != self._stamp or (self._loaded is None and self.problem is not None):
             self._stamp = stamp
             self._take_up()
         return self.revision != before
 
     @property
+    def in_force(self) -> _Loaded | _None:
+        """The registry in force, or why there is none."""
+        loaded = self._loaded
+        if loaded is not None:
+            return loaded
+        problem = self.problem
+        missing = problem is None or problem.code in ("registry.missing", "registry.signature-missing")
+        return _None("registry-missing" if missing else "registry-invalid")
+
+    @property
     def revision(self) -> str:
         """``sha256:<hex>`` of the registry in force; of why there is none otherwise."""
-        loaded = self._loaded
-        return loaded.revision if loaded else f"none:{self._unknown}"
+        return self.in_force.revision
 
     @property
     def data(self) -> RegistryData | None:
@@ -113,29 +145,18 @@ class FileRegistry:
     def sites(self) -> tuple[Site, ...]:
         """Hosts that the institution named with explicit facts."""
         data = self.data
-        if data is None:
-            return ()
-        return tuple(Site(w.host, w.provider, w.service, w.region, w.country, w.endpoint) for w in data.watched)
+        return data.watched if data else ()
+
+    def accounts(self, provider: str) -> tuple[str, ...]:
+        """The institution's accounts at a provider."""
+        data = self.data
+        return tuple(account.id for account in data.accounts if account.provider == provider) if data else ()
 
     @property
     def recipients(self) -> tuple[Recipient, ...]:
         """Public keys to seal to."""
         data = self.data
         return data.recipients if data else ()
-
-    def facts(
-        self, place: Location | None, actor: Actor, content: Content, now: dt.datetime, access_key: str = ""
-    ) -> Mapping[str, JSON]:
-        """The registry's part of the policy input; ``{"unknown": "registry-…"}`` where none verified."""
-        loaded = self._loaded
-        if loaded is None:
-            return {"unknown": self._unknown}
-        return loaded.index.facts(place, actor, content, now, access_key)
-
-    @property
-    def _unknown(self) -> str:
-        missing = self.problem is None or self.problem.code in ("registry.missing", "registry.signature-missing")
-        return "registry-missing" if missing else "registry-invalid"
 
     def _recheck(self) -> None:
         loaded = self._loaded
@@ -158,8 +179,8 @@ class FileRegistry:
             self._loaded, self.problem = fresh, None
         except HaechiError as error:
             self.problem = error
-            if error.code in ("registry.state-unwritable", "registry.state-unreadable"):
-                self._stamp = None  # the fault is ours, not the file's: try again though it does not change
+            if error.code in ("registry.state-unwritable", "registry.state-unreadable", "trust.key-not-in-force"):
+                self._stamp = None  # it may pass though the file does not change: try again
             _log.warning("registry-refused", cause=error.code)
             if self._loaded is None:
                 self._fall_back()
@@ -176,7 +197,7 @@ class FileRegistry:
 
     def _load(self, path: Path) -> _Loaded:
         raw = _read(path, MAX_BYTES, "registry.missing")
-        signature = _read(path.with_name(path.name + SIGNATURE_SUFFIX), MAX_SIGNATURE, "registry.signature-missing")
+        signature = _read(_signature_of(path), MAX_SIGNATURE, "registry.signature-missing")
         signer = self._trust.verify(Role.REGISTRY, raw, signature)
         index = RegistryIndex(registry_from(raw, str(path)))
         return _Loaded(raw, signature, f"sha256:{hashlib.sha256(raw).hexdigest()}", signer, index)
@@ -223,13 +244,8 @@ def _read(path: Path, limit: int, missing: str) -> bytes:
     return raw
 
 
-def _stamp(path: Path) -> _Stamp:
-    found = []
-    for each in (path, path.with_name(path.name + SIGNATURE_SUFFIX)):
-        with contextlib.suppress(OSError):
-            status = each.stat()
-            found.append((status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
-    return tuple(found)
+def _signature_of(path: Path) -> Path:
+    return path.with_name(path.name + SIGNATURE_SUFFIX)
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -33,7 +33,7 @@ from haechi.domain.registry import (
     Person,
     Recipient,
     RegistryData,
-    WatchedSite,
+    Site,
     begins,
     ends,
 )
@@ -123,7 +123,7 @@ def _data(document: Document) -> RegistryData:
         ),
         orders=tuple(_order(document, at, entry) for at, entry in enumerate(data.get("orders", ()))),
         recipients=tuple(Recipient(**entry) for entry in data.get("recipients", ())),
-        watched=tuple(WatchedSite(**entry) for entry in data.get("watched", ())),
+        watched=tuple(Site(**entry) for entry in data.get("watched", ())),
         attestations=tuple(
             Attestation(
                 entry["id"], entry["provider"], entry["subject"], _period(document, ("attestations", at), entry)

@@ -72,18 +72,20 @@ def dotted(place: Place) -> str:
     return text or "."
 
 
-def read_document(path: Path, area: str) -> Document:
-    """Read a file. Raises ``HaechiError``: ``<area>.missing``, ``<area>.too-large``, ``<area>.malformed``."""
+def read_bytes(path: Path, area: str) -> bytes:
+    """A file's bytes, one more at most than ``parse_document`` takes. Raises ``HaechiError('<area>.missing')``."""
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise HaechiError(f"{area}.missing", file=str(path), cause=error.strerror or "") from error
-    return parse_document(raw, str(path), area)
 
 
 def parse_document(raw: bytes, name: str, area: str) -> Document:
-    """Read bytes that were read before (and whose signature was checked over just these bytes)."""
+    """The document in bytes (whose signature was checked over just these bytes).
+
+    Raises ``HaechiError``: ``<area>.too-large``, ``<area>.malformed``.
+    """
     if len(raw) > MAX_BYTES:
         raise HaechiError(f"{area}.too-large", file=name, limit=MAX_BYTES)
     document = Document(name, area, None, {})

@@ -15,7 +15,7 @@ from haechi.domain.audit import canonical, instant
 from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Funding, Grade
 from haechi.outbound.trust.keys import SigningKey
-from haechi.outbound.trust.store import Role, TrustStore
+from haechi.outbound.trust.store import Role, Trust
 from haechi.ports.clock import Clock
 from haechi.ports.releases import Release, ReleaseAction
 
@@ -41,7 +41,7 @@ class _Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SignedReleases:
     """Implements ``haechi.ports.releases.ReleaseVerifier``."""
 
-    def __init__(self, trust: TrustStore, clock: Clock) -> None:
+    def __init__(self, trust: Trust, clock: Clock) -> None:
         self._trust = trust
         self._clock = clock
 

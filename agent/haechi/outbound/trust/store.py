@@ -8,12 +8,13 @@ refusals with a name. A signature carries no trusted time, so a key's end ends a
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jwt
 import msgspec
@@ -21,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from haechi.domain.errors import HaechiError
 from haechi.domain.registry import Period, begins, ends
-from haechi.outbound.trust.document import Document, moment, read_document
+from haechi.outbound.trust.document import Document, moment, parse_document, read_bytes
 from haechi.outbound.trust.keys import load_public_key, open_jws, thumbprint
 from haechi.ports.clock import Clock
 
@@ -60,12 +61,27 @@ class Signer:
     role: str
 
 
-class TrustStore:
-    """The keys that are trusted."""
+class Trust(Protocol):
+    """Whose signatures count, now."""
 
-    def __init__(self, keys: Sequence[TrustedKey], clock: Clock) -> None:
+    @property
+    def revision(self) -> str:
+        """Changes with the keys."""
+
+    def verify(self, role: str, payload: bytes, signature: bytes | str) -> Signer:
+        """Check a detached signature. Raises ``HaechiError('trust.…')`` unless a key in force signed just this."""
+
+    def open(self, role: str, token: bytes | str) -> tuple[bytes, Signer]:
+        """Check a JWS that carries its payload, and give the payload. Raises as ``verify``."""
+
+
+class TrustStore:
+    """The keys of one trust list. ``revision`` is the list's digest."""
+
+    def __init__(self, keys: Sequence[TrustedKey], clock: Clock, revision: str = "") -> None:
         self._keys: Mapping[str, TrustedKey] = {key.id: key for key in keys}
         self._clock = clock
+        self.revision = revision
 
     @classmethod
     def load(cls, path: Path, clock: Clock) -> TrustStore:
@@ -80,8 +96,9 @@ class TrustStore:
             raise HaechiError("trust.missing", file=str(path), cause=error.strerror or "") from error
         if stat.S_IMODE(mode) & 0o022:
             raise HaechiError("trust.writable-by-others", file=str(path), mode=f"{stat.S_IMODE(mode):04o}")
-        document = read_document(path, "trust")
-        return cls(_keys_of(document), clock)
+        raw = read_bytes(path, "trust")
+        keys = _keys_of(parse_document(raw, str(path), "trust"))
+        return cls(keys, clock, f"sha256:{hashlib.sha256(raw).hexdigest()}")
 
     @property
     def keys(self) -> tuple[TrustedKey, ...]:
