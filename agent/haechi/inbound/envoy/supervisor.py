@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import os
 import re
+import select
 import signal
 import time
 from asyncio.subprocess import Process
@@ -224,20 +225,32 @@ class EnvoySupervisor:
 
     async def _end_left_behind(self) -> None:
         """End the Envoy of an agent that died, if the pid is still that process."""
-        try:
-            pid, started = self._pid_file.read_text().split()
-            left = psutil.Process(int(pid))
-            if abs(left.create_time() - float(started)) > 1 or "envoy" not in left.name():
+        with contextlib.ExitStack() as stack:
+            try:
+                pid, started = self._pid_file.read_text().split()
+                handle = os.pidfd_open(int(pid))
+                stack.callback(os.close, handle)
+                left = psutil.Process(int(pid))
+                if abs(left.create_time() - float(started)) > 1 or "envoy" not in left.name():
+                    return
+                if await _ended(handle, 0):
+                    return
+                signal.pidfd_send_signal(handle, signal.SIGTERM)
+                if not await _ended(handle, _STOP_S):
+                    signal.pidfd_send_signal(handle, signal.SIGKILL)
+                    await _ended(handle, _STOP_S)
+            except (OSError, ValueError, psutil.NoSuchProcess):
                 return
-            if left.status() == psutil.STATUS_ZOMBIE:  # in a container there may be nobody to reap it
-                return
-            left.terminate()
-            await asyncio.to_thread(left.wait, _STOP_S)
-        except (OSError, ValueError, psutil.NoSuchProcess):
-            return
-        except psutil.TimeoutExpired:
-            left.kill()
         self._log.warning("datapath.envoy-left-behind", pid=int(pid))
+
+
+async def _ended(handle: int, seconds: float) -> bool:
+    """Whether a process ends within so many seconds. One that nobody has reaped has ended: whoever inherited it may do
+    that late, as an init that looks every second or two, or never, as in a container.
+    """
+    ends = select.poll()
+    ends.register(handle, select.POLLIN)
+    return bool(await asyncio.to_thread(ends.poll, seconds * 1000))
 
 
 def _powerless() -> tuple[str, ...]:
