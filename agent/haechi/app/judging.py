@@ -21,6 +21,7 @@ whatever the fail mode: that one answers for the engine. Monitor mode never bloc
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from enum import Enum, auto
 
 from haechi.app.assessing import Assessment, Assessor, Circumstances
 from haechi.app.inspection import Inspection, merge_matches
-from haechi.app.preparations import Preparations
+from haechi.app.preparations import applied, noted
 from haechi.app.recording import Recorder
 from haechi.domain.content import Content, ContentState, Match, MatchHow, union
 from haechi.domain.decision import Cause, Decision, Effect, Mode
@@ -43,14 +44,12 @@ from haechi.ports.connector import Connector, RefusalText
 from haechi.ports.index import ContentIndex, Edges
 from haechi.ports.judge import Connection, Forward, Hold, Inspect, Judging, Refuse, Reply
 from haechi.ports.metrics import Metrics
-from haechi.ports.objects import Assemblies, ObjectLedger, Piece
+from haechi.ports.objects import REPLACED, Assemblies, ObjectLedger, Piece
 
 DOCUMENT_LIMIT = 8 << 20
 """Bytes of a control document that are read for what they say: room for a completion of 10,000 parts with all their
 checksums. S3's limits for the others are far below.
 """
-REPLACED = "part-replaced"
-"""Noted on a piece that was sent again with other bytes: the store may have kept either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,6 @@ class JudgeUploads:
     compose: Callable[[Decision, Action, str], RefusalText]
     clock: Clock
     metrics: Metrics
-    preparations: Preparations
     holds: Holds = Holds()
     notify: Callable[[str], object] = lambda message: None
     """Told of every refusal, in the words of the client's error; must not wait."""
@@ -124,6 +122,9 @@ class Judgement:
         case, request = self._case, self._request
         action = self._connector.action(request)
         consistent = names_agree(self._connection.connect, self._connection.sni, request.host)
+        if action.assembly is not None and action.assembly.abandons and action.destination is not None:
+            with contextlib.suppress(HaechiError):  # what stays too long in the ledger goes by age
+                case.assemblies.forget(action.destination, action.assembly)
         if not action.judged and consistent and (action.body.framing is Framing.NONE or case.index.empty):
             self._state = State.PASSING
             return Forward()
@@ -167,7 +168,7 @@ class Judgement:
     async def _judge_head(self, action: Action) -> Forward | Inspect | Refuse:
         case = self._case
         if action.kind is ActionKind.PREPARE:
-            case.preparations.note(action)
+            noted(action, case.assemblies)
         if action.body.framing is Framing.DOCUMENT and action.body.wire_length != 0:
             self._inspection = Inspection(decoder(action.body), case.index)
             self._state = State.DOCUMENT
@@ -193,7 +194,7 @@ class Judgement:
 
     async def _head_of_upload(self, action: Action) -> Forward | Inspect | Refuse:
         case, about = self._case, self._certain()
-        self._about = about = dataclasses.replace(about, action=case.preparations.applied(action))
+        self._about = about = dataclasses.replace(about, action=applied(action, case.assemblies))
         if action.body.framing is Framing.NONE or action.body.wire_length == 0:
             return await self._decide_now(Content(ContentState.CLEAN, size=0))
         worst = await case.assessor.assess(about, case.assessor.worst_case())
@@ -309,7 +310,7 @@ class Judgement:
         if place is None or assembly is None:
             return await self._decide_now(case.assessor.worst_case())
         about = self._certain()
-        self._about = dataclasses.replace(about, action=case.preparations.applied(action))
+        self._about = dataclasses.replace(about, action=applied(action, case.assemblies))
         seen = {piece.part: piece for piece in case.assemblies.pieces(place, assembly)}
         about = self._certain()
         joined = about.action.assembly.parts if about.action.assembly else None

@@ -196,12 +196,14 @@ class Assembly:
     ``id`` is the store's own (upload id), unique within provider and container. ``part`` orders pieces;
     None for the request that completes or abandons it. ``parts`` are those that a completion joins; None where it does
     not say. ``grows`` tells that each piece belongs to the stored object at once (appending), without a completion.
+    ``abandons`` that the request gives the object up.
     """
 
     id: str
     part: int | None = None
     parts: tuple[int, ...] | None = None
     grows: bool = False
+    abandons: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from haechi.domain.content import Content
-from haechi.domain.upload import Assembly, Location
+from haechi.domain.upload import Assembly, ExposureChange, Location, RequestEncryption
 from haechi.ports.index import Edges
 
 
@@ -19,8 +19,26 @@ class Piece:
     edges: Edges
 
 
+REPLACED = "part-replaced"
+"""Noted on a piece that was sent again with other bytes, or given up: the store may have kept either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the request that begins an object asks for it."""
+
+    encryption: RequestEncryption
+    exposures: tuple[ExposureChange, ...] = ()
+
+
 class Assemblies(Protocol):
     """Pieces of objects under assembly, over connections and restarts of the agent."""
+
+    def begun(self, place: Location, wish: Wish) -> None:
+        """Remember what a beginning asked for."""
+
+    def wishes(self, place: Location) -> frozenset[Wish]:
+        """What every beginning there asked for, as far as it is remembered."""
 
     def put(self, place: Location, assembly: Assembly, piece: Piece) -> None:
         """Remember a piece; the same part again replaces the earlier one, as stores do, but its matches stay."""
@@ -29,7 +47,9 @@ class Assemblies(Protocol):
         """All pieces seen, ordered by part."""
 
     def forget(self, place: Location, assembly: Assembly) -> None:
-        """The object was completed or abandoned."""
+        """Somebody asked to give the object up. Its bytes go; what was recognised stays, and each piece counts as
+        ``REPLACED``: whether the store gave it up is not known, and a piece that is sent again may be another.
+        """
 
 
 class ObjectLedger(Protocol):

@@ -14,7 +14,6 @@ from haechi_connectors.s3.posture_clients import Clients
 
 from haechi.app.assessing import Assessor
 from haechi.app.judging import Holds, JudgeUploads
-from haechi.app.preparations import Preparations
 from haechi.app.recording import Recorder
 from haechi.app.refusing import RefusalWriter
 from haechi.domain.names import host_name
@@ -93,7 +92,6 @@ def make_judge(
         RefusalWriter(rules.rule_words, ground.lang),
         ground.clock,
         ground.metrics,
-        Preparations(),
         Holds(Hold(settings.datapath.hold_home), Hold(settings.datapath.hold_abroad)),
         notify,
     )

@@ -14,7 +14,6 @@ import pytest_asyncio
 from haechi.app.assessing import Assessor
 from haechi.app.indexing import Indexing
 from haechi.app.judging import JudgeUploads
-from haechi.app.preparations import Preparations
 from haechi.app.recording import Recorder
 from haechi.app.refusing import RefusalWriter
 from haechi.domain.tags import Tag
@@ -136,7 +135,6 @@ async def case(tmp_path: Path) -> AsyncIterator[Case]:
         RefusalWriter(engine.words, "en"),
         clock,
         CountedMetrics(),
-        Preparations(),
     )
     yield Case(tmp_path, judge, index, destinations, ledger, assemblies, log)
     log.close()

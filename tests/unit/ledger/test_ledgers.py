@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from haechi.domain.content import Content, ContentState, Match, MatchHow
 from haechi.domain.errors import HaechiError
+from haechi.domain.facts import Unknown
 from haechi.domain.tags import Funding, Grade, Tag
-from haechi.domain.upload import Assembly, Location
+from haechi.domain.upload import Assembly, ExposureChange, Location, RequestEncryption
 from haechi.outbound.ledger import SqliteAssemblies, SqliteObjectLedger
 from haechi.ports.index import Edges
-from haechi.ports.objects import Piece
+from haechi.ports.objects import REPLACED, Piece, Wish
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,7 +89,8 @@ def test_forgotten_is_gone_from_the_file_too(tmp_path, assemblies):
     secret = b"tape-out secret bytes"
     assemblies.put(PLACE, UPLOAD, piece(1, TAGGED, secret, b""))
     assemblies.forget(PLACE, UPLOAD)
-    assert assemblies.pieces(PLACE, UPLOAD) == ()
+    (left,) = assemblies.pieces(PLACE, UPLOAD)
+    assert left.content.matches == TAGGED.matches and REPLACED in left.content.notes and left.edges.size == 0
     assemblies.close()
     assert secret not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
 
@@ -197,3 +199,43 @@ def test_a_piece_is_put_in_about_a_millisecond(assemblies):
         assemblies.put(PLACE, UPLOAD, piece(part, TAGGED, edge, edge[:-1]))
         spans.append(time.perf_counter() - began)
     assert sorted(spans)[50] < 0.02  # the figure is in the bench; here it only must not grow with the parts
+
+
+WISH = Wish(RequestEncryption("kms", "arn:key"), (ExposureChange("acl", "public-read", True, ("everyone",)),))
+OTHER = Wish(RequestEncryption("provider"), (ExposureChange("acl", "x", Unknown("not-read")),))
+
+
+def test_wishes_come_back_after_a_restart(tmp_path, clock, assemblies):
+    assemblies.begun(PLACE, WISH)
+    assemblies.begun(PLACE, WISH)
+    assemblies.begun(PLACE, OTHER)
+    assemblies.close()
+    again = SqliteAssemblies(tmp_path / "assemblies.db", clock)
+    assert again.wishes(PLACE) == {WISH, OTHER}
+    assert again.wishes(Location("aws", "bucket", "other")) == frozenset()
+
+
+def test_wishes_of_a_place_go_together_by_age_and_by_number(tmp_path, clock):
+    places = [Location("aws", "bucket", name) for name in "abc"]
+    assemblies = SqliteAssemblies(tmp_path / "few.db", clock, max_wishes=3)
+    for place, wish in ((places[0], WISH), (places[0], OTHER), (places[1], WISH), (places[2], WISH)):
+        clock.at += 1
+        assemblies.begun(place, wish)
+    assert [len(assemblies.wishes(place)) for place in places] == [0, 1, 1]
+    clock.at += dt.timedelta(days=15).total_seconds()
+    assemblies.begun(places[0], OTHER)
+    assert [len(assemblies.wishes(place)) for place in places] == [1, 0, 0]
+
+
+def test_a_ledger_of_the_version_before_is_taken_up(tmp_path, clock):
+    from haechi.outbound.ledger.assemblies import _SCHEMA
+    from haechi.outbound.ledger.database import Database
+
+    old = Database(tmp_path / "old.db", _SCHEMA, 1)
+    with old.transaction():
+        pass
+    old.close()
+    assemblies = SqliteAssemblies(tmp_path / "old.db", clock)
+    assemblies.begun(PLACE, WISH)
+    assemblies.put(PLACE, UPLOAD, piece(1))
+    assert assemblies.wishes(PLACE) == {WISH} and len(assemblies.pieces(PLACE, UPLOAD)) == 1

@@ -2,7 +2,8 @@
 
 A piece's edges are bytes of the body, perhaps of tagged content: the file is its owner's alone, deleted pieces are
 overwritten, and pieces that nobody completed go after ``max_age``. What must not happen is forgetting a piece of a
-living assembly to make room: a full ledger refuses instead.
+living assembly to make room: a full ledger refuses instead. A completed assembly goes by age as well: the data path
+does not read the store's answer, and a client may have to complete it again.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from pathlib import Path
 
 import msgspec
 
-from haechi.domain.content import Content, union
+from haechi.domain.content import Content, ContentState, union
 from haechi.domain.errors import HaechiError
 from haechi.domain.upload import Assembly, Location
+from haechi.outbound.ledger import wishes
 from haechi.outbound.ledger.database import Database
 from haechi.outbound.ledger.places import Place, place_of
 from haechi.ports.clock import Clock
 from haechi.ports.index import Edges
-from haechi.ports.objects import Piece
+from haechi.ports.objects import REPLACED, Piece, Wish
 
 _SCHEMA = """
 CREATE TABLE piece (
@@ -49,15 +51,30 @@ class SqliteAssemblies:
         *,
         max_age: dt.timedelta = dt.timedelta(days=14),
         max_bytes: int = 2 * 1024**3,
+        max_wishes: int = 100_000,
     ) -> None:
-        """``max_age`` after which an untouched assembly's pieces go; ``max_bytes`` of pieces, beyond which
-        ``put`` raises ``ledger.full``. Both are this project's choice.
+        """``max_age`` after which an untouched assembly's pieces go, and the wishes of its beginning; ``max_bytes`` of
+        pieces, beyond which ``put`` raises ``ledger.full``; ``max_wishes``, of which the oldest go first and then count
+        as not seen. All are this project's choice.
         """
-        self._database = Database(path, _SCHEMA, 1)
+        self._database = Database(path, f"{_SCHEMA}; {wishes.SCHEMA}", 2, {1: wishes.SCHEMA})
+        self._max_wishes = max_wishes
         self._clock = clock
         self._max_age = max_age
         self._max_bytes = max_bytes
         self._pruned_at: float | None = None
+
+    def begun(self, place: Location, wish: Wish) -> None:
+        """Remember what a beginning asked for."""
+        now = self._clock.now().timestamp()
+        with self._database.transaction(write=True) as db:
+            self._prune(db, now)
+            wishes.note(db, place_of(place), wish, now, self._max_wishes)
+
+    def wishes(self, place: Location) -> frozenset[Wish]:
+        """What every beginning there asked for, as far as it is remembered."""
+        with self._database.transaction() as db:
+            return wishes.of(db, place_of(place), self._database.path)
 
     def put(self, place: Location, assembly: Assembly, piece: Piece) -> None:
         """Remember a piece. The same part again replaces the bytes; what was once recognised in it stays."""
@@ -112,12 +129,20 @@ class SqliteAssemblies:
         )
 
     def forget(self, place: Location, assembly: Assembly) -> None:
-        """The object was completed or abandoned."""
+        """Somebody asked to give the object up: bytes go, what was recognised stays, and the pieces are not to be
+        relied on any more.
+        """
         where: Place = place_of(place)
+        named = (*where.container, assembly.id)
         with self._database.transaction(write=True) as db:
-            db.execute(
-                "DELETE FROM piece WHERE provider=? AND container=? AND assembly=?", (*where.container, assembly.id)
-            )
+            rows = db.execute(
+                "SELECT part, key, content, seen FROM piece WHERE provider=? AND container=? AND assembly=?", named
+            ).fetchall()
+            db.execute("DELETE FROM piece WHERE provider=? AND container=? AND assembly=?", named)
+            for part, key, raw, seen in rows:
+                kept = msgspec.json.encode(_given_up(self._database.content(raw)))
+                row = (*named, part, key, kept, b"", None, 0, len(kept), seen)
+                db.execute("INSERT INTO piece VALUES (?,?,?,?,?,?,?,?,?,?,?)", row)
 
     def close(self) -> None:
         """Let the file go."""
@@ -129,11 +154,18 @@ class SqliteAssemblies:
         if self._pruned_at is not None and monotonic - self._pruned_at < _PRUNE_SECONDS:
             return
         self._pruned_at = monotonic
+        wishes.prune(db, now - self._max_age.total_seconds())
         db.execute(
             "DELETE FROM piece WHERE (provider, container, assembly) IN (SELECT provider, container, assembly "
             "FROM piece GROUP BY provider, container, assembly HAVING max(seen) < ?)",
             (now - self._max_age.total_seconds(),),
         )
+
+
+def _given_up(content: Content) -> Content:
+    notes = tuple(dict.fromkeys((*content.notes, REPLACED)))
+    state = content.state if content.matches else ContentState.NOT_INSPECTED
+    return Content(state, content.matches, content.size, "", notes)
 
 
 def _merged(new: Content, old: Content) -> Content:

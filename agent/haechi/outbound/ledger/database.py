@@ -12,7 +12,7 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -40,11 +40,14 @@ _contents = msgspec.json.Decoder(Content)
 class Database:
     """A SQLite file of mode 0600 with one connection, shared by threads."""
 
-    def __init__(self, path: Path, schema: str, version: int) -> None:
-        """``schema`` is a script that creates everything; ``version`` is kept in the file and must agree."""
+    def __init__(self, path: Path, schema: str, version: int, steps: Mapping[int, str] | None = None) -> None:
+        """``schema`` is a script that creates everything; ``version`` is kept in the file and must agree. ``steps``
+        bring a file of an older version one version further.
+        """
         self.path = path
         self._schema = schema
         self._version = version
+        self._steps = dict(steps or {})
         self._guard = threading.Lock()
         self._connection: sqlite3.Connection | None = None
 
@@ -94,9 +97,10 @@ class Database:
                 connection.execute(pragma)
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version == 0:
-                connection.executescript(
-                    f"BEGIN IMMEDIATE; {self._schema}; PRAGMA user_version={self._version}; COMMIT;"
-                )
+                self._step(connection, self._schema, self._version)
+            while version in self._steps:
+                self._step(connection, self._steps[version], version + 1)
+                version += 1
         except BaseException:
             connection.close()
             raise
@@ -105,6 +109,10 @@ class Database:
             raise HaechiError("ledger.other-version", file=str(self.path), found=version, wanted=self._version)
         self._connection = connection
         return connection
+
+    @staticmethod
+    def _step(connection: sqlite3.Connection, script: str, version: int) -> None:
+        connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version={version}; COMMIT;")
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
