@@ -24,7 +24,9 @@ from haechi.domain.upload import Request
 from haechi.inbound.envoy.authority import Authority
 from haechi.inbound.envoy.datapath import DataPath
 from haechi.inbound.envoy.settings import DataPathSettings, HostOverride
+from haechi.inbound.envoy.tunnels import ClosedTunnels
 from haechi.ports.judge import Connection, Forward, Hold, Inspect, Refuse, Reply
+from haechi.ports.tunnels import Doubt
 
 SEOUL = "bucket.s3.ap-northeast-2.amazonaws.com"
 TOKYO = "bucket.s3.ap-northeast-1.amazonaws.com"
@@ -223,6 +225,20 @@ class ScriptedJudging:
         self.causes.append(cause)
 
 
+class ScriptedTunnels(ClosedTunnels):
+    """Notes who was asked about; ``passes`` is the answer."""
+
+    def __init__(self, *, passes: bool = False) -> None:
+        super().__init__()
+        self.passes = passes
+        self.asked: list[tuple[Connection, Doubt]] = []
+
+    async def doubtful(self, connection: Connection, doubt: Doubt) -> bool:
+        await super().doubtful(connection, doubt)
+        self.asked.append((connection, doubt))
+        return self.passes
+
+
 def refuse_at(size: int) -> Callable[[ScriptedJudging, bytes, bool], Forward | Refuse]:
     """Refuse the piece that reaches ``size`` bytes of the body."""
     return lambda judging, data, last: Refuse(REFUSAL) if judging.size >= size else Forward()
@@ -236,6 +252,7 @@ SCOPE = Scope(ScopeMode.CLOUD, ("*.amazonaws.com",))
 async def laboratory(folder: Path, judge: object, sink: RecordingServer, **settings) -> AsyncIterator[DataPath]:
     """A running data path whose hosts are all served by the recording server."""
     scope, authority = settings.pop("scope", SCOPE), settings.pop("authority", None)
+    tunnels = settings.pop("tunnels", None)
     hosts = settings.pop(
         "hosts",
         tuple(HostOverride(name, "127.0.0.1", sink.port) for name in ("*.amazonaws.com", INNOCENT, OTHER)),
@@ -243,7 +260,7 @@ async def laboratory(folder: Path, judge: object, sink: RecordingServer, **setti
     options = {"linger_s": 3.0, "extra_roots": (sink.ca,) if sink.ca.exists() else ()} | settings
     made = DataPathSettings(scope, hosts=hosts, **options)
     authority = authority or Authority.create(folder / "authority", scope)
-    path = DataPath(made, judge, authority, folder / "run", structlog.get_logger("lab"))
+    path = DataPath(made, judge, authority, folder / "run", structlog.get_logger("lab"), tunnels=tunnels)
     await path.start()
     try:
         yield path

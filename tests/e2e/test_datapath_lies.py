@@ -9,6 +9,7 @@ import ssl
 import pytest
 from haechi.domain.scope import Scope, ScopeMode
 from haechi.inbound.envoy.settings import HostOverride, UpstreamProxy
+from haechi.ports.tunnels import Doubt
 
 from tests.e2e.datapath_lab import (
     INNOCENT,
@@ -18,6 +19,7 @@ from tests.e2e.datapath_lab import (
     TOKYO,
     RecordingServer,
     ScriptedJudge,
+    ScriptedTunnels,
     answer,
     connected,
     laboratory,
@@ -102,23 +104,64 @@ async def test_h2_is_not_offered_and_a_host_that_differs_is_refused_all_the_same
 
 
 @pytest.mark.parametrize(
-    ("connect", "sni"),
+    ("connect", "sni", "doubt"),
     [
-        (f"{SEOUL}:443", INNOCENT),
-        (f"{INNOCENT}:443", OTHER),
-        (f"{INNOCENT}:443", ""),
-        (f"{INNOCENT}.:443", OTHER),
-        (f"{SEOUL}.:443", f"{SEOUL}."),
-        ("52.0xdb.1.1:443", "52.0xdb.1.1"),
+        (f"{SEOUL}:443", INNOCENT, Doubt.NAMES),
+        (f"{INNOCENT}:443", OTHER, Doubt.NAMES),
+        ("203.0.113.9:443", INNOCENT, Doubt.ADDRESS),
+        (f"{INNOCENT}:443", "", Doubt.NO_NAME),
+        (f"{INNOCENT}.:443", OTHER, Doubt.NAMES),
+        (f"{SEOUL}.:443", f"{SEOUL}.", Doubt.SPELLING),
+        ("52.0xdb.1.1:443", "52.0xdb.1.1", Doubt.SPELLING),
     ],
 )
-async def test_lying_tunnels_are_closed(tmp_path, sink, connect, sni):
-    judge = ScriptedJudge()
-    async with laboratory(tmp_path, judge, sink) as path:
+async def test_lying_tunnels_are_closed_after_the_agent_was_told(tmp_path, sink, connect, sni, doubt):
+    judge, tunnels = ScriptedJudge(), ScriptedTunnels()
+    async with laboratory(tmp_path, judge, sink, tunnels=tunnels) as path:
         with pytest.raises(CLOSED):
             await ask(path, put(INNOCENT), connect=connect, sni=sni, verify=False)
     assert sink.seen == []
     assert judge.opened == []
+    ((told, why),) = tunnels.asked
+    assert (told.connect, told.sni, told.way, why) == (connect, sni, "proxy", doubt)
+    assert (told.address, told.port > 0) == ("127.0.0.1", True)
+
+
+async def test_a_lying_tunnel_that_may_pass_goes_where_its_server_name_says(tmp_path, sink):
+    """Monitor mode never blocks, and even then a tunnel reaches no other place than the one that is recorded."""
+    tunnels = ScriptedTunnels(passes=True)
+    async with laboratory(tmp_path, ScriptedJudge(), sink, tunnels=tunnels) as path:
+        for connect in (f"{OTHER}:443", f"{SEOUL}:443"):
+            assert b" 200 " in await ask(path, put(INNOCENT), connect=connect, sni=INNOCENT, verify=False)
+    assert len(sink.stored) == 2
+    assert [told.connect for told, _ in tunnels.asked] == [f"{OTHER}:443", f"{SEOUL}:443"]
+
+
+async def test_what_is_neither_tls_nor_http_is_told_and_closed(tmp_path, sink):
+    tunnels = ScriptedTunnels(passes=True)
+    async with laboratory(tmp_path, ScriptedJudge(), sink, tunnels=tunnels) as path:
+        for target in (f"{INNOCENT}:443", f"{SEOUL}:443"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", path.proxy_port)
+            writer.write(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+            assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+            assert await asyncio.wait_for(reader.read(), 10) == b""
+            writer.close()
+    assert [(told.connect, why) for told, why in tunnels.asked] == [
+        (f"{INNOCENT}:443", Doubt.RAW),
+        (f"{SEOUL}:443", Doubt.RAW),
+    ]
+    assert sink.seen == []
+
+
+async def test_honest_tunnels_are_counted(tmp_path, sink):
+    tunnels = ScriptedTunnels()
+    async with laboratory(tmp_path, ScriptedJudge(), sink, tunnels=tunnels) as path:
+        for _ in range(3):
+            assert b" 200 " in await ask(path, put(INNOCENT), host=INNOCENT)
+        with pytest.raises(CLOSED):
+            await ask(path, put(INNOCENT), connect=f"{INNOCENT}:443", sni=OTHER, verify=False)
+    assert tunnels.totals() == {"passed": 3, "refused": 1, "observed": 0}
 
 
 async def test_a_redirected_connection_is_judged_by_its_server_name(tmp_path, sink):
@@ -126,7 +169,9 @@ async def test_a_redirected_connection_is_judged_by_its_server_name(tmp_path, si
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     judge = ScriptedJudge()
-    async with laboratory(tmp_path, judge, sink, redirect_tls_port=port, redirect_ipv6=False) as path:
+    tunnels = ScriptedTunnels()
+    more = {"redirect_tls_port": port, "redirect_ipv6": False, "tunnels": tunnels}
+    async with laboratory(tmp_path, judge, sink, **more) as path:
         to = [
             "curl",
             "-sS",
@@ -146,8 +191,10 @@ async def test_a_redirected_connection_is_judged_by_its_server_name(tmp_path, si
         judged = await run(*to, *options, f"https://{SEOUL}:{port}/k")
         tunnelled = await run(*to, *options, f"https://{INNOCENT}:{port}/k")
         unnamed, _ = await run(*to, "-k", f"https://127.0.0.1:{port}/k")
+        told = [(one.way, one.connect, one.sni, one.original, why) for one, why in tunnels.asked]
     assert (judged, tunnelled) == ((0, "200"), (0, "200"))
     assert unnamed != 0
+    assert told == [("redirect", "", "", f"127.0.0.1:{port}", Doubt.NO_NAME)]
     (one,) = judge.opened
     assert (one.connection.way, one.connection.connect, one.connection.sni) == ("redirect", "", SEOUL)
     assert one.connection.port > 0
@@ -243,7 +290,9 @@ async def test_upstream_certificate_is_verified_for_the_real_name(tmp_path):
     ("networks", "passes"), [((), True), (("127.0.0.0/8", "::1/128"), False), (("10.0.0.0/8",), True)]
 )
 async def test_an_innocent_name_at_a_providers_address_is_closed(tmp_path, sink, networks, passes):
-    async with laboratory(tmp_path, ScriptedJudge(), sink, hosts=(), provider_networks=networks) as path:
+    tunnels = ScriptedTunnels()
+    more = {"hosts": (), "provider_networks": networks, "tunnels": tunnels}
+    async with laboratory(tmp_path, ScriptedJudge(), sink, **more) as path:
         names = {"connect": f"localhost:{sink.port}", "sni": "localhost", "verify": False}
         if passes:
             assert b" 200 " in await ask(path, put(SEOUL), **names)
@@ -251,3 +300,4 @@ async def test_an_innocent_name_at_a_providers_address_is_closed(tmp_path, sink,
             with pytest.raises(CLOSED):
                 await ask(path, put(SEOUL), **names)
     assert len(sink.seen) == (1 if passes else 0)
+    assert [why for _, why in tunnels.asked] == ([] if passes else [Doubt.PROVIDER])

@@ -67,9 +67,15 @@ def _data_path(part: Fact) -> list[str]:
     return [
         _words("status.proxy", part, "proxy_host", "proxy_port"),
         _words("status.judged", part, "requests", "refused"),
+        *_tunnels(part.get("tunnels") or {}),
         _words("status.restarts", part, "restarts") if part.get("restarts") else "",
         _words("status.cut", part, "failed") if part.get("failed") else "",
     ]
+
+
+def _tunnels(counts: Fact) -> list[str]:
+    doubtful = (_words(f"status.tunnels-{name}", counts, name) for name in ("refused", "observed") if counts.get(name))
+    return [_words("status.tunnels", counts, "passed"), *doubtful]
 
 
 def _authority(part: Fact) -> list[str]:

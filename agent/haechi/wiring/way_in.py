@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from haechi.app.judging import JudgeUploads
+from haechi.app.tunnelling import JudgeTunnels
 from haechi.domain.scope import Scope
 from haechi.inbound.envoy.authority import Authority
 from haechi.inbound.envoy.datapath import DataPath
@@ -41,10 +43,18 @@ async def start_way_in(ground: Ground, rules: Rules, judging: Judging) -> WayIn:
         paths.private_runtime,
         log,
         public_dir=paths.public,
+        tunnels=_tunnels(judging.judge),
     )
     await data_path.start()
     ground.stack.push_async_callback(data_path.stop)
     return WayIn(authority, data_path)
+
+
+def _tunnels(judge: JudgeUploads) -> JudgeTunnels:
+    """Judged by what judges the uploads."""
+    return JudgeTunnels(
+        judge.assessor, judge.actors, judge.recorder, judge.compose, judge.clock, judge.metrics, judge.notify
+    )
 
 
 def data_path_settings(settings: Settings, scope: Scope, networks: Sequence[str]) -> DataPathSettings:

@@ -17,12 +17,14 @@ from haechi.inbound.envoy import trust
 from haechi.inbound.envoy.authority import Authority, write_private
 from haechi.inbound.envoy.bootstrap import as_text, bootstrap
 from haechi.inbound.envoy.environment import boto_configuration
-from haechi.inbound.envoy.pressure import UpstreamPressure
+from haechi.inbound.envoy.pressure import AdminSocket, UpstreamPressure
 from haechi.inbound.envoy.processor import Processor, RefuseMismatch
 from haechi.inbound.envoy.secrets import LeafSecrets
 from haechi.inbound.envoy.settings import DataPathSettings
 from haechi.inbound.envoy.supervisor import EnvoySupervisor, State, envoy_binary
+from haechi.inbound.envoy.tunnels import ClosedTunnels, PassedTunnels, TunnelQuestions
 from haechi.ports.judge import Judge
+from haechi.ports.tunnels import Tunnels
 
 _MAX_SOCKET_PATH = 100
 _ROOT_WATCH_S = 300.0
@@ -45,7 +47,9 @@ class DataPath:
         *,
         public_dir: Path | None = None,
         refuse_mismatch: RefuseMismatch | None = None,
+        tunnels: Tunnels | None = None,
     ) -> None:
+        """``tunnels`` answers for those in doubt; without it they are closed."""
         self._settings = settings
         self._authority = authority
         self._runtime_dir = runtime_dir
@@ -53,7 +57,11 @@ class DataPath:
         self._log = log
         self._server: grpc.aio.Server | None = None
         self._supervisor: EnvoySupervisor | None = None
-        self._roots_watch: asyncio.Task[None] | None = None
+        self._watches: list[asyncio.Task[None]] = []
+        self._tunnels = tunnels or ClosedTunnels()
+        self._questions = TunnelQuestions(self._tunnels, log)
+        admin = AdminSocket(runtime_dir / "admin.sock")
+        self._passed = PassedTunnels(admin, self._tunnels)
         self._published = b""
         self.proxy_port = settings.proxy_port
         self.processor = Processor(
@@ -63,7 +71,7 @@ class DataPath:
             log=log,
             refuse_mismatch=refuse_mismatch,
             answer_s=settings.judge_timeout_s,
-            buffered=UpstreamPressure(runtime_dir / "admin.sock").buffered,
+            buffered=UpstreamPressure(admin).buffered,
         )
         self.secrets = LeafSecrets(
             authority,
@@ -133,17 +141,25 @@ class DataPath:
         except BaseException:
             await self.stop()
             raise
-        self._roots_watch = asyncio.get_running_loop().create_task(self._watch_roots(upstream))
+        loop = asyncio.get_running_loop()
+        self._watches = [
+            loop.create_task(self._watch_roots(upstream)),
+            loop.create_task(self._passed.run(lambda: self.envoy_pid)),
+        ]
 
     async def stop(self) -> None:
         """Stop all: Envoy first, so that nothing asks a judge that is gone. Safe to call twice."""
-        if self._roots_watch is not None:
-            self._roots_watch.cancel()
+        watches, self._watches = self._watches, []
+        for watch in watches:
+            watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._roots_watch
-            self._roots_watch = None
+                await watch
+        if watches:
+            await self._passed.look(self.envoy_pid)
         if self._supervisor is not None:
             await self._supervisor.stop()
+        if watches:
+            await self._tunnels.settle(ending=True)
         if self._server is not None:
             await self._server.stop(grace=None)
             self._server = None
@@ -165,6 +181,7 @@ class DataPath:
             "authority_not_after": self._authority.not_after.isoformat(),
             "refused_names": self.secrets.refused,
             "spool_left": self.processor.spool_left,
+            "tunnels": self._tunnels.totals(),
             **dataclasses.asdict(self.processor.tally),
         }
 
@@ -193,7 +210,9 @@ class DataPath:
                 ("grpc.keepalive_permit_without_calls", 1),
             ]
         )
-        self._server.add_generic_rpc_handlers((self.secrets.handler(), self.processor.handler(), health_handler()))
+        self._server.add_generic_rpc_handlers(
+            (self.secrets.handler(), self.processor.handler(), self._questions.handler(), health_handler())
+        )
         path.unlink(missing_ok=True)  # noqa: ASYNC240 - local and instant
         self._server.add_insecure_port(f"unix:{path}")
         await self._server.start()

@@ -8,13 +8,14 @@ says; all other names to ``peeked``, which reads the server name. There, and on 
 server name                 what happens
 ==========================  ====================================================================
 in scope                    TLS is ended and each request judged (which sees that CONNECT differs)
-out of scope                tunnel to *that* name, if CONNECT named the same; else closed
-none                        closed
+out of scope                tunnel to *that* name, if CONNECT named the same; else in doubt
+none                        in doubt (``judged``: judged as unknown)
 no TLS, but HTTP            judged as plain HTTP
-neither                     closed
+neither                     in doubt
 ==========================  ====================================================================
 
-A tunnel never goes to an address that the client chose: Envoy resolves the server name itself.
+A tunnel *in doubt* waits with its first bytes for the agent's word (``doubts``), and without it is closed. A tunnel
+never goes to an address that the client chose: Envoy resolves the server name itself.
 """
 
 from __future__ import annotations
@@ -22,7 +23,15 @@ from __future__ import annotations
 from haechi.domain.scope import ScopeMode
 from haechi.inbound.envoy import clusters
 from haechi.inbound.envoy.authority import UNNAMED
-from haechi.inbound.envoy.extensions import EXTENSION, Config, duration, preserve_case, remember, socket_address, typed
+from haechi.inbound.envoy.doubts import (
+    NAME_STATE,
+    OUTSIDE,
+    judged_or_outside,
+    named_only,
+    not_toward,
+    nothing_known,
+)
+from haechi.inbound.envoy.extensions import Config, duration, preserve_case, remember, socket_address, typed
 from haechi.inbound.envoy.http import (
     ASKING_FILTERS,
     CONNECT_STATE,
@@ -37,12 +46,9 @@ from haechi.inbound.envoy.settings import DataPathSettings
 JUDGED = "judged"
 PEEKED = "peeked"
 
-_NAME_STATE = "haechi.name"
 _PORT_STATE = "envoy.upstream.dynamic_port"
 _PARTS = "haechi.connect"
 _ADDRESS = r"^(\[.*\]|[0-9.]+|0[xX][0-9a-fA-F.xX]+)(:[0-9]+)?$"
-# No trailing dot (another spelling of a name in scope) and no number at the end (an address in some spelling).
-_NAME = r"([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)*[a-z]([a-z0-9-]*[a-z0-9])?"
 _OFF = "type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute"
 
 
@@ -50,7 +56,18 @@ def listeners(settings: DataPathSettings) -> list[Config]:
     """Every listener of the bootstrap."""
     made = [
         _proxy(settings),
-        _internal(JUDGED, settings, [_judged_tls(settings, "proxy", JUDGED), *_plain_in_tunnel(settings, JUDGED)]),
+        {
+            **_internal(
+                JUDGED,
+                settings,
+                [
+                    _judged_tls(settings, "proxy", JUDGED),
+                    *_plain_in_tunnel(settings, JUDGED),
+                    _to_peeked(),
+                ],
+            ),
+            "filter_chain_matcher": judged_or_outside(settings.scope),
+        },
         _internal(PEEKED, settings, [*_by_server_name(settings, "proxy"), *_plain_in_tunnel(settings, PEEKED)]),
     ]
     if settings.upstream_proxy:
@@ -64,6 +81,7 @@ def listeners(settings: DataPathSettings) -> list[Config]:
                     **_tcp(f"redirect-tls-{family}", loopback, settings.redirect_tls_port, settings),
                     "listener_filters": [_original_destination(), *_inspectors()],
                     "filter_chains": _by_server_name(settings, "redirect"),
+                    "default_filter_chain": nothing_known(settings, "redirect"),
                 }
             )
         if settings.redirect_plain_port:
@@ -145,7 +163,7 @@ def _proxy(settings: DataPathSettings) -> Config:
         (
             (SOURCE_STATE, "envoy.hashable_string", "%DOWNSTREAM_REMOTE_ADDRESS%"),
             (CONNECT_STATE, "envoy.hashable_string", "%REQ(:AUTHORITY)%"),
-            (_NAME_STATE, "envoy.hashable_string", f"%DYNAMIC_METADATA({_PARTS}:name)%"),
+            (NAME_STATE, "envoy.hashable_string", f"%DYNAMIC_METADATA({_PARTS}:name)%"),
             (_PORT_STATE, _PORT_STATE, f"%DYNAMIC_METADATA({_PARTS}:port)%"),
         )
     )
@@ -201,6 +219,7 @@ def _internal(name: str, settings: DataPathSettings, chains: list[Config]) -> Co
             typed("envoy.filters.listener.http_inspector", "filters.listener.http_inspector.v3.HttpInspector"),
         ],
         "filter_chains": chains,
+        "default_filter_chain": nothing_known(settings, "proxy"),
     }
 
 
@@ -261,7 +280,7 @@ def _tunnel(settings: DataPathSettings, name: str, way: str, cluster: str, names
     match: Config = {"transport_protocol": "tls"}
     if names:
         match["server_names"] = list(names)
-    filters = [_named_tunnels_only(agree=way == "proxy")]
+    filters = named_only(settings, way)
     options: Config = {}
     if settings.upstream_proxy and cluster == clusters.TUNNEL:
         cluster = clusters.COMPANY
@@ -277,7 +296,7 @@ def _tunnel(settings: DataPathSettings, name: str, way: str, cluster: str, names
             )
         )
         if settings.provider_networks:
-            filters.append(_not_toward(settings.provider_networks))
+            filters += not_toward(settings.provider_networks, settings, way)
     filters.append(
         typed(
             "envoy.filters.network.tcp_proxy",
@@ -285,62 +304,24 @@ def _tunnel(settings: DataPathSettings, name: str, way: str, cluster: str, names
             stat_prefix="tunnel",
             cluster=cluster,
             idle_timeout=duration(settings.idle_timeout_s),
+            # Not before the filters above let the first bytes by: a tunnel in doubt connects to nowhere.
+            upstream_connect_mode="ON_DOWNSTREAM_DATA",
+            max_early_data_bytes=settings.buffer_bytes,
             **options,
         )
     )
     return {"name": name, "filter_chain_match": match, "filters": filters}
 
 
-def _named_tunnels_only(*, agree: bool) -> Config:
-    """Closes a tunnel without a plain server name, and one whose CONNECT named another."""
-    some_name = {"requested_server_name": {"safe_regex": {"regex": _NAME}}}
-    policy: Config = {"permissions": [some_name], "principals": [{"any": True}]}
-    if agree:
-        # Filter state is bytes to CEL; the server name comes in lower case already.
-        connected = _call("string", _index("filter_state", _NAME_STATE))
-        policy["condition"] = _call("_==_", _call("lowerAscii", target=connected), _server_name())
-        policy["cel_config"] = {"enable_string_conversion": True, "enable_string_functions": True}
-    return typed(
-        "envoy.filters.network.rbac",
-        "filters.network.rbac.v3.RBAC",
-        stat_prefix="tunnel.",
-        rules={"action": "ALLOW", "policies": {"named": policy}},
+def _to_peeked() -> Config:
+    """A server name out of scope behind a CONNECT that is not: nothing here ends its TLS."""
+    on = typed(
+        "envoy.filters.network.tcp_proxy",
+        "filters.network.tcp_proxy.v3.TcpProxy",
+        stat_prefix="outside",
+        cluster=PEEKED,
     )
-
-
-def _not_toward(networks: tuple[str, ...]) -> Config:
-    """Closes a tunnel whose innocent name leads to a provider's address."""
-    found = []
-    for network in networks:
-        prefix, _, length = network.partition("/")
-        matcher = {
-            "name": "envoy.rbac.matchers.upstream_ip_port",
-            "typed_config": {
-                "@type": EXTENSION + "rbac.matchers.upstream_ip_port.v3.UpstreamIpPortMatcher",
-                "upstream_ip": {"address_prefix": prefix, "prefix_len": int(length)},
-            },
-        }
-        found.append({"matcher": matcher})
-    policy = {"permissions": found, "principals": [{"any": True}]}
-    return typed(
-        "envoy.filters.network.rbac",
-        "filters.network.rbac.v3.RBAC",
-        stat_prefix="toward_provider.",
-        rules={"action": "DENY", "policies": {"toward-provider": policy}},
-    )
-
-
-def _call(function: str, *args: Config, target: Config | None = None) -> Config:
-    on = {"target": target} if target else {}
-    return {"call_expr": {"function": function, "args": list(args), **on}}
-
-
-def _index(name: str, key: str) -> Config:
-    return _call("_[_]", {"ident_expr": {"name": name}}, {"const_expr": {"string_value": key}})
-
-
-def _server_name() -> Config:
-    return {"select_expr": {"operand": {"ident_expr": {"name": "connection"}}, "field": "requested_server_name"}}
+    return {"name": OUTSIDE, "filters": [on]}
 
 
 def _leaf_by_name() -> Config:

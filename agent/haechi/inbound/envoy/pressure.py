@@ -1,4 +1,4 @@
-"""How much of the released bodies still waits inside Envoy for slow upstreams.
+"""Envoy's own figures, and by them how much of the released bodies still waits inside it for slow upstreams.
 
 Why: ext_proc knows no back pressure. What the judge gives back, Envoy takes at once and keeps in memory, so the judge
 paces itself by Envoy's own gauge, read over its admin socket (a Unix socket in the private folder, never TCP).
@@ -8,27 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from pathlib import Path
 
 from haechi.inbound.envoy.clusters import HELD
 
-_QUERY = f"/stats?filter=cluster\\..*{HELD}\\.upstream_cx_tx_bytes_buffered"
+_BUFFERED = f"cluster\\..*{HELD}\\.upstream_cx_tx_bytes_buffered"
 _TIMEOUT_S = 2.0
 _MOST = 1 << 20
 
 
-class UpstreamPressure:
-    """Reads the gauge. One short connection a question."""
+class AdminSocket:
+    """Reads Envoy's figures. One short connection a question."""
 
-    def __init__(self, admin_socket: Path) -> None:
-        self._socket = str(admin_socket)
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
 
-    async def buffered(self) -> int:
-        """Bytes of held bodies in Envoy's write buffers. Raises ``OSError`` when Envoy does not answer."""
+    async def figures(self, pattern: str) -> dict[str, int]:
+        """Those whose name matches a regular expression. Raises ``OSError`` when Envoy does not answer."""
         async with asyncio.timeout(_TIMEOUT_S):
-            reader, writer = await asyncio.open_unix_connection(self._socket)
+            reader, writer = await asyncio.open_unix_connection(self._path)
             try:
-                writer.write(f"GET {_QUERY} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n".encode())
+                query = f"/stats?filter={pattern}"
+                writer.write(f"GET {query} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n".encode())
                 said = await reader.read(_MOST)
                 while more := await reader.read(_MOST):
                     said += more
@@ -36,5 +38,16 @@ class UpstreamPressure:
                 writer.close()
                 with contextlib.suppress(OSError):
                     await writer.wait_closed()
-        lines = said.decode("latin-1").splitlines()
-        return sum(int(line.rpartition(": ")[2]) for line in lines if "tx_bytes_buffered: " in line)
+        pairs = (line.rpartition(": ") for line in said.decode("latin-1").splitlines())
+        return {name: int(value) for name, _, value in pairs if re.search(pattern, name) and value.isdigit()}
+
+
+class UpstreamPressure:
+    """Reads the gauge."""
+
+    def __init__(self, admin: AdminSocket) -> None:
+        self._admin = admin
+
+    async def buffered(self) -> int:
+        """Bytes of held bodies in Envoy's write buffers. Raises ``OSError`` when Envoy does not answer."""
+        return sum((await self._admin.figures(_BUFFERED)).values())

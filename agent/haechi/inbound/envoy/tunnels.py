@@ -1,0 +1,135 @@
+"""Envoy's questions about doubtful tunnels (ext_authz on a connection), and its count of those that passed unseen.
+
+Theory. Which tunnels are in doubt Envoy finds out by itself (``listeners``) and asks about these alone, so an honest
+tunnel costs nothing and outlives the agent. The question comes with the first bytes and holds them back; no answer
+closes the connection. What Envoy knows of it comes as gRPC metadata, because the request's own fields name the
+internal hop. Envoy's counters begin anew with each Envoy: what matters is their growth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import grpc
+import structlog
+from envoy.service.auth.v3 import external_auth_pb2 as external_auth
+
+from haechi.domain.errors import HaechiError
+from haechi.domain.names import host_name, is_address
+from haechi.inbound.envoy.doubts import AGREED, ASKED, NAME, TOWARD_PROVIDER
+from haechi.inbound.envoy.pressure import AdminSocket
+from haechi.ports.judge import Connection
+from haechi.ports.tunnels import Doubt, Tunnels
+
+SERVICE: Final = "envoy.service.auth.v3.Authorization"
+EVERY_S: Final = 5.0
+_OK, _DENIED = 0, 7
+_NOTHING = "-"
+"""Envoy's word for a value that is not there."""
+
+
+class TunnelQuestions:
+    """The ext_authz service. ``tunnels`` answers; nothing is let through that it did not."""
+
+    def __init__(self, tunnels: Tunnels, log: structlog.typing.FilteringBoundLogger) -> None:
+        self._tunnels = tunnels
+        self._log = log
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """For ``server.add_generic_rpc_handlers``."""
+        check = grpc.unary_unary_rpc_method_handler(
+            self._check, response_serializer=external_auth.CheckResponse.SerializeToString
+        )
+        return grpc.method_handlers_generic_handler(SERVICE, {"Check": check})
+
+    async def _check(self, _: bytes, context: Any) -> external_auth.CheckResponse:
+        said = {key: value for key, value in context.invocation_metadata() if key in ASKED and value != _NOTHING}
+        answer = external_auth.CheckResponse()
+        answer.status.code = _DENIED
+        try:
+            connection = _connection(said)
+            if await self._tunnels.doubtful(connection, doubt_of(connection, said.get(ASKED[-1], ""))):
+                answer.status.code = _OK
+        except HaechiError as error:
+            self._log.error("datapath.tunnel-unjudged", cause=error.code)
+        return answer
+
+
+def doubt_of(connection: Connection, told: str) -> Doubt:
+    """What is wrong. ``told`` is the word of the place in Envoy that asked, where that alone knows."""
+    if told in (Doubt.PROVIDER, Doubt.RAW):
+        return Doubt(told)
+    if not connection.sni:
+        return Doubt.NO_NAME
+    if not re.fullmatch(NAME, connection.sni):
+        return Doubt.SPELLING
+    named = host_name(connection.connect)
+    return Doubt.ADDRESS if is_address(named) else Doubt.NAMES
+
+
+class PassedTunnels:
+    """Reads Envoy's counter of honest tunnels and hands on by how much it grew."""
+
+    def __init__(self, admin: AdminSocket, tunnels: Tunnels) -> None:
+        self._admin = admin
+        self._tunnels = tunnels
+        self._known = 0
+        self._envoy: int | None = None
+
+    async def run(self, envoy: Callable[[], int | None]) -> None:
+        """Until cancelled. ``envoy`` tells the pid of the Envoy that counts."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            await self.look(envoy())
+            await self._tunnels.settle()
+
+    async def look(self, envoy: int | None) -> None:
+        """Read once; an Envoy that does not answer is asked again later."""
+        try:
+            counted = await self._admin.figures(f"^({re.escape(AGREED)}|{re.escape(TOWARD_PROVIDER)})$")
+        except (OSError, ValueError):
+            return
+        now = counted.get(AGREED, 0) - counted.get(TOWARD_PROVIDER, 0)
+        if envoy != self._envoy or now < self._known:
+            self._envoy, self._known = envoy, 0
+        self._tunnels.passed(now - self._known)
+        self._known = now
+
+
+class ClosedTunnels:
+    """``Tunnels`` where nobody judges them: what is in doubt is closed, and counted."""
+
+    def __init__(self) -> None:
+        self._counts = {"passed": 0, "refused": 0, "observed": 0}
+
+    async def doubtful(self, connection: Connection, doubt: Doubt) -> bool:
+        """As ``Tunnels``."""
+        self._counts["refused"] += 1
+        return False
+
+    def passed(self, count: int) -> None:
+        """As ``Tunnels``."""
+        self._counts["passed"] += count
+
+    async def settle(self, *, ending: bool = False) -> None:
+        """As ``Tunnels``."""
+
+    def totals(self) -> dict[str, int]:
+        """As ``Tunnels``."""
+        return dict(self._counts)
+
+
+def _connection(said: dict[str, str]) -> Connection:
+    source, connect, sni, original, way, _ = (said.get(name, "") for name in ASKED)
+    address, _, port = source.rpartition(":")
+    return Connection(
+        address=address.strip("[]"),
+        port=int(port) if port.isdigit() else 0,
+        connect=connect,
+        sni=sni,
+        way=way or "proxy",
+        original=original if way == "redirect" else "",
+    )
