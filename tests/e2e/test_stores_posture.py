@@ -216,13 +216,13 @@ async def test_a_compatible_site_is_known_as_far_as_it_tells(versity: VersitySto
     site = Site(endpoint, "naver", "s3", SEOUL, "KR")
     owner = versity.account.access_key
     access = Access(credentials_file=credentials(tmp_path, versity.account), bundle=versity.ca)
-    posture = S3Posture(Clients(access), lambda _: [owner], SystemClock(), sites=[site])
+    posture = S3Posture(Clients(access), lambda _: [owner], SystemClock(), sites=lambda: [site])
     facts = await posture.read(Location("naver", "strict-box", endpoint=endpoint))
     assert (facts.exists, facts.region, facts.country, facts.account) == (True, SEOUL, "KR", owner)
     assert (facts.public.acl_public, facts.public.policy_public, facts.versioning) == (False, False, "off")
     assert unknown_causes(facts) == {"not-supported"}
     assert facts.encryption.mode == Unknown("not-supported")
-    stranger = S3Posture(Clients(access), lambda _: ["somebody"], SystemClock(), sites=[site])
+    stranger = S3Posture(Clients(access), lambda _: ["somebody"], SystemClock(), sites=lambda: [site])
     assert (await stranger.read(Location("naver", "strict-box", endpoint=endpoint))).account == owner
     missing = await posture.read(Location("naver", "never-made", endpoint=endpoint))
     assert missing.exists is False

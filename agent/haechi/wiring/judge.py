@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 from haechi_connectors.generic.connector import GenericConnector
 from haechi_connectors.s3.connector import S3Connector
@@ -17,7 +18,8 @@ from haechi.app.judging import Holds, JudgeUploads
 from haechi.app.recording import Recorder
 from haechi.app.refusing import RefusalWriter
 from haechi.domain.names import host_name
-from haechi.domain.scope import Scope
+from haechi.domain.registry import Site
+from haechi.domain.scope import Scope, valid_pattern
 from haechi.inbound.envoy.trust import system_roots, write_bundle
 from haechi.outbound.actors.attribution import SocketActors
 from haechi.outbound.destinations.cache import CachedDestinations
@@ -33,14 +35,58 @@ HOME_REGION = "ap-northeast-2"
 """Where most uploads go: its clients are made at the start, because loading the SDK takes a second."""
 
 
-@dataclass(frozen=True, slots=True)
+class Connectors(Sequence[Connector]):
+    """The connectors in force, asked in order. Other sites make others; a request keeps the one that it began with."""
+
+    def __init__(self, sites: Sequence[Site]) -> None:
+        self.follow(sites)
+
+    def follow(self, sites: Sequence[Site]) -> None:
+        """The registry names these sites now."""
+        s3 = S3Connector(sites)
+        self._now: tuple[Connector, ...] = (s3, GenericConnector())
+        # Without their ports; a site that is an address needs no pattern: literal addresses are judged anyway.
+        named = dict.fromkeys(host_name(pattern) for pattern in s3.scope)
+        self.cloud = tuple(pattern for pattern in named if valid_pattern(pattern))
+
+    @overload
+    def __getitem__(self, at: int) -> Connector: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Connector]: ...
+    def __getitem__(self, at: int | slice) -> Connector | Sequence[Connector]:
+        return self._now[at]
+
+    def __len__(self) -> int:
+        return len(self._now)
+
+
+@dataclass(slots=True)
 class Judging:
     """The judge, and what others ask too."""
 
-    connectors: Sequence[Connector]
-    scope: Scope
+    ground: Ground
+    rules: Rules
+    connectors: Connectors
+    posture: S3Posture
+    destinations: CachedDestinations
     assessor: Assessor
     judge: JudgeUploads
+
+    @property
+    def scope(self) -> Scope:
+        """What is to be intercepted, by the policies and the registry that are in force and this machine's settings."""
+        local = self.ground.settings.scope
+        return self.rules.engine.choices.scope(self.connectors.cloud, local.patterns, local.add)
+
+    def follow(self) -> None:
+        """The registry names other sites or accounts: recognise the ones, read the facts anew."""
+        sites = self.rules.registry.sites
+        self.connectors.follow(sites)
+        self.destinations.follow(_readers(self.posture, sites))
+
+
+def _readers(posture: S3Posture, sites: Sequence[Site]) -> dict[str, S3Posture]:
+    return dict.fromkeys({"aws", *(site.provider for site in sites)}, posture)
 
 
 def make_judge(
@@ -52,26 +98,17 @@ def make_judge(
 ) -> Judging:
     """``listeners``: where clients connect, once that is known."""
     settings, registry = ground.settings, rules.registry
-    sites = registry.sites
-    s3 = S3Connector(sites)
-    connectors = (s3, GenericConnector())
-    scope = rules.engine.choices.scope(
-        (*s3.scope, *(host_name(site.host) for site in sites)), settings.scope.patterns, settings.scope.add
-    )
-
-    def accounts(provider: str) -> tuple[str, ...]:
-        data = registry.data
-        return tuple(account.id for account in data.accounts if account.provider == provider) if data else ()
+    connectors = Connectors(registry.sites)
 
     def notify(message: str) -> None:
         notices.show(say("notice.refused", ground.lang), message)
 
-    posture = S3Posture(Clients(_store_access(ground)), accounts, ground.clock, sites=sites)
+    posture = S3Posture(Clients(_store_access(ground)), registry.accounts, ground.clock, sites=lambda: registry.sites)
     ground.stack.callback(posture.close)
     ground.background(asyncio.to_thread(posture.warm, HOME_REGION))
     wanted = settings.destinations
     destinations = CachedDestinations(
-        dict.fromkeys({"aws", *(site.provider for site in sites)}, posture),
+        _readers(posture, registry.sites),
         ground.clock,
         ground.metrics,
         ttl=wanted.ttl,
@@ -95,7 +132,7 @@ def make_judge(
         Holds(Hold(settings.datapath.hold_home), Hold(settings.datapath.hold_abroad)),
         notify,
     )
-    return Judging(connectors, scope, assessor, judge)
+    return Judging(ground, rules, connectors, posture, destinations, assessor, judge)
 
 
 def _store_access(ground: Ground) -> StoreAccess:

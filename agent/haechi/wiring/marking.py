@@ -15,6 +15,7 @@ from haechi.app.indexing import Progress as ScanProgress
 from haechi.app.tagging import Tagging
 from haechi.domain.tags import Funding, Grade, Tag
 from haechi.inbound.watch.watcher import Watcher
+from haechi.outbound.engine.folder import PolicyFolder
 from haechi.outbound.index.excluding import excluding
 from haechi.outbound.index.reading import FileReader
 from haechi.outbound.tags.attribute import ATTRIBUTE, AttributeTags, attribute_text
@@ -33,12 +34,24 @@ class Marking:
 
     ground: Ground
     stores: Stores
-    attributes: AttributeTags
+    sources: FileTagSources
     reader: FileReader
     indexing: Indexing
     tagging: Tagging
     watcher: Watcher | None = None
     scanning: dict[str, Any] | None = None
+
+    def follow(self, earlier: PolicyFolder, policies: PolicyFolder) -> None:
+        """Other policies are in force. Where they tag other files, or know other technologies, all is gone through."""
+        if (earlier.choices.tag_rules, earlier.catalogue.all()) == (
+            policies.choices.tag_rules,
+            policies.catalogue.all(),
+        ):
+            return
+        self.sources.follow(policies.catalogue, policies.tags)
+        self.tagging.catalogue = policies.catalogue
+        if self.watcher is not None:
+            self.watcher.changes.rescan()
 
     def start_watching(self) -> None:
         """Go through the watched folders at once, then follow the events."""
@@ -54,7 +67,7 @@ class Marking:
 
     def marked(self, descriptor: int, path: str) -> Sequence[Tag]:
         """The tags that an open file's attribute gives."""
-        return self.attributes.read(f"/proc/self/fd/{descriptor}").tags
+        return self.sources.attribute.read(f"/proc/self/fd/{descriptor}").tags
 
     async def protect(self, plain: int, path: str, tags: Sequence[Tag]) -> Mapping[str, str]:
         """Protect the content of an open file that will be called ``path``; the attributes to write on it."""
@@ -83,8 +96,7 @@ def make_marking(ground: Ground, rules: Rules, stores: Stores) -> Marking:
     """Tags are those that the policies in force know."""
     policies = rules.engine.in_force
     catalogue = policies.catalogue
-    attributes = AttributeTags(catalogue)
-    sources = FileTagSources(attributes, FolderTags(catalogue), policies.tags)
+    sources = FileTagSources(AttributeTags(catalogue), FolderTags(catalogue), policies.tags)
     reader = FileReader(stores.index.seed)
     indexing = Indexing(stores.index, sources, reader, exclude=excluding(ground.settings.watch.exclude))
     tagging = Tagging(
@@ -95,4 +107,4 @@ def make_marking(ground: Ground, rules: Rules, stores: Stores) -> Marking:
         Everywhere(lambda path: reader.read(path)[1].digest),
         ground.clock.now,
     )
-    return Marking(ground, stores, attributes, reader, indexing, tagging)
+    return Marking(ground, stores, sources, reader, indexing, tagging)

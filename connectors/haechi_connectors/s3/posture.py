@@ -35,8 +35,8 @@ MOST_TARGETS = 16
 class S3Posture:
     """Facts about buckets of AWS and of S3-compatible sites.
 
-    ``accounts`` gives the institution's accounts at a provider, as the registry now says. ``deadline`` bounds one read,
-    in seconds.
+    ``accounts`` gives the institution's accounts at a provider, and ``sites`` the hosts that it named, as the registry
+    now says. ``deadline`` bounds one read, in seconds.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class S3Posture:
         accounts: Callable[[str], Sequence[str]],
         clock: Clock,
         *,
-        sites: Sequence[Site] = (),
+        sites: Callable[[], Sequence[Site]] = lambda: (),
         deadline: float = 8.0,
     ) -> None:
         self._clients, self._accounts, self._clock = clients, accounts, clock
-        self._sites = tuple(sites)
+        self._sites = sites
         self._deadline = deadline
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="haechi-s3-facts")
         self._memory = Memory(clock)
@@ -211,7 +211,7 @@ class S3Posture:
     # --- what is remembered ---
 
     async def _store(self, place: Location, ends: float) -> Store:
-        site = next((site for site in self._sites if _is_at(site, place)), None)
+        site = next((site for site in self._sites() if _is_at(site, place)), None)
         if site is not None:
             return Store(place.provider, site.region, site.endpoint or f"https://{place.endpoint}", site)
         if place.provider != AWS:

@@ -275,6 +275,37 @@ async def test_keys_named_by_requests_are_cached(provider: Provider, clock: Hand
     assert provider.keys == 2
 
 
+async def test_after_another_registry_nothing_that_was_read_before_is_used(
+    provider: Provider, clock: HandClock
+) -> None:
+    destinations, other = cache(provider, clock), Provider()
+    await destinations.facts(SEOUL)
+    await destinations.key(SEOUL, "k")
+    other.change = {"account": "999"}
+    destinations.follow({"aws": other})
+    assert destinations.cached(SEOUL) is None
+    assert (await destinations.facts(SEOUL)).account == "999"
+    await destinations.key(SEOUL, "k")
+    assert (provider.reads, provider.keys, other.reads, other.keys) == (1, 1, 1, 1)
+
+
+async def test_a_read_that_began_before_another_registry_serves_its_own_asker_alone(
+    provider: Provider, clock: HandClock
+) -> None:
+    destinations, other = cache(provider, clock), Provider()
+    provider.gate, other.change = asyncio.Event(), {"account": "999"}
+    earlier = asyncio.create_task(destinations.facts(SEOUL))
+    while not provider.reads:
+        await asyncio.sleep(0)
+    destinations.follow({"aws": other})
+    assert (await destinations.facts(SEOUL)).account == "999"
+    provider.gate.set()
+    assert (await earlier).account == "111122223333"
+    now = destinations.cached(SEOUL)
+    assert now is not None
+    assert now.account == "999"
+
+
 async def test_the_fast_path_takes_microseconds(provider: Provider) -> None:
     from haechi.outbound.clock import SystemClock
 

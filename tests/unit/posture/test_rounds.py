@@ -163,7 +163,7 @@ async def test_a_sites_explicit_facts_hold_and_its_endpoint_is_asked() -> None:
     site = Site("*.store.example:8443", "naver", "s3", "kr-standard", "KR", endpoint="https://facts.store.example")
     place = Location("naver", "box", endpoint="store.example:8443")
     clients = ScriptedClients({"head_bucket": refusal(404)})
-    facts = await posture(clients, sites=[site]).read(place)
+    facts = await posture(clients, sites=lambda: [site]).read(place)
     assert (facts.region, facts.country, facts.asked["country"]) == ("kr-standard", "KR", "site")
     assert {endpoint for *_, endpoint, _ in clients.asked} == {"https://facts.store.example"}
     assert {service for service, *_ in clients.asked} == {"s3"}

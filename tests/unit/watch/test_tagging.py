@@ -150,7 +150,8 @@ def test_all_places_are_merged_and_the_strictest_wins(sources: FileTagSources, f
     path.touch()
     (files / ".haechi.yaml").write_text("tags:\n  - {files: '*', technology: SEM-01, grade: B, funding: private}\n")
     AttributeTags(CATALOGUE).write(str(path), (Tag("SEM-01", Grade.C, Funding.GOVERNMENT),))
-    sources.policy = PolicyTags.from_data([{"glob": "*.gds", "technology": "DSP-01", "grade": "A"}], CATALOGUE)
+    tags = PolicyTags.from_data([{"glob": "*.gds", "technology": "DSP-01", "grade": "A"}], CATALOGUE)
+    sources.follow(CATALOGUE, tags)
     tags = {tag.technology: (tag.grade, tag.funding) for tag in sources.read(str(path)).tags}
     assert tags == {"SEM-01": (Grade.B, Funding.GOVERNMENT), "DSP-01": (Grade.A, Funding.UNKNOWN)}
 

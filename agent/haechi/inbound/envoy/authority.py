@@ -129,6 +129,15 @@ class Authority:
         """The names it mints for."""
         return self._scope
 
+    def rescope(self, scope: Scope) -> bool:
+        """Mint for other names from now on. True when that took another root, which clients have to be told of."""
+        with self._lock:
+            before = self._root
+            self._scope = scope
+            self._leaves.clear()
+            self._renew_if_due()
+            return self._root is not before
+
     @property
     def root_pem(self) -> bytes:
         """The certificate that clients trust."""

@@ -108,13 +108,52 @@ class EnvoySupervisor:
             raise
         self._watch = asyncio.get_running_loop().create_task(self._keep_running())
 
-    async def stop(self) -> None:
-        """End Envoy and stop watching. Safe to call twice."""
+    async def check(self, config: Path) -> None:
+        """Let Envoy itself say whether it would start with a configuration.
+
+        Raises ``HaechiError('datapath.envoy-config')`` with its complaint.
+        """
+        asked = await asyncio.create_subprocess_exec(
+            *_powerless(), str(self._binary), "--mode", "validate", "-c", str(config), "-l", "error",
+            stdin=DEVNULL, stdout=PIPE, stderr=STDOUT,
+        )  # fmt: skip
+        try:
+            said, _ = await asyncio.wait_for(asked.communicate(), _START_S)
+        except TimeoutError as error:
+            await _end(asked)
+            raise HaechiError("datapath.envoy-silent", seconds=_START_S) from error
+        if asked.returncode:
+            lines = said.decode("utf-8", "replace").strip().splitlines()
+            reason = lines[-1][-2000:] if lines else ""
+            raise HaechiError("datapath.envoy-config", reason=reason, status=asked.returncode)
+
+    async def restart(self) -> None:
+        """Start Envoy anew, with what its configuration says now. Its connections end.
+
+        Raises as ``start``; it goes on trying then, as after a death.
+        """
+        await self._stop_watching()
+        assert self._process is not None  # noqa: S101 - it was started before
+        await _end(self._process)
+        await self._dismiss_minder()
+        try:
+            await self._launch()
+        except BaseException:
+            await _end(self._process)
+            raise
+        finally:
+            self._watch = asyncio.get_running_loop().create_task(self._keep_running())
+
+    async def _stop_watching(self) -> None:
         if self._watch is not None:
             self._watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watch
             self._watch = None
+
+    async def stop(self) -> None:
+        """End Envoy and stop watching. Safe to call twice."""
+        await self._stop_watching()
         if self._process is not None:
             await _end(self._process)
             self._process = None

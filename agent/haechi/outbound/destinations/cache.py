@@ -4,7 +4,8 @@ Theory. An entry lives for ``ttl`` seconds; one in which something is unknown th
 is not there, for ``unknown_ttl``. Both are this project's own choice: no rule says how old a fact may be, so the age
 travels with the facts and the policy may judge it. An entry that is used after three quarters of its life is read anew
 in the background, and its users go on with what they have. Reads of one container are joined. A read that fails for a
-passing reason does not displace facts that are still within their life.
+passing reason does not displace facts that are still within their life. ``follow`` begins a new epoch: what was read,
+or begun to be read, in an earlier one serves those who asked then and nobody else.
 """
 
 from __future__ import annotations
@@ -84,11 +85,14 @@ class CachedDestinations:
         deadline: float = DEADLINE_SECONDS,
         capacity: int = CAPACITY,
     ) -> None:
-        self._readers, self._clock, self._metrics = dict(readers), clock, metrics
+        self._readers: Mapping[str, Reader] = dict(readers)
+        self._clock, self._metrics = clock, metrics
         self._ttl, self._unknown_ttl, self._deadline, self._capacity = ttl, min(unknown_ttl, ttl), deadline, capacity
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._keys: OrderedDict[tuple[Key, str], _KeyEntry] = OrderedDict()
         self._reads: dict[Key, asyncio.Task[Destination]] = {}
+        self._running: set[asyncio.Task[Destination]] = set()
+        self._epoch = 0
         self._slots = asyncio.Semaphore(READS_AT_ONCE)
 
     def cached(self, place: Location) -> Destination | None:
@@ -124,7 +128,10 @@ class CachedDestinations:
         if entry is not None and self._clock.monotonic() < entry.expires_at:
             self._keys.move_to_end(slot)
             return entry.facts
+        epoch = self._epoch
         facts = await self._read_key(place, key_id)
+        if epoch != self._epoch:
+            return facts
         known = not isinstance(facts, Unknown) and not any(
             isinstance(fact, Unknown) for fact in dataclasses.astuple(facts)
         )
@@ -138,9 +145,17 @@ class CachedDestinations:
         """Facts may have changed (a change of settings was let through): read them anew at the next use."""
         self._entries.pop(_key(place), None)
 
+    def follow(self, readers: Mapping[str, Reader]) -> None:
+        """Other readers, or other things that they go by (the institution's accounts, its sites): read all anew."""
+        self._readers = dict(readers)
+        self._epoch += 1
+        self._entries.clear()
+        self._keys.clear()
+        self._reads.clear()
+
     async def close(self) -> None:
         """End all reads."""
-        running = list(self._reads.values())
+        running = list(self._running)
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -165,11 +180,18 @@ class CachedDestinations:
     def _begin(self, key: Key, place: Location) -> asyncio.Task[Destination]:
         task = asyncio.get_running_loop().create_task(self._read(key, place), name=f"facts of {place.container}")
         self._reads[key] = task
-        task.add_done_callback(lambda _: self._reads.pop(key, None))
+        self._running.add(task)
+
+        def done(ended: asyncio.Task[Destination]) -> None:
+            self._running.discard(ended)
+            if self._reads.get(key) is ended:
+                del self._reads[key]
+
+        task.add_done_callback(done)
         return task
 
     async def _read(self, key: Key, place: Location) -> Destination:
-        began = self._clock.monotonic()
+        began, epoch = self._clock.monotonic(), self._epoch
         facts = await self._ask(place)
         facts = dataclasses.replace(facts, read_at=facts.read_at or self._clock.now(), revision=revision_of(facts))
         causes = unknown_causes(facts)
@@ -178,7 +200,7 @@ class CachedDestinations:
         )
         outcome = "passing-failure" if causes & PASSING else "partly-unknown" if causes else "known"
         self._metrics.count("haechi_destination_reads_total", provider=place.provider, outcome=outcome)
-        return self._keep(key, facts, causes)
+        return self._keep(key, facts, causes) if epoch == self._epoch else facts
 
     def _keep(self, key: Key, facts: Destination, causes: frozenset[str]) -> Destination:
         now = self._clock.monotonic()

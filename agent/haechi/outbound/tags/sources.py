@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from haechi.domain.catalogue import Catalogue
 from haechi.domain.tags import merge_tags
 from haechi.outbound.tags.attribute import AttributeTags
 from haechi.outbound.tags.folder import FolderTags
@@ -10,20 +11,29 @@ from haechi.ports.tags import TagReading
 
 
 class FileTagSources:
-    """Attribute, folders and policy. ``policy`` may be replaced when a new bundle is in force."""
+    """Attribute, folders and policy."""
 
     def __init__(self, attribute: AttributeTags, folder: FolderTags, policy: PolicyTags) -> None:
-        self._attribute = attribute
-        self._folder = folder
-        self.policy = policy
+        self._places = (attribute, folder, policy)
+
+    @property
+    def attribute(self) -> AttributeTags:
+        """The tags that files carry themselves."""
+        return self._places[0]
+
+    def follow(self, catalogue: Catalogue, policy: PolicyTags) -> None:
+        """Other policies are in force: what a tag may name, and which files they tag by name. May be called from any
+        thread; files that were read before are to be looked at again.
+        """
+        self._places = (AttributeTags(catalogue), FolderTags(catalogue), policy)
 
     def refresh(self) -> None:
         """See the port."""
-        self._folder.refresh()
+        self._places[1].refresh()
 
     def read(self, path: str) -> TagReading:
         """See the port."""
-        on_file, of_folder, of_policy = self._attribute.read(path), self._folder.read(path), self.policy.read(path)
+        on_file, of_folder, of_policy = (place.read(path) for place in self._places)
         filled = [reading for reading in (on_file, of_folder, of_policy) if reading.tags or reading.problems]
         if len(filled) <= 1:
             return filled[0] if filled else TagReading()
@@ -32,5 +42,5 @@ class FileTagSources:
 
     def by_name(self, path: str) -> TagReading:
         """What folders and policy say of a file whose attributes cannot be read."""
-        of_folder, of_policy = self._folder.read(path), self.policy.read(path)
+        of_folder, of_policy = (place.read(path) for place in self._places[1:])
         return TagReading(merge_tags([*of_folder.tags, *of_policy.tags]), of_folder.problems)
