@@ -9,7 +9,7 @@ nothing.
 
 A file without any tag is never read, unless it has the size of a protected content: then it may be a copy.
 Nothing here loosens. Every call may be made from any thread; a file looked at twice at once ends with what it held
-last.
+last. What storage refused is *owed*: ``settle`` looks again, and the index is ready as soon as all of it was taken.
 """
 
 # Names are plain strings here: millions pass, and an object for each would cost more than the work on it.
@@ -27,6 +27,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from haechi.app.owed import Owed
+from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Tag, TagOrigin, merge_tags
 from haechi.ports.protection import BodyReader, Observed, Protection, Stamp, TaggedFile, Unreadable
 from haechi.ports.tags import Problem, TagReading, TagSources
@@ -93,16 +95,46 @@ class Indexing:
         self._clock = clock
         self._departed: OrderedDict[str, tuple[tuple[Tag, ...], float]] = OrderedDict()
         self._departed_lock = threading.Lock()
+        self._owed = Owed()
+        self._complete = False
+        """Whether all was gone through since the start, and what storage refused since is owed."""
 
     @property
     def behind(self) -> bool:
-        """Whether a scan of everything is due, because storage failed since the last one or there was none."""
-        return not self._protection.ready
+        """Whether a scan of everything is due: there was none yet, or too much was refused, or storage is damaged."""
+        return not self._protection.ready and (not self._complete or self._damaged)
+
+    @property
+    def owes(self) -> bool:
+        """Whether ``settle`` has something to do."""
+        return bool(self._owed) or (self._complete and not self._protection.ready)
+
+    @property
+    def _damaged(self) -> bool:
+        problem = self._protection.problem
+        return problem is not None and problem.code == "index.corrupt"
 
     def mend(self) -> Path | None:
         """Take up storage that was found damaged. Answers where the damaged one was put; a scan is due afterwards."""
-        problem = self._protection.problem
-        return self._protection.renew() if problem is not None and problem.code == "index.corrupt" else None
+        if not self._damaged:
+            return None
+        self._complete = False
+        return self._protection.renew()
+
+    def settle(self) -> None:
+        """Look again at what storage refused; the index is ready afterwards, where all was gone through before. Raises
+        ``HaechiError`` while storage refuses still.
+        """
+        failures = self._protection.failures
+        while (look := self._owed.first()) is not None:
+            self._look_at([look[0]], look[1])
+            self._owed.paid(look)
+        if self._complete and not self._damaged:
+            self._protection.mark_ready(failures)
+
+    def _owe(self, paths: Iterable[str], tags: tuple[Tag, ...] = ()) -> None:
+        if not self._owed.add(paths, tags):
+            self._complete = False
 
     # --- whole folders --------------------------------------------------------------------------------------------
 
@@ -119,7 +151,8 @@ class Indexing:
         The index is *ready* afterwards, unless ``stopped`` said to break off.
         """
         self._sources.refresh()
-        report, batch, said = Report(), _Batch(self._protection), 0.0
+        failures = self._protection.failures
+        report, batch, said = Report(), _Batch(self._protection, self._owe), 0.0
         roots = [os.path.abspath(root) for root in roots]
         for folder in self._folders(roots, report):
             if stopped():
@@ -135,7 +168,10 @@ class Indexing:
             self._gone(remembered, report)
         self._elsewhere(roots, report, batch)
         batch.flush()
-        self._protection.mark_ready()
+        self._complete = True
+        self._protection.mark_ready(failures)
+        if self.owes:
+            self.settle()
         if progress is not None:
             progress(report.progress(""))
         return report
@@ -185,10 +221,18 @@ class Indexing:
         """Look at files that may have changed, and at every file of folders that are new. ``tags`` are added to what
         is found.
 
-        When this returns, uploads of their content are recognised.
+        When this returns, uploads of their content are recognised. Where it raises ``HaechiError``, all of it is owed.
         """
-        report, batch = Report(), _Batch(self._protection)
-        for path in map(os.path.abspath, paths):
+        whole = [os.path.abspath(path) for path in paths]
+        try:
+            return self._look_at(whole, tags)
+        except HaechiError:
+            self._owe(whole, tags)
+            raise
+
+    def _look_at(self, paths: Sequence[str], tags: tuple[Tag, ...]) -> Report:
+        report, batch = Report(), _Batch(self._protection, self._owe)
+        for path in paths:
             if os.path.isdir(path) and not os.path.islink(path):
                 for folder in self._folders([path], report):
                     for entry in self._entries(folder, report):
@@ -300,8 +344,9 @@ class Indexing:
 class _Batch:
     """Observations that are written together."""
 
-    def __init__(self, protection: Protection) -> None:
+    def __init__(self, protection: Protection, owe: Callable[[Iterable[str]], None]) -> None:
         self._protection = protection
+        self._owe = owe
         self._waiting: list[Observed] = []
         self._prints = 0
 
@@ -313,7 +358,11 @@ class _Batch:
 
     def flush(self) -> None:
         if self._waiting:
-            self._protection.observe(self._waiting)
+            try:
+                self._protection.observe(self._waiting)
+            except HaechiError:
+                self._owe(seen.path for seen in self._waiting)
+                raise
         self._waiting, self._prints = [], 0
 
 

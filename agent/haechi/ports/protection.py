@@ -141,8 +141,15 @@ class Protection(Protocol):
         Raises ``HaechiError('index.…')`` while it can not be used.
         """
 
-    def mark_ready(self) -> None:
-        """All watched folders were gone through."""
+    @property
+    def failures(self) -> int:
+        """How often storage failed so far."""
+
+    def mark_ready(self, failures: int | None = None) -> None:
+        """Nothing is missing. Does nothing where storage failed since ``failures`` was read: then something may be.
+
+        Raises ``HaechiError('index.…')`` where memory cannot be brought up to what is stored.
+        """
 
 
 class BodyReader(Protocol):

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from haechi.app.indexing import Indexing
+from haechi.app.owed import Owed
 from haechi.domain.content import ContentState
 from haechi.domain.errors import HaechiError
 from haechi.inbound.watch.watcher import Watcher
 from haechi.outbound.index import FileReader, SqliteContentIndex
+from haechi.outbound.index.hot import Hot
 from haechi.outbound.tags import FileTagSources
 
 from tests.unit.content.conftest import TAG, body
@@ -29,7 +31,7 @@ def scribble(path: Path) -> None:
             target.write(os.urandom(file.stat().st_size))
 
 
-def test_a_write_that_failed_leaves_the_index_unready_until_all_was_gone_through(
+def test_a_write_that_failed_leaves_the_index_unready_until_it_was_had_again(
     indexing: Indexing, index: SqliteContentIndex, files: Path, path: Path
 ) -> None:
     index._rows.connection.execute("PRAGMA busy_timeout=20")
@@ -41,12 +43,90 @@ def test_a_write_that_failed_leaves_the_index_unready_until_all_was_gone_through
         indexing.examine([str(files / "f")], (TAG,))
     assert not index.ready
     assert index.problem is not None
-    assert indexing.behind
+    assert indexing.owes and not indexing.behind
+    with pytest.raises(HaechiError, match=r"index\.locked"):
+        indexing.settle()
+    assert not index.ready
     other.execute("ROLLBACK")
     other.close()
+    indexing.settle()
+    assert index.ready and not indexing.owes
+    assert index.problem is None
+    assert _state(index, body(1, 100_000)) is ContentState.MATCHED
+
+
+def test_more_than_can_be_owed_means_a_scan_of_everything(
+    indexing: Indexing, index: SqliteContentIndex, files: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index._rows.connection.execute("PRAGMA busy_timeout=20")
+    indexing.scan([str(files)])
+    monkeypatch.setattr(indexing, "_owed", Owed(most=1))
+    (files / "f").write_bytes(body(1, 100_000))
+    (files / "g").write_bytes(body(2, 100_000))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(HaechiError, match=r"index\.locked"):
+        indexing.examine([str(files / "f"), str(files / "g")], (TAG,))
+    other.execute("ROLLBACK")
+    other.close()
+    assert indexing.behind
+    indexing.settle()
+    assert not index.ready
     indexing.scan([str(files)])
     assert index.ready
-    assert index.problem is None
+
+
+def test_a_failure_while_all_is_gone_through_leaves_the_index_unready(index: SqliteContentIndex) -> None:
+    before = index.failures
+    with pytest.raises(HaechiError), index._changing():
+        raise HaechiError("index.locked", path="x")
+    index.mark_ready(before)
+    assert not index.ready
+
+
+def test_what_memory_could_not_take_is_brought_up_before_the_index_is_ready(
+    indexing: Indexing, index: SqliteContentIndex, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indexing.scan([str(files)])
+    (files / "f").write_bytes(body(1, 100_000))
+    with monkeypatch.context() as broken:
+        broken.setattr(Hot, "add_blocks", _full)
+        with pytest.raises(HaechiError, match=r"index\.full"):
+            indexing.examine([str(files / "f")], (TAG,))
+    assert not index.ready
+    indexing.settle()
+    assert index.ready
+    assert _state(index, body(1, 100_000)[:50_000]) is ContentState.MATCHED
+
+
+def test_the_watcher_is_ready_again_soon_after_a_write_that_failed(
+    index: SqliteContentIndex, sources: FileTagSources, files: Path, path: Path
+) -> None:
+    """Without going through all folders again, which may take minutes."""
+    index._rows.connection.execute("PRAGMA busy_timeout=20")
+    watcher = Watcher(Indexing(index, sources, FileReader(index.seed)), [str(files)])
+    watcher.start()
+    try:
+        assert watcher.wait_scanned(10)
+        (files / ".haechi.yaml").write_text("tags:\n  - {files: '*', technology: SEM-01, grade: A}\n")
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        (files / "f").write_bytes(body(1, 100_000))
+        for _ in range(200):
+            if not index.ready:
+                break
+            watcher._stopping.wait(0.05)
+        assert not index.ready
+        other.execute("ROLLBACK")
+        other.close()
+        for _ in range(200):
+            if index.ready:
+                break
+            watcher._stopping.wait(0.05)
+        assert index.ready and watcher.scans == 1
+        assert _state(index, body(1, 100_000)) is ContentState.MATCHED
+    finally:
+        watcher.stop()
 
 
 def test_a_refused_release_is_no_failure_of_storage(indexing: Indexing, index: SqliteContentIndex, files: Path) -> None:
@@ -111,6 +191,10 @@ def test_the_watcher_mends_a_damaged_index_by_itself(
         assert _state(index, body(1, 100_000)) is ContentState.MATCHED
     finally:
         watcher.stop()
+
+
+def _full(self: Hot, *arguments: object) -> None:
+    raise HaechiError("index.full", path="fingerprints")
 
 
 def _state(index: SqliteContentIndex, data: bytes) -> ContentState:

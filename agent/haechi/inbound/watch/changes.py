@@ -7,6 +7,7 @@ dropped.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -54,6 +55,12 @@ class Changes:
                     self._waiting.pop(key, None)  # moved or gone again: the order counts
                 self._waiting[key] = change
             self._changed.notify_all()
+
+    def put_back(self, changes: Sequence[Change]) -> None:
+        """What was taken could not be looked at: it is the first again."""
+        with self._changed:
+            back = {(change.kind, change.path, change.new): change for change in changes}
+            self._waiting = {**back, **self._waiting}
 
     def rescan(self) -> None:
         """Say that changes were lost: everything must be gone through."""

@@ -159,12 +159,18 @@ class Watcher:
                     pause = PATIENCE
                 else:
                     self._apply(due)
+                    if self._indexing.owes:
+                        self._indexing.settle()
+                        _log.info("watch.index-mended")
+                    pause = PATIENCE
             except HaechiError as error:  # the index cannot be written: try again, the files do not run away
                 self.failures += 1
-                _log.error("watch.index-failed", code=error.code)
+                _log.error("watch.index-failed", code=error.code, again_in=pause)
+                self.changes.put_back(due)
+                if rescan:
+                    self.changes.rescan()
                 self._stopping.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
-                self.changes.rescan()
             except Exception:  # an adapter's edge: one strange file must not end the watching
                 self.failures += 1
                 _log.exception("watch.failed")

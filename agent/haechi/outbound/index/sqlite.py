@@ -64,6 +64,8 @@ class SqliteContentIndex:
         self._worst: tuple[int, tuple[Tag, ...]] = (-1, ())
         self._busy_seconds = busy_seconds
         self._ready = False
+        self._failures = 0
+        self._stale = False
         self._problem: HaechiError | None = None
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._seed = read_seed(path.with_name(path.name + ".seed"))
@@ -120,6 +122,7 @@ class SqliteContentIndex:
                 aside = _set_aside(self._path, ("", "-wal", "-shm"))  # the same seed: who reads files knows it already
                 self._open(last)
             self._details = {}
+            self._stale = False
             self._revision += 2
         return aside
 
@@ -178,10 +181,20 @@ class SqliteContentIndex:
         """See the port."""
         return self._ready
 
-    def mark_ready(self) -> None:
+    @property
+    def failures(self) -> int:
         """See the port."""
-        self._problem = None
-        self._ready = True
+        return self._failures
+
+    def mark_ready(self, failures: int | None = None) -> None:
+        """See the port."""
+        with self._writing:
+            if self._stale:
+                with named(self._path):
+                    self._reload()
+                self._stale = False
+            if failures is None or failures == self._failures:
+                self._problem, self._ready = None, True
 
     @property
     def problem(self) -> HaechiError | None:
@@ -191,6 +204,7 @@ class SqliteContentIndex:
     def _failed(self, error: HaechiError) -> None:
         """What was to be read or written is missing: nothing is known to be harmless until all was gone through."""
         if error.code.startswith("index."):
+            self._failures += 1
             self._problem, self._ready = error, False
 
     @property
@@ -427,8 +441,10 @@ class SqliteContentIndex:
                     self._rows.connection.execute("ROLLBACK")
                 raise
             self._revision += 1
+            self._stale = True
             for step in after:
                 step()
+            self._stale = False
             self._revision += 1
 
 
