@@ -24,14 +24,13 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tests.e2e.in_time import back
 from tests.lab import Laboratory
 from tests.stores import OURS, Landscape, MotoStore, build_landscape
 
 KIB, MIB = 1 << 10, 1 << 20
 SEOUL, TOKYO = "ap-northeast-2", "ap-northeast-1"
 DECISION = re.compile(r"hd-[0-9A-HJKMNP-TV-Z]{12}")
-BACK_WITHIN_S = 5.0
-"""On a machine with nothing else to do; see ``patience``."""
 BROKEN = (OSError, ssl.SSLError, HTTPException)
 """What a client sees while nobody is there."""
 
@@ -113,11 +112,6 @@ class Wire:
 
 
 NUMBERS = itertools.count(1)
-
-
-def patience() -> float:
-    """How long an agent may take to work again: ``BACK_WITHIN_S``, longer by what else the processors have to do."""
-    return BACK_WITHIN_S * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 @dataclass(slots=True)
@@ -245,20 +239,12 @@ class Ward:
 
     def working_again(self, *, since: float | None = None) -> float:
         """Until an untagged upload is stored byte by byte and a tagged one is refused by policy; the seconds it took
-        from ``since`` (monotonic; by default now).
+        from ``since`` (monotonic; by default now), which are in time.
         """
-        began, within = time.monotonic() if since is None else since, patience()
-        while True:
-            last = self._works()
-            took = time.monotonic() - began
-            if not last:
-                break
-            assert took < within + 5, f"not working after {took:.1f} s: {last}\n{self.lab.tail(1500)}"
-            time.sleep(0.05)
-        assert took < within, f"working again only after {took:.1f} s"
-        return took
+        return back(self.complaint, f"to work again, before {self.lab.tail(1500)}", since=since)
 
-    def _works(self) -> str:
+    def complaint(self) -> str:
+        """What an untagged and a tagged upload meet that they should not; "" where all is as it should be."""
         plain, secret, content = self.key("plain"), self.key("secret"), os.urandom(8 * KIB)
         try:
             refused, allowed = self.raw(secret, self.tagged), self.raw(plain, content)

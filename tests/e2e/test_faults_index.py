@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fault_lab import KIB, Answer, Ward, patience, started_store, tag, ward
+from tests.e2e.fault_lab import KIB, Answer, Ward, started_store, tag, ward
+from tests.e2e.in_time import in_time
 from tests.stores import Landscape, MotoStore
 
 pytestmark = pytest.mark.e2e
@@ -125,7 +126,7 @@ def test_an_index_that_was_damaged_while_the_agent_was_away_is_made_anew(at: War
     at.lab.stop()
     earlier = set(database(at).parent.glob("index.sqlite.damaged-*"))
     scribble(at)
-    assert at.restart() < patience()
+    in_time(at.restart(), "to start")
     at.working_again()
     assert set(database(at).parent.glob("index.sqlite.damaged-*")) - earlier
     assert "the index was damaged and is made anew" in at.lab.log.read_text()
@@ -135,5 +136,5 @@ def test_an_index_that_is_locked_when_the_agent_starts_is_said_in_words(at: Ward
     at.lab.stop()
     with locked(at), pytest.raises(RuntimeError, match="Another process holds the index"):
         at.lab.start()
-    assert at.restart() < patience()
+    in_time(at.restart(), "to start")
     at.working_again()

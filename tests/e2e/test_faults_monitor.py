@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.fault_lab import KIB, MIB, TOKYO, Ward, patience, started_store, tag, ward
+from tests.e2e.fault_lab import KIB, MIB, TOKYO, Ward, started_store, tag, ward
+from tests.e2e.in_time import back
 
 pytestmark = pytest.mark.e2e
 
@@ -66,10 +66,7 @@ def test_without_an_engine(at: Ward, how: str) -> None:
     getattr(worker, how)()
     for _ in range(3):
         forwarded(at, at.key("engineless"), at.tagged)
-    until = time.monotonic() + patience()
-    while at.lab.processes("engine.worker") == [worker]:
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    back(lambda: at.lab.processes("engine.worker") == [worker], "another worker")
 
 
 def test_with_a_locked_index(at: Ward) -> None:
@@ -84,10 +81,7 @@ def test_with_a_locked_index(at: Ward) -> None:
     finally:
         other.execute("ROLLBACK")
         other.close()
-    until = time.monotonic() + patience()
-    while at.status()["parts"]["index"]["state"] != "ok":
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    back(lambda: at.status()["parts"]["index"]["state"] != "ok", "the index")
     tag(at, fresh)
     forwarded(at, at.key("known"), fresh.read_bytes())
 

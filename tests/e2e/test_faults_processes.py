@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.e2e.fault_lab import BROKEN, KIB, Ward, Wire, patience, started_store, ward
+from tests.e2e.fault_lab import BROKEN, KIB, Ward, Wire, started_store, ward
+from tests.e2e.in_time import in_time
 
 pytestmark = pytest.mark.e2e
 
@@ -133,10 +134,20 @@ def test_with_the_agent_dead_the_tools_read_a_final_refusal_and_the_next_agent_t
     at.absent(*keys)
     assert envoy.is_running(), "Envoy lingers to refuse"
     at.verified()
-    took = at.restart()
-    assert took < patience(), took
+    in_time(at.restart(), "to start")
     assert not envoy.is_running() or envoy.status() == psutil.STATUS_ZOMBIE
     at.working_again()
+
+
+def test_a_killed_agent_works_again_in_time_whenever_it_is_killed(at: Ward) -> None:
+    """From the kill to a right answer to both uploads, the supervisor starting the next agent at once; each time."""
+    at.held("nothing")  # making the client that looks into the store is no part of it
+    for _ in range(4):
+        killed = time.monotonic()
+        at.lab.kill()
+        at.restart()
+        at.working_again(since=killed)
+    at.verified()
 
 
 def test_a_stopped_agent_is_a_refusal_in_time_and_goes_on(at: Ward) -> None:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fault_lab import KIB, MIB, patience, started_store, ward
+from tests.e2e.fault_lab import KIB, MIB, started_store, ward
+from tests.e2e.in_time import back
 from tests.stores import Landscape, MotoStore
 
 pytestmark = pytest.mark.root
@@ -71,9 +72,7 @@ def test_a_full_disk_under_the_audit_refuses_until_there_is_room(shop, tmp_path:
         assert at.status()["parts"]["audit"]["problem"] == "audit.disk-full"
         ballast.unlink()
         freed = time.monotonic()
-        while at.status()["parts"]["audit"]["problem"] is not None:
-            assert time.monotonic() - freed < patience()
-            time.sleep(0.05)
+        back(lambda: at.status()["parts"]["audit"]["problem"], "the audit", since=freed)
         at.working_again(since=freed)
         done = at.lab.haechi("audit", "verify", "--folder", disk)
         assert done.status == 0, done.said
@@ -127,10 +126,7 @@ def test_monitor_mode_forwards_with_a_full_disk_under_the_audit(shop, tmp_path: 
         assert other.status()["parts"]["audit"]["outages"] >= 1
         late = other.status()["parts"]["audit"]["later"]
         ballast.unlink()
-        until = time.monotonic() + patience()
-        while other.status()["parts"]["audit"]["problem"] is not None:
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        back(lambda: other.status()["parts"]["audit"]["problem"], "the audit")
         assert other.lab.haechi("audit", "verify", "--folder", disk).status == 0
         lines = [line for segment in sorted(disk.glob("*.jsonl")) for line in segment.read_text().splitlines()]
         assert late and sum('"delayed":' in line for line in lines) == late, "every verdict is recorded after all"
