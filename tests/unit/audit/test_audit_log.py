@@ -109,8 +109,9 @@ async def test_checkpoints_come_by_count_and_by_time(folder, key, clock):
         counted = log.counters.checkpoints
         assert counted >= 2
         await log.durable({"kind": "decision", "n": 30})
-        await asyncio.sleep(0.4)
-        assert log.counters.checkpoints > counted
+        async with asyncio.timeout(5):
+            while log.counters.checkpoints == counted:
+                await asyncio.sleep(0.01)
         idle = log.counters.checkpoints
         await asyncio.sleep(0.3)
         assert log.counters.checkpoints == idle  # a checkpoint is no reason for the next
@@ -281,10 +282,11 @@ async def test_a_disk_that_does_not_answer_in_time_is_an_error_not_an_allow(fold
 
 
 async def test_a_full_queue_refuses_and_counts(folder, key, clock, monkeypatch):
-    hold = threading.Event()
+    hold, writing = threading.Event(), threading.Event()
     real = os.write
 
     def write(fd: int, data: bytes) -> int:
+        writing.set()
         hold.wait(5)
         return real(fd, data)
 
@@ -292,7 +294,7 @@ async def test_a_full_queue_refuses_and_counts(folder, key, clock, monkeypatch):
         await log.durable({"kind": "decision", "n": 0})
         monkeypatch.setattr(os, "write", write)
         log.soon({"kind": "decision", "n": 1})
-        await asyncio.sleep(0.05)  # the writer holds it now
+        assert await asyncio.to_thread(writing.wait, 5)
         for n in range(4):
             log.soon({"kind": "decision", "n": 2 + n})
         with pytest.raises(HaechiError) as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -24,8 +25,10 @@ def test_the_shipped_units_are_those_that_install_writes() -> None:
     assert shipped == units.unit_files(SERVICE)
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
 def test_systemd_understands_every_line(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        assert os.environ.get("CI") != "true", "systemd-analyze is missing (make deps): this may not be skipped in CI"
+        pytest.skip("systemd-analyze is missing (make deps)")
     for name, text in units.unit_files(SERVICE).items():
         # The program is not installed here; that it is there is not what is asked.
         (tmp_path / name).write_text(text.replace("/opt/haechi/bin/haechi", "/bin/true"), encoding="utf-8")

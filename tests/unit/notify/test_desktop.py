@@ -27,10 +27,9 @@ async def test_a_notice_is_shown_as_plain_text(tmp_path: Path) -> None:
         program(tmp_path, f'printf "%s|" "$@" > {tmp_path}/said'), 5, SystemClock(), PrometheusMetrics()
     )
     assert notices.show("해치", "<b>x</b> & \x1b[31my")
-    for _ in range(100):
-        await asyncio.sleep(0.02)
-        if not notices._running:
-            break
+    async with asyncio.timeout(5):
+        while notices._running:
+            await asyncio.sleep(0.01)
     assert (tmp_path / "said").read_text().split("|")[-3:-1] == ["해치", "&lt;b&gt;x&lt;/b&gt; &amp;  [31my"]
 
 
@@ -46,7 +45,7 @@ async def test_a_program_that_hangs_holds_nobody_up(tmp_path: Path) -> None:
     notices = DesktopNotices(program(tmp_path, "exec sleep 20"), 60, SystemClock(), metrics := PrometheusMetrics())
     began = time.monotonic()
     taken = [notices.show("a", "b") for _ in range(6)]
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 10, "as long as the program hangs"
     assert taken == [True] * 4 + [False] * 2
     assert dropped(metrics, "busy") == 2
     await notices.close()
@@ -55,8 +54,9 @@ async def test_a_program_that_hangs_holds_nobody_up(tmp_path: Path) -> None:
 async def test_a_missing_program_is_counted_and_nothing_raised(tmp_path: Path) -> None:
     notices = DesktopNotices(str(tmp_path / "gone"), 5, SystemClock(), metrics := PrometheusMetrics())
     notices.show("a", "b")
-    await asyncio.sleep(0.1)
-    assert dropped(metrics, "failed") == 1
+    async with asyncio.timeout(5):
+        while dropped(metrics, "failed") != 1:
+            await asyncio.sleep(0.01)
 
 
 async def test_without_a_desktop_nothing_is_tried(tmp_path: Path) -> None:
