@@ -8,6 +8,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 POLICIES = Path("policies")
+ANCHORS = Path("agent/haechi/payload/anchors")
 
 
 def policies() -> list[tuple[str, list[str]]]:
@@ -23,7 +24,8 @@ setup(
     ext_modules=[
         Extension(
             "haechi.payload.anchors._anchors",
-            ["agent/haechi/payload/anchors/_anchors.c"],
+            sorted(str(path) for path in ANCHORS.glob("*.c")),
+            depends=sorted(str(path) for path in ANCHORS.glob("*.[ch]")),
             extra_compile_args=["-O3", "-fno-strict-aliasing", "-Wall", "-Wextra", "-Wno-unused-parameter"],
             py_limited_api=True,
         )

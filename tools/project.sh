@@ -16,7 +16,7 @@ if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && compiled; then exit 0
 say "installing the project itself, editable"
 if ! "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-index \
         --no-deps --no-build-isolation -e . </dev/null; then
-    die "the project could not be installed (the reason is above)." "Where it is a compiler's: the packages gcc, libc6-dev and python3-dev are needed (make deps names them)."
+    die "the project could not be installed (the reason is above)." "Where it is a compiler's: the packages gcc, libc6-dev, libxxhash-dev and python3-dev are needed (make deps names them)."
 fi
 compiled || die "the C extension was not built: no *$suffix under agent/ or connectors/."
 printf '%s' "$wanted" >"$stamp"

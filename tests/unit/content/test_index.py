@@ -1,5 +1,6 @@
 """What the index recognises, and what it says when it cannot answer."""
 
+import contextlib
 import itertools
 import sqlite3
 import stat
@@ -317,6 +318,27 @@ def test_a_damaged_index_is_set_aside_and_rebuilt_from_the_files(
     Indexing(fresh, sources, FileReader(fresh.seed)).scan([str(files)])  # type: ignore[arg-type]
     assert fresh.ready
     assert fresh.scan().feed(data)
+    fresh.close()
+
+
+def test_an_index_of_another_version_is_set_aside_and_made_anew(
+    indexing: Indexing, index: SqliteContentIndex, sources: object, files: Path, tmp_path: Path
+) -> None:
+    data = body(1, 100_000)
+    (files / ".haechi.yaml").write_text("tags:\n  - {files: '*', technology: SEM-01, grade: A}\n")
+    (files / "f").write_bytes(data)
+    indexing.scan([str(files)])
+    index.close()
+    path = tmp_path / "state" / "index.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as older:
+        older.execute("PRAGMA user_version=1")
+    with pytest.raises(HaechiError, match=r"index\.version"):
+        SqliteContentIndex(path)
+    fresh, aside = SqliteContentIndex.recover(path)
+    assert aside is not None
+    assert not fresh.ready
+    Indexing(fresh, sources, FileReader(fresh.seed)).scan([str(files)])  # type: ignore[arg-type]
+    assert fresh.scan().feed(data[20_000:30_000])
     fresh.close()
 
 

@@ -11,11 +11,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from blake3 import blake3
 
 from haechi.outbound.index.hot import UNIT
-from haechi.payload.anchors import PIECE, ROOM, Located, Table, Winnower
+from haechi.payload.anchors import PIECE, ROOM, Table, Winnower
 from haechi.ports.protection import Fingerprints, Stamp
 
 _ATTEMPTS = 3
-_READ = 2 * PIECE
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
@@ -28,7 +27,7 @@ class FileReader:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._pool = ThreadPoolExecutor(2, "haechi-digest")
+        self._pool = ThreadPoolExecutor(2, "haechi-winnow")
 
     def read(self, path: str) -> tuple[Stamp, Fingerprints]:
         """See the port. A file that changes while it is read is read again, at most three times: its next change is
@@ -60,28 +59,25 @@ class FileReader:
         if len(whole) < ROOM:
             return Fingerprints(digest, len(whole))
         gathered = _Gathered(self._seed)
-        gathered.take(gathered.winnower.locate(memoryview(whole)))
+        gathered.take(whole)
         return Fingerprints(digest, len(whole), gathered.prints, gathered.units)
 
     def _large(self, file: int) -> Fingerprints:
+        """While this thread reads and hashes a piece, another one winnows the piece before or the same."""
         hasher, gathered, at = blake3(max_threads=1), _Gathered(self._seed), 0
-        winnower = gathered.winnower
-        buffers = [memoryview(bytearray(ROOM + _READ)) for _ in range(3)]  # read, worked on, hashed
-        digesting: Future[object] | None = None
-        locating: Future[Located] | None = None
-        while count := os.preadv(file, [buffers[0][ROOM:]], at):
-            at += count
-            located = locating.result() if locating is not None else None
-            if digesting is not None:
-                digesting.result()
-            digesting = self._pool.submit(hasher.update, buffers[0][ROOM : ROOM + count])
-            locating = self._pool.submit(winnower.locate_in, buffers[0], count)
-            if located is not None:
-                gathered.take(located)
-            buffers.append(buffers.pop(0))
-        if locating is not None and digesting is not None:
-            gathered.take(locating.result())
-            digesting.result()
+        buffers = [memoryview(bytearray(PIECE)) for _ in range(2)]
+        winnowing: Future[None] | None = None
+        try:
+            while count := os.preadv(file, [buffers[0]], at):
+                at += count
+                if winnowing is not None:
+                    winnowing.result()
+                winnowing = self._pool.submit(gathered.take, buffers[0][:count])
+                hasher.update(buffers[0][:count])
+                buffers.reverse()
+        finally:
+            if winnowing is not None:
+                winnowing.result()
         return Fingerprints("blake3:" + hasher.hexdigest(), at, gathered.prints, gathered.units)
 
 
@@ -89,13 +85,13 @@ class _Gathered:
     """The distinct blocks of a stream, each where it first begins."""
 
     def __init__(self, seed: int) -> None:
-        self.winnower = Winnower(seed, skip_blank=True)
+        self._winnower = Winnower(seed, skip_blank=True)
         self._known = Table()
         self.prints = array("Q")
         self.units = array("I")
 
-    def take(self, located: Located) -> None:
-        blocks = self.winnower.hash(located)
-        for index in self._known.fresh(blocks.prints):
-            self.prints.append(blocks.prints[index])
-            self.units.append(blocks.starts[index] // UNIT)
+    def take(self, data: bytes | memoryview) -> None:
+        blocks = self._winnower.feed(data)
+        prints, units = self._known.distinct(blocks.prints, blocks.starts, UNIT)
+        self.prints.frombytes(prints)
+        self.units.frombytes(units)

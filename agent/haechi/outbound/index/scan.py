@@ -138,7 +138,7 @@ class IndexScan:
 
     def _look_up(self, blocks: Blocks) -> bool:
         hot = self._contents.hot
-        if not blocks.starts or not len(hot.table):
+        if not blocks.prints or not len(hot.table):
             return False
         grew = False
         for index, value in hot.table.hits(blocks.prints):

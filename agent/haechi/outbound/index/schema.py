@@ -16,7 +16,8 @@ from pathlib import Path
 
 from haechi.domain.errors import HaechiError
 
-VERSION = 1
+VERSION = 2
+"""2: marked positions go first among the anchors. An index of another version is set aside and made anew."""
 BUSY_SECONDS = 1.0
 """How long another process may hold the file before that is an error: what is saved meanwhile is not yet known."""
 

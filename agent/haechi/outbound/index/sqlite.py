@@ -153,7 +153,7 @@ class SqliteContentIndex:
             if not detail.sealed:
                 sizes.add(detail.size)
         self._sizes = sizes
-        self._inodes.fresh(array("Q", self._rows.inodes()))
+        self._know_inodes(array("Q", self._rows.inodes()))
         return hot
 
     def _protection(self, tags: tuple[Tag, ...], sealed: bool) -> int:
@@ -334,7 +334,7 @@ class SqliteContentIndex:
         if content is not None:
             self._tighten(content, file.tags, after)
         inode = array("Q", [file.stamp.inode])
-        after.append(lambda: self._know_inode(inode))
+        after.append(lambda: self._know_inodes(inode))
         self._rows.put_file(file.path, file.stamp, file.tags, content)
         self._rows.readable(file.path)
 
@@ -352,8 +352,8 @@ class SqliteContentIndex:
             for prints, units in list(self._rows.blocks(number)):
                 after.append(functools.partial(self._hot.add_blocks, number, protection, prints, units))
 
-    def _know_inode(self, inode: array[int]) -> None:
-        self._inodes.fresh(inode)
+    def _know_inodes(self, inodes: array[int]) -> None:
+        self._inodes.add(inodes, array("I", bytes(4 * len(inodes))))
 
     def _forget_detail(self, number: int) -> None:
         with self._reading:
@@ -399,7 +399,7 @@ class SqliteContentIndex:
 
     def learn_common(self, prints: array[int]) -> None:
         """See the port."""
-        fresh = [prints[index] for index in Table().fresh(prints)]
+        fresh = list(dict.fromkeys(prints))
         known = {index for index, _ in self._hot.common.hits(array("Q", fresh))}
         new = array("Q", [value for index, value in enumerate(fresh) if index not in known])
         if new:
