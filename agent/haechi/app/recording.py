@@ -9,7 +9,7 @@ waiting. A verdict that leaves while the audit can not be written (a refusal for
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from haechi.app.assessing import Assessment, Circumstances
@@ -22,6 +22,7 @@ from haechi.domain.redaction import redact_target
 from haechi.domain.upload import ActionKind, Request
 from haechi.ports.audit import AuditLog
 from haechi.ports.judge import Connection
+from haechi.ports.protection import TaggedFile
 
 SCHEMA = "haechi.record/1"
 UNFIT = ("audit-too-large", "audit-not-recordable")
@@ -68,6 +69,13 @@ class Recorder:
             event = {name: event[name] for name in ESSENTIAL}
         return self.audit.later(event)
 
+    async def certainly(self, event: Mapping[str, JSON]) -> None:
+        """Record what has happened already: durably, or as soon as the audit takes it."""
+        try:
+            await self.audit.durable(event)
+        except HaechiError as error:
+            self.audit.later({**event, "delayed": {"code": error.code.replace(".", "-"), "params": {}}})
+
     async def broken_off(self, decision_id: str, about: Circumstances, cause: str, at: dt.datetime) -> None:
         """Record that a request whose body carried recognised content ended before a decision was carried out."""
         place = about.action.destination
@@ -79,10 +87,7 @@ class Recorder:
             "cause": cause,
             "destination": place.as_json() if place else None,
         }
-        try:
-            await self.audit.durable(event)
-        except HaechiError as error:
-            self.audit.later({**event, "delayed": {"code": error.code.replace(".", "-"), "params": {}}})
+        await self.certainly(event)
 
 
 def must_be_durable(about: Circumstances, made: Assessment) -> bool:
@@ -145,6 +150,26 @@ def decision_event(
     return event
 
 
+def tag_event(files: Sequence[TaggedFile], event_id: str, at: dt.datetime, user: str) -> Mapping[str, JSON]:
+    """The record of files that somebody tagged by hand: from it the index can be made anew."""
+    return {
+        "schema": SCHEMA,
+        "kind": "tag",
+        "id": event_id,
+        "at": at.isoformat(),
+        "user": user,
+        "files": [
+            {
+                "path": file.path,
+                "digest": file.digest,
+                "size": file.stamp.size,
+                "tags": [tag.as_json() for tag in file.tags],
+            }
+            for file in files
+        ],
+    }
+
+
 def release_event(released: Released, event_id: str, at: dt.datetime, user: str) -> Mapping[str, JSON]:
     """The record of tags that a signed release took off or lowered."""
     permitted = released.release
@@ -160,4 +185,22 @@ def release_event(released: Released, event_id: str, at: dt.datetime, user: str)
         "after": [tag.as_json() for tag in released.after],
         "approver": permitted.approver,
         "number": permitted.number,
+    }
+
+
+def change_event(
+    what: str, before: str, after: str, event_id: str, at: dt.datetime, cause: HaechiError | None = None
+) -> Mapping[str, JSON]:
+    """The record that other signed data are in force: ``what`` is ``trust``, ``registry`` or ``policy``, ``before`` and
+    ``after`` are revisions. ``cause`` says why the earlier ones are void.
+    """
+    return {
+        "schema": SCHEMA,
+        "kind": "change",
+        "id": event_id,
+        "at": at.isoformat(),
+        "what": what,
+        "before": before,
+        "after": after,
+        "cause": cause.code if cause else "",
     }

@@ -192,6 +192,8 @@ def _line(record: Record) -> str:
     if record.kind != "decision":
         known = f"audit.kind-{record.kind}"
         told = {name: _plain(value) for name, value in event.items()}
+        if record.kind == "tag":
+            told["names"] = _some([_plain(file.get("path")) for file in event.get("files", ())])
         if record.kind == "self-test":
             told["summary"] = summary(event.get("tools") or {})
         text = say(known, **told)

@@ -8,6 +8,7 @@ content are refused from that moment.
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime as dt
 import os
 from collections.abc import Mapping, Sequence
@@ -51,25 +52,21 @@ def tag(files: tuple[Path, ...], technology: str, grade: str, funding: str, owne
     tighten; lowering one needs a signed release (`haechi untag --help`).
     """
     from haechi.app.tagging import checked_tag
-    from haechi.inbound.control.client import call
     from haechi.outbound.tags import AttributeTags
 
     catalogue = shipped_catalogue()
     wanted = checked_tag(catalogue, technology, grade, funding, owner, dt.datetime.now(dt.UTC))
     attribute = AttributeTags(catalogue)
-    notes: list[dict[str, Any]] = []
-    for path in files:
-        notes += _mark(attribute, path, wanted)
+    names = [name for path in files for name in _files(path)]
+    notes = _mark(attribute, names, wanted)
     arguments = {
-        "paths": [os.path.realpath(path) for path in files],
         "technology": wanted.technology,
         "grade": wanted.grade.value,
         "funding": wanted.funding.value,
         "owner": owner,
     }
     try:
-        result = call("tags.index", arguments, timeout=_ATTENTION)
-        result["indexed"] = True
+        result = _told(names, arguments)
     except HaechiError as error:
         if error.code != "control.not-running":
             raise
@@ -77,12 +74,11 @@ def tag(files: tuple[Path, ...], technology: str, grade: str, funding: str, owne
 
         found = [
             {"code": problem.code, "params": dict(problem.params)}
-            for path in files
-            if path.is_file()
+            for path in names
             for problem in Everywhere(_digest).warnings(str(path))
         ]
         result = {"files": [], "unreadable": [], "problems": found, "indexed": False}
-        if len(notes) == len(files):
+        if len(notes) == len(names):
             raise  # neither written on the file nor told to an agent: nothing was tagged
     result["problems"] = [*notes, *result["problems"]]
     result["tag"] = dict(wanted.as_json())
@@ -94,7 +90,7 @@ def tag(files: tuple[Path, ...], technology: str, grade: str, funding: str, owne
 @click.option("--unreadable", is_flag=True, help="List the files that the agent could not read instead.")
 @json_option
 def tags(folder: Path, unreadable: bool, as_json: bool) -> None:
-    """List the tagged files at or below FOLDER, as the agent knows them."""
+    """List the tagged files at or below FOLDER that the agent knows and you could read. Officers see all."""
     from haechi.inbound.control.client import call
 
     below = os.path.realpath(folder)
@@ -144,7 +140,8 @@ def untag(file: Path, release_file: Path, lower_to: str | None, technology: str,
     }
     if lower_to:
         arguments |= {"technology": technology, "grade": lower_to, "funding": funding}
-    result = call("tags.release", arguments, timeout=_ATTENTION)
+    with file.open("rb") as opened:
+        result = call("tags.release", arguments, timeout=_ATTENTION, files=[opened.fileno()])
     AttributeTags(shipped_catalogue()).write(str(file), tags_from(result["after"]))
     answer(result, as_json, lambda console: _show_released(console, result))
 
@@ -158,14 +155,43 @@ def shipped_catalogue() -> Catalogue:
     return load_catalogue(in_force(load()) / "catalogue.yaml")
 
 
-def _mark(attribute: Any, path: Path, wanted: Tag) -> list[dict[str, Any]]:
-    """Write the tag on a file, or on each file of a folder; what could not be written is said, not fatal: the agent
-    remembers.
-    """
+def _files(path: Path) -> list[Path]:
+    """The file, or each file of the folder."""
+    return [path] if path.is_file() else [name for name in path.rglob("*") if name.is_file() and not name.is_symlink()]
+
+
+def _told(names: Sequence[Path], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Hand the files to the agent, open, some at a time: what a person may not read, that person cannot tag."""
+    from haechi.inbound.control.client import call
+    from haechi.inbound.control.protocol import MAX_FILES
+
+    result: dict[str, Any] = {"files": [], "count": 0, "unreadable": [], "problems": [], "indexed": True}
+    for at in range(0, len(names), MAX_FILES):
+        some = names[at : at + MAX_FILES]
+        with contextlib.ExitStack() as stack:
+            opened: dict[str, int] = {}
+            for name in some:
+                real = os.path.realpath(name)
+                try:
+                    opened[real] = os.open(real, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+                except OSError as error:
+                    result["unreadable"].append({"path": real, "cause": error.strerror or "", "tags": []})
+                else:
+                    stack.callback(os.close, opened[real])
+            if not opened:
+                continue
+            asked = {**arguments, "paths": list(opened)}
+            said = call("tags.index", asked, timeout=_ATTENTION, files=list(opened.values()))
+        for part in ("files", "count", "unreadable", "problems"):
+            result[part] += said[part]
+    return result
+
+
+def _mark(attribute: Any, names: Sequence[Path], wanted: Tag) -> list[dict[str, Any]]:
+    """Write the tag on each file; what could not be written is said, not fatal: the agent remembers."""
     from haechi.domain.tags import merge_tags
 
     notes: list[dict[str, Any]] = []
-    names = [path] if path.is_file() else [name for name in path.rglob("*") if name.is_file() and not name.is_symlink()]
     for name in names:
         try:
             attribute.write(str(name), merge_tags([wanted, *attribute.read(str(name)).tags]))

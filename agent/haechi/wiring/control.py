@@ -11,13 +11,13 @@ import structlog
 from haechi.app.checking import CheckFile
 from haechi.app.explaining import ExplainDecision
 from haechi.app.proving import ProveTools
-from haechi.app.recording import release_event
+from haechi.app.recording import Recorder, release_event, tag_event
 from haechi.app.sealing import SealFile
 from haechi.app.status import ReportStatus
-from haechi.app.tagging import Released
+from haechi.app.tagging import Released, TagReport
 from haechi.app.unsealing import UnsealFile
 from haechi.inbound.control.calls import HOUR, register_answers, register_sealing
-from haechi.inbound.control.peer import Peer, Role, authorisation
+from haechi.inbound.control.peer import Authorise, Peer, Role, authorisation
 from haechi.inbound.control.server import Access, ControlServer, Progress
 from haechi.inbound.watch.calls import TagCalls
 from haechi.outbound.audit.records import FolderRecords
@@ -70,7 +70,7 @@ async def start_control(
         return way_in.data_path.describe()
 
     server.register("datapath.describe", describe, Role.ANYONE)
-    _register_tagging(server, ground, stores, marking)
+    _register_tagging(server, authorise, ground, stores, marking)
     await server.start()
     ground.stack.push_async_callback(server.stop)
 
@@ -91,7 +91,9 @@ def _unseal(ground: Ground, stores: Stores, marking: Marking) -> UnsealFile:
     return UnsealFile(stores.index, marking.protect, stores.audit, ground.clock, decision_id)
 
 
-def _register_tagging(server: ControlServer, ground: Ground, stores: Stores, marking: Marking) -> None:
+def _register_tagging(
+    server: ControlServer, authorise: Authorise, ground: Ground, stores: Stores, marking: Marking
+) -> None:
     loop = asyncio.get_running_loop()
 
     def record(released: Released, peer: Peer) -> None:
@@ -99,7 +101,12 @@ def _register_tagging(server: ControlServer, ground: Ground, stores: Stores, mar
         event = release_event(released, decision_id(), ground.clock.now(), peer.user)
         asyncio.run_coroutine_threadsafe(stores.audit.durable(event), loop).result()
 
-    calls = TagCalls(marking.tagging, record)
+    async def tagged(report: TagReport, peer: Peer) -> None:
+        if report.files:
+            event = tag_event(report.files, decision_id(), ground.clock.now(), peer.user)
+            await Recorder(stores.audit, decision_id).certainly(event)
+
+    calls = TagCalls(marking.tagging, record, tagged, authorise)
     server.register("tags.index", calls.index, Role.ENGINEER, timeout=HOUR)
     server.register("tags.list", calls.list, Role.ENGINEER)
     server.register("tags.release", calls.release, Role.ENGINEER)

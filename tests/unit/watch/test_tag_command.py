@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,25 @@ class Agent:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.files: list[list[int]] = []
         self.answers: dict[str, dict[str, Any]] = {}
         self.running = True
         monkeypatch.setattr(client, "call", self.call)
         monkeypatch.setenv("HAECHI_LANG", "en")
 
-    def call(self, name: str, args: dict[str, Any], on_progress: object = None, timeout: float = 0) -> dict[str, Any]:
+    def call(
+        self,
+        name: str,
+        args: dict[str, Any],
+        on_progress: object = None,
+        timeout: float = 0,
+        *,
+        files: Sequence[int] = (),
+    ) -> dict[str, Any]:
         if not self.running:
             raise HaechiError("control.not-running", socket="s")
         self.asked.append((name, args))
+        self.files.append([os.fstat(file).st_ino for file in files])
         return json.loads(json.dumps(self.answers[name]))
 
 
@@ -60,9 +71,21 @@ def test_tag_writes_the_attribute_and_tells_the_agent(agent: Agent, tmp_path: Pa
     assert json.loads(said.stdout)["indexed"] is True
     written = json.loads(os.getxattr(path, ATTRIBUTE))
     assert (written["version"], written["tags"][0]["technology"]) == (1, "SEM-01")
+    assert agent.files == [[path.stat().st_ino]], "the file travels open"
     assert agent.asked == [
         ("tags.index", {"paths": [str(path)], "technology": "SEM-01", "grade": "A", "funding": "unknown", "owner": ""})
     ]
+
+
+def test_a_folder_is_handed_over_file_by_file(agent: Agent, tmp_path: Path) -> None:
+    for number in range(40):
+        (tmp_path / f"f{number:02}").write_bytes(b"die layout")
+    (tmp_path / "leads-elsewhere").symlink_to("/etc/hostname")
+    agent.answers["tags.index"] = {"files": [FILE], "count": 1, "unreadable": [], "problems": []}
+    said = CliRunner().invoke(tag, [str(tmp_path), "--technology", "SEM-01", "--grade", "A", "--json"])
+    assert said.exit_code == 0, said.output
+    assert [len(args["paths"]) for _, args in agent.asked] == [len(files) for files in agent.files] == [32, 8]
+    assert json.loads(said.stdout)["count"] == 2
 
 
 def test_a_second_tag_on_a_file_only_tightens(agent: Agent, tmp_path: Path) -> None:
@@ -124,3 +147,4 @@ def test_untag_hands_over_the_release_and_takes_the_attribute_off(agent: Agent, 
     assert "R-7" in said.output
     assert ATTRIBUTE not in os.listxattr(path)
     assert agent.asked[0][1] == {"path": str(path), "release": "c2lnbmVk", "action": "untag"}
+    assert agent.files == [[path.stat().st_ino]]

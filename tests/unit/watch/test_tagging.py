@@ -1,11 +1,8 @@
 """Where tags are written, what a person is told, and what loosening needs."""
 
-import asyncio
-import base64
 import datetime as dt
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from haechi.app.everywhere import Everywhere
@@ -13,7 +10,6 @@ from haechi.app.indexing import Indexing
 from haechi.app.tagging import Released, Tagging
 from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Funding, Grade, Tag, TagOrigin
-from haechi.inbound.watch.calls import TagCalls
 from haechi.outbound.index import FileReader, SqliteContentIndex
 from haechi.outbound.tags import ATTRIBUTE, AttributeTags, FileTagSources, PolicyTags, load_catalogue
 from haechi.outbound.tags.catalogue import shipped
@@ -203,28 +199,3 @@ def test_tagging_again_lower_changes_nothing(tagging: Tagging, files: Path) -> N
     tagging.tag([str(files / "f")], "SEM-01", "C", "private")
     tag = tagging.listed(str(files))[0].tags[0]
     assert (tag.grade, tag.funding) == (Grade.A, Funding.GOVERNMENT)
-
-
-def test_the_calls_of_the_socket_tag_list_and_release(tagging: Tagging, files: Path) -> None:
-    async def progress(said: dict[str, object]) -> None:
-        pass
-
-    async def run() -> None:
-        recorded: list[Released] = []
-        calls, peer = TagCalls(tagging, lambda released, peer: recorded.append(released)), SimpleNamespace()
-        (files / "f").write_bytes(b"die layout")
-        asked = {"paths": [str(files / "f")], "technology": "SEM-01", "grade": "A"}
-        said = await calls.index(asked, peer, progress)  # type: ignore[arg-type]
-        assert said["files"][0]["tags"][0]["technology"] == "SEM-01"
-        listed = await calls.list({"below": str(files)}, peer, progress)  # type: ignore[arg-type]
-        assert listed["count"] == 1
-        release = base64.b64encode(b"yes " + said["files"][0]["digest"].encode()).decode()
-        asked = {"path": str(files / "f"), "release": release, "action": "untag"}
-        done = await calls.release(asked, peer, progress)  # type: ignore[arg-type]
-        assert done["after"] == []
-        assert len(recorded) == 1
-        for bad in ({}, {"paths": ["relative"]}, {"paths": [1]}, {"paths": [str(files)], "technology": 3}):
-            with pytest.raises(HaechiError, match=r"tag\.bad-request"):
-                await calls.index(bad, peer, progress)  # type: ignore[arg-type]
-
-    asyncio.run(run())

@@ -12,7 +12,7 @@ from haechi.domain.errors import HaechiError
 
 MAX_LINE = 1 << 20
 """Bytes of one line, either way, its newline included."""
-MAX_FILES = 4
+MAX_FILES = 32
 """Open files that one request may hand over."""
 
 
