@@ -1,8 +1,8 @@
 """The agent: every group of parts (``wiring/``) is made here, once, in order, and handed what it needs.
 
-What others ask first (policy, registry, audit, index) comes first, then the judge, then the ways in. Stopping is the
-reverse, so nothing asks a part that is gone. A part that cannot start ends the agent with a named error: half an
-agent would look like protection.
+What others ask first (audit, index, registry, policy) comes first, then the judge, then the ways in, and last what
+keeps all of it to what is signed. Stopping is the reverse, so nothing asks a part that is gone. A part that cannot
+start ends the agent with a named error: half an agent would look like protection.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from haechi.outbound.places import prepare_folders
 from haechi.outbound.telemetry import logs
 from haechi.settings import Settings
 from haechi.wiring.control import start_control
+from haechi.wiring.following import Following
 from haechi.wiring.ground import Ground
 from haechi.wiring.judge import make_judge
 from haechi.wiring.marking import make_marking
@@ -53,8 +54,8 @@ async def start_agent(settings: Settings, stack: AsyncExitStack) -> DataPath:
     prepare_folders(settings.paths)
     ground = Ground(settings, stack)
     notices = start_telemetry(ground)
-    rules = await start_rules(ground)
     stores = open_stores(ground)
+    rules = await start_rules(ground, stores.audit)
     marking = make_marking(ground, rules, stores)
     started: list[WayIn] = []
     judging = make_judge(ground, rules, stores, notices, lambda: [("127.0.0.1", started[0].data_path.proxy_port)])
@@ -63,4 +64,5 @@ async def start_agent(settings: Settings, stack: AsyncExitStack) -> DataPath:
     status = make_status(ground, rules, stores, marking, way_in)
     await start_control(ground, rules, stores, marking, judging, way_in, status)
     marking.start_watching()
+    ground.background(Following(ground, rules, stores, marking, judging, way_in).run())
     return way_in.data_path

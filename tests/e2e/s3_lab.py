@@ -264,6 +264,7 @@ def world(
     destinations: str = "",
     big: bool = False,
     before: Callable[[Laboratory], None] | None = None,
+    policies: Callable[[Laboratory], Path] | None = None,
 ) -> Iterator[World]:
     """``moto``: one store for bytes and facts. ``versitygw``: it takes the bytes and verifies every signature, while
     the facts of its buckets are moto's; ``versitygw-held``: there every body is held whole until it is judged, because
@@ -283,7 +284,7 @@ def world(
         lab.institution.publish(accounts=[OURS.id], keys=[land.seoul_key])
         if before is not None:
             before(lab)
-        lab.configure()
+        lab.configure(policies=policies(lab) if policies else None)
         written = lab.settings.read_text(encoding="utf-8")
         for table, lines in (("[datapath]\n", datapath), ("[destinations]\n", destinations)):
             written = written.replace(table, table + lines)

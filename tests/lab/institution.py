@@ -46,19 +46,7 @@ class Institution:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_yaml(
-            self.trust,
-            {
-                "schema": "haechi.trust/1",
-                "keys": [
-                    {
-                        "name": "보안팀",
-                        "roles": ["policy", "registry", "release", "exception"],
-                        "key": dict(self.signing.jwk()),
-                    }
-                ],
-            },
-        )
+        self.trust_keys({self.signing: {}})
         identity = self.folder / "sealing-identity.txt"
         identity.write_text(f"{self.sealing}\n", encoding="ascii")
         identity.chmod(0o600)
@@ -77,6 +65,14 @@ class Institution:
     def identity(self) -> Path:
         """The age identity that opens what was sealed."""
         return self.folder / "sealing-identity.txt"
+
+    def trust_keys(self, keys: Mapping[SigningKey, Mapping[str, Any]]) -> None:
+        """Write the trust list: these keys for every role, each with what else is to be said of it (``revoked``)."""
+        listed = [
+            {"name": "보안팀", "roles": ["policy", "registry", "release"], "key": dict(key.jwk()), **more}
+            for key, more in keys.items()
+        ]
+        write_yaml(self.trust, {"schema": "haechi.trust/1", "keys": listed})
 
     def sign_policies(self, folder: Path) -> None:
         """Sign changed policies, as a security team does before it distributes them."""

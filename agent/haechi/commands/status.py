@@ -59,7 +59,8 @@ def _problem(part: Fact) -> str:
     code = part.get("problem") or part.get("cause")
     if not code:
         return ""
-    words = say(str(code), **{name: value for name, value in part.items() if name != "lang"})
+    known = {**part, **(part.get("about") or {})}
+    words = say(str(code), **{name: value for name, value in known.items() if name != "lang"})
     return str(code) if "{" in words else words
 
 
@@ -83,7 +84,9 @@ def _authority(part: Fact) -> list[str]:
 
 
 def _engine(part: Fact) -> list[str]:
+    refused = "status.policy-void" if part.get("void") else "status.policy-kept" if part.get("problem") else ""
     return [
+        say(refused) if refused else "",
         _words("status.rules", part, "rules"),
         *(say(f"status.{name}-{part[name]}") for name in ("mode", "fail") if part.get(name)),
     ]
@@ -100,6 +103,11 @@ def _registry(part: Fact) -> list[str]:
     return [say("status.registry", sequence=part["sequence"], issued=_moment(part.get("issued_at")))]
 
 
+def _trust(part: Fact) -> list[str]:
+    kept = say("status.trust-kept") if part.get("problem") else ""
+    return [kept, _words("status.keys", part, "keys")]
+
+
 def _audit(part: Fact) -> list[str]:
     written = part.get("durable", 0) + part.get("soon", 0)
     troubles = [_words(f"status.audit-{name}", part, name) for name in ("refused", "lost", "outages") if part.get(name)]
@@ -108,7 +116,7 @@ def _audit(part: Fact) -> list[str]:
 
 def _anything(part: Fact) -> list[str]:
     """A part that this page knows nothing of: its plain values."""
-    hidden = ("state", "problem", "cause")
+    hidden = ("state", "problem", "about", "cause")
     return [
         f"{key} {value}" for key, value in part.items() if key not in hidden and isinstance(value, str | int | float)
     ]
@@ -120,6 +128,7 @@ PARTS: Mapping[str, Callable[[Fact], list[str]]] = {
     "engine": _engine,
     "index": _index,
     "registry": _registry,
+    "trust": _trust,
     "audit": _audit,
 }
 

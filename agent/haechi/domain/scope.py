@@ -78,6 +78,12 @@ class Scope:
         names = list(listed) if mode is ScopeMode.LIST else [*cloud, *listed]
         return cls(mode, tuple(dict.fromkeys(name.lower() for name in names)), tuple(dict.fromkeys(exempt)))
 
+    def joined(self, other: Scope) -> Scope:
+        """What either of two scopes intercepts."""
+        mode = ScopeMode.ALL if ScopeMode.ALL in (self.mode, other.mode) else self.mode
+        exempt = tuple(pattern for pattern in self.exempt if pattern in other.exempt)
+        return Scope(mode, tuple(dict.fromkeys([*self.patterns, *other.patterns])), exempt)
+
     def __contains__(self, host: object) -> bool:
         return isinstance(host, str) and self._covers(host_name(host))
 

@@ -6,32 +6,29 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import structlog
-
+from haechi.app.recording import change_event
 from haechi.app.refusing import SpokenRule
+from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
 from haechi.outbound.engine.folder import in_force
+from haechi.outbound.engine.following import FollowedPolicies
 from haechi.outbound.engine.signature import SignedPolicies
 from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.outbound.registry.file import FileRegistry
-from haechi.outbound.trust.store import TrustStore
+from haechi.outbound.trust.file import TrustFile
+from haechi.ports.audit import AuditLog
 from haechi.ports.engine import RuleInfo
-from haechi.wiring.ground import Ground
-
-REGISTRY_EVERY_S = 3.0
-"""How often the signed files are looked at: an order must take effect within 30 s."""
-
-log = structlog.get_logger(__name__)
+from haechi.wiring.ground import Ground, decision_id
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Trust, registry and policy engine, started."""
+    """Trust, registry and policy engine, started. ``policies`` keeps the engine to what is signed."""
 
-    ground: Ground
-    trust: TrustStore
+    trust: TrustFile
     registry: FileRegistry
     engine: WorkerEngine
+    policies: FollowedPolicies
 
     def rule_words(self, rule_id: str, lang: str, params: Mapping[str, JSON]) -> SpokenRule:
         """A rule's words, as the policies in force have them."""
@@ -41,24 +38,24 @@ class Rules:
         """The Rego of a rule in force."""
         return self.engine.in_force.text(rule)
 
-    async def keep_registry_fresh(self) -> None:
-        """For ever."""
-        while True:
-            await asyncio.sleep(REGISTRY_EVERY_S)
-            if await asyncio.to_thread(self.registry.refresh):
-                log.info("registry changed", revision=self.registry.revision)
 
-
-async def start_rules(ground: Ground) -> Rules:
+async def start_rules(ground: Ground, audit: AuditLog) -> Rules:
     """Raises ``HaechiError`` where the trust list or the policies may not be put in force."""
     settings, paths = ground.settings, ground.paths
-    trust = TrustStore.load(settings.trust_path, ground.clock)
+    trust = await asyncio.to_thread(TrustFile, settings.trust_path, ground.clock)
     registry = await asyncio.to_thread(FileRegistry, settings.registry_path, trust, paths.state / "registry")
-    engine = WorkerEngine(
-        in_force(settings), settings.engine.deadline_ms, count=ground.metrics.count, accept=SignedPolicies(trust)
-    )
-    await engine.start()
+    accept = SignedPolicies(trust)
+    engine = WorkerEngine(in_force(settings), settings.engine.deadline_ms, count=ground.metrics.count, accept=accept)
+
+    async def record(before: str, after: str, void: HaechiError | None) -> None:
+        """A loosening is carried out only once it is durable; what is void ends whatever the disk says."""
+        event = change_event("policy", before, after, decision_id(), ground.clock.now(), void)
+        if void is not None:
+            audit.later(event)
+        else:
+            await audit.durable(event)
+
+    policies = FollowedPolicies(engine, accept, lambda: in_force(settings), record)
     ground.stack.push_async_callback(engine.stop)
-    made = Rules(ground, trust, registry, engine)
-    ground.background(made.keep_registry_fresh())
-    return made
+    await policies.start()
+    return Rules(trust, registry, engine, policies)

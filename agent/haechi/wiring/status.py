@@ -9,6 +9,7 @@ from typing import Any
 
 from haechi import __version__
 from haechi.app.status import Part, ReportStatus
+from haechi.domain.errors import HaechiError
 from haechi.outbound.system.anchors import trusts
 from haechi.settings import Layout
 from haechi.wiring.ground import Ground
@@ -45,12 +46,14 @@ class _Parts:
             "engine": self.engine,
             "index": self.index,
             "registry": self.registry,
+            "trust": self.trust,
             "audit": self.audit,
         }
 
     def data_path(self) -> dict[str, Any]:
-        said = self.way_in.data_path.describe()
-        return {"state": "ok" if said["healthy"] else "failed", **said}
+        said, problem = self.way_in.data_path.describe(), self.way_in.problem
+        state = "failed" if not said["healthy"] else "degraded" if problem else "ok"
+        return {"state": state, **said, **_named(problem)}
 
     def authority(self) -> dict[str, Any]:
         """A changed scope makes a new root, which this machine has to be told about: clients break until then."""
@@ -63,9 +66,12 @@ class _Parts:
         }
 
     def engine(self) -> dict[str, Any]:
-        engine = self.rules.engine
+        engine, policies = self.rules.engine, self.rules.policies
+        problem = policies.problem or policies.void
         return {
-            "state": "ok" if engine.ready else "failed",
+            "state": "failed" if not engine.ready else "degraded" if problem else "ok",
+            **_named(problem),
+            "void": policies.void is not None,
             "revision": engine.revision,
             "rules": len(engine.rules),
             "mode": engine.modes.default.value,
@@ -99,9 +105,20 @@ class _Parts:
             "state": "ok" if data and problem is None else "degraded",
             "sequence": data.sequence if data else None,
             "issued_at": data.issued_at.isoformat() if data else None,
-            "problem": problem.code if problem else None,
+            "revision": self.rules.registry.revision,
+            **_named(problem),
         }
+
+    def trust(self) -> dict[str, Any]:
+        trust = self.rules.trust
+        state = "degraded" if trust.problem else "ok"
+        return {"state": state, "keys": trust.keys, "revision": trust.revision, **_named(trust.problem)}
 
     def audit(self) -> dict[str, Any]:
         problem, counters = self.stores.log.health, dataclasses.asdict(self.stores.log.counters)
         return {"state": "failed" if problem else "ok", "problem": problem.code if problem else None, **counters}
+
+
+def _named(problem: HaechiError | None) -> dict[str, Any]:
+    """A problem by its code, and what its words need."""
+    return {"problem": problem.code if problem else None, "about": dict(problem.params) if problem else {}}

@@ -11,6 +11,7 @@ import structlog
 
 from haechi.app.judging import JudgeUploads
 from haechi.app.tunnelling import JudgeTunnels
+from haechi.domain.errors import HaechiError
 from haechi.domain.scope import Scope
 from haechi.inbound.envoy.authority import Authority
 from haechi.inbound.envoy.datapath import DataPath
@@ -24,12 +25,31 @@ from haechi.wiring.rules import Rules
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class WayIn:
-    """The data path, started."""
+    """The data path, started. ``problem`` says why it does not have the scope that it should have."""
 
     authority: Authority
     data_path: DataPath
+    problem: HaechiError | None = None
+    _refused: tuple[Scope, tuple[str, ...]] | None = None
+
+    async def follow(self, scope: Scope, networks: Sequence[str], *, void: HaechiError | None = None) -> None:
+        """Take up the scope that policies and registry ask for. While policies are ``void``, what stands in for them
+        takes nothing out of it.
+        """
+        if void is not None:
+            scope = scope.joined(self.authority.scope)
+        wanted = (scope, tuple(networks))
+        if wanted == self._refused:
+            return
+        try:
+            await self.data_path.follow(*wanted)
+            self.problem = self._refused = None
+        except HaechiError as error:
+            self.problem, self._refused = HaechiError("datapath.scope-refused", why=error.code, **error.params), wanted
+        except OSError as error:
+            self.problem = HaechiError("datapath.scope-refused", why=error.strerror or type(error).__name__)
 
 
 async def start_way_in(ground: Ground, rules: Rules, judging: Judging) -> WayIn:

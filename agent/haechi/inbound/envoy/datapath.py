@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import grpc
 import structlog
 
 from haechi.domain.errors import HaechiError
+from haechi.domain.scope import Scope
 from haechi.inbound.envoy import trust
 from haechi.inbound.envoy.authority import Authority, write_private
 from haechi.inbound.envoy.bootstrap import as_text, bootstrap
@@ -28,6 +30,11 @@ from haechi.ports.tunnels import Tunnels
 
 _MAX_SOCKET_PATH = 100
 _ROOT_WATCH_S = 300.0
+_FINISH_S = 5.0
+"""How long uploads that are on their way may take to end, before another scope cuts them off."""
+_LOOK_S = 0.1
+_ACTIVE = r"^http\..*\.downstream_rq_active$"
+_OTHERS = ("http.proxy.", "http.admin.")
 
 
 class DataPath:
@@ -60,7 +67,7 @@ class DataPath:
         self._watches: list[asyncio.Task[None]] = []
         self._tunnels = tunnels or ClosedTunnels()
         self._questions = TunnelQuestions(self._tunnels, log)
-        admin = AdminSocket(runtime_dir / "admin.sock")
+        self._admin = admin = AdminSocket(runtime_dir / "admin.sock")
         self._passed = PassedTunnels(admin, self._tunnels)
         self._published = b""
         self.proxy_port = settings.proxy_port
@@ -77,7 +84,7 @@ class DataPath:
             authority,
             max_names=settings.max_names,
             log=log,
-            publish=lambda: self._publish_roots(runtime_dir / "upstream-roots.pem"),
+            publish=lambda: self._publish_roots(self._upstream_roots),
         )
 
     @property
@@ -114,18 +121,15 @@ class DataPath:
         binary = envoy_binary(self._settings.envoy)
         self._prepare_folders()
         system = trust.system_roots()
-        upstream = self._runtime_dir / "upstream-roots.pem"
+        upstream = self._upstream_roots
         trust.write_bundle(upstream, system, self._settings.extra_roots)
-        settings = self._with_ports()
+        settings = self._settings = self._with_ports()
         self._publish_roots(upstream)
         agent_socket = self._runtime_dir / "agent.sock"
         if len(str(agent_socket)) > _MAX_SOCKET_PATH:
             raise HaechiError("datapath.path-too-long", path=str(agent_socket), bound=_MAX_SOCKET_PATH)
-        admin_socket = self._runtime_dir / "admin.sock"
         config = self._runtime_dir / "envoy.json"
-        write_private(
-            config, as_text(bootstrap(settings, str(agent_socket), str(upstream), str(admin_socket))).encode()
-        )
+        write_private(config, self._configuration(settings))
         self._supervisor = EnvoySupervisor(
             binary,
             config,
@@ -146,6 +150,44 @@ class DataPath:
             loop.create_task(self._watch_roots(upstream)),
             loop.create_task(self._passed.run(lambda: self.envoy_pid)),
         ]
+
+    async def follow(self, scope: Scope, networks: Sequence[str]) -> bool:
+        """Take up another scope; False where it is the one in force.
+
+        Envoy is started anew, so that no connection goes on under the earlier one. The port stays; where the authority
+        is not made for the new names, there is another root, which clients read in the bundle. Raises ``HaechiError``
+        (``datapath.*``) where Envoy refuses the new configuration: everything stays as it was then.
+        """
+        settings = dataclasses.replace(self._settings, scope=scope, provider_networks=tuple(networks))
+        if settings == self._settings or self._supervisor is None:
+            return False
+        trial = self._runtime_dir / "envoy-next.json"
+        write_private(trial, self._configuration(settings))
+        await self._supervisor.check(trial)
+        await self._finish_uploads()
+        await self._passed.look(self.envoy_pid)
+        told = await asyncio.to_thread(self._authority.rescope, scope)
+        self._publish_roots(self._upstream_roots)
+        trial.replace(self._runtime_dir / "envoy.json")
+        self._settings = settings
+        self._log.warning("datapath.scope-changed", mode=scope.mode.value, hosts=len(scope.patterns), new_root=told)
+        try:
+            await self._supervisor.restart()
+        except HaechiError as error:  # it goes on trying, and until then nothing passes
+            self._log.error("datapath.envoy-restart-failed", error=str(error))
+        return True
+
+    async def _finish_uploads(self) -> None:
+        """Wait, within bounds, until Envoy forwards no judged request."""
+        ends = asyncio.get_running_loop().time() + _FINISH_S
+        with contextlib.suppress(TimeoutError, OSError):
+            while await self._forwarded() and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110 - Envoy's figure
+                await asyncio.sleep(_LOOK_S)
+
+    async def _forwarded(self) -> int:
+        """Requests that are on their way, not counting the tunnels that they came in by."""
+        figures = await self._admin.figures(_ACTIVE)
+        return sum(count for name, count in figures.items() if not name.startswith(_OTHERS))
 
     async def stop(self) -> None:
         """Stop all: Envoy first, so that nothing asks a judge that is gone. Safe to call twice."""
@@ -191,6 +233,14 @@ class DataPath:
         self._public_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
         if self._settings.spool_dir:
             self._settings.spool_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def _upstream_roots(self) -> Path:
+        return self._runtime_dir / "upstream-roots.pem"
+
+    def _configuration(self, settings: DataPathSettings) -> bytes:
+        sockets = (str(self._runtime_dir / "agent.sock"), str(self._runtime_dir / "admin.sock"))
+        return as_text(bootstrap(settings, sockets[0], str(self._upstream_roots), sockets[1])).encode()
 
     def _with_ports(self) -> DataPathSettings:
         if not self.proxy_port:

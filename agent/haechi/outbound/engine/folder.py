@@ -133,15 +133,18 @@ def read(folder: Path) -> PolicyFolder:
     )
 
 
+def files(folder: Path) -> list[Path]:
+    """Every file of a folder that ``read`` would read, ordered."""
+    return [path for path in sorted(folder.rglob("*")) if _matters(path.relative_to(folder).as_posix())]
+
+
 def _texts(folder: Path) -> list[tuple[str, str]]:
     """Every file that matters, by its path in the folder, ordered."""
     found: list[tuple[str, str]] = []
     total = 0
     try:
-        for path in sorted(folder.rglob("*")):
+        for path in files(folder):
             name = path.relative_to(folder).as_posix()
-            if not _matters(name):
-                continue
             content = path.read_bytes()
             total += len(content)
             if len(found) >= MAX_FILES or total > MAX_BYTES:

@@ -14,7 +14,7 @@ import structlog
 
 from haechi.domain.errors import HaechiError
 from haechi.outbound.engine.folder import PolicyFolder, locate, read
-from haechi.outbound.trust.store import Role, Trust
+from haechi.outbound.trust.store import Role, Signer, Trust
 
 SIGNATURE = "policies.sig"
 LIMIT = 64 << 10
@@ -28,17 +28,29 @@ class SignedPolicies:
     trust: Trust
 
     def __call__(self, policies: PolicyFolder) -> None:
-        """Raises ``HaechiError``: ``policy.unsigned``, or the trust store's for a signature that does not hold."""
+        """Raises as ``vouch``."""
+        self.vouch(policies)
+
+    def vouch(self, policies: PolicyFolder) -> bytes | None:
+        """The signature by which they may be put in force; None for what ships.
+
+        Raises ``HaechiError``: ``policy.unsigned``, or the trust store's for a signature that does not hold.
+        """
         if _ships(policies):
-            return
+            return None
         file = policies.path / SIGNATURE
         try:
             with file.open("rb") as opened:
                 signature = opened.read(LIMIT)
         except OSError as error:
             raise HaechiError("policy.unsigned", folder=str(policies.path)) from error
-        signer = self.trust.verify(Role.POLICY, policies.revision.encode("ascii"), signature)
+        signer = self.holds(policies.revision, signature)
         _log.info("policies-signed-by", key=signer.key, name=signer.name)
+        return signature
+
+    def holds(self, revision: str, signature: bytes) -> Signer:
+        """Whether a signature still vouches for policies. Raises ``HaechiError('trust.…')``."""
+        return self.trust.verify(Role.POLICY, revision.encode("ascii"), signature)
 
 
 def _ships(policies: PolicyFolder) -> bool:

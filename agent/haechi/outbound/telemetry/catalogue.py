@@ -36,6 +36,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("haechi_destination_read_seconds", Kind.DURATION, "Reading one destination's facts", ("provider",)),
     Metric("haechi_actor_lookups_total", Kind.COUNTER, "Connections led back to a process", ("certainty",)),
     Metric("haechi_tunnels_total", Kind.COUNTER, "Connections that were not opened", ("outcome",)),
+    Metric("haechi_changes_total", Kind.COUNTER, "Other signed data put in force", ("what",)),
+    Metric("haechi_changes_refused_total", Kind.COUNTER, "Changed data not put in force", ("what", "cause")),
     Metric("haechi_engine_restarts_total", Kind.COUNTER, "Engine workers that were lost and started again"),
     Metric("haechi_audit_refused_total", Kind.COUNTER, "Records that the audit could not take", ("cause",)),
     Metric("haechi_audit_outages_total", Kind.COUNTER, "Times the audit could not write", ("cause",)),

@@ -36,6 +36,11 @@ class TrustFile:
         """Digest of the list in force."""
         return self._store.revision
 
+    @property
+    def keys(self) -> int:
+        """How many keys it lists, also those that are not in force."""
+        return len(self._store.keys)
+
     def refresh(self) -> bool:
         """Take up a changed file. True when another list is in force now. Reads a file: call it off the event loop."""
         stamp = stamp_of([self._path])
