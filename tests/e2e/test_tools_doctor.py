@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.server
+import json
+import os
 import ssl
 import threading
 from collections.abc import Iterator
@@ -14,8 +16,10 @@ import pytest
 from tests.e2e.tools_lab import Bench, bench, found
 
 pytestmark = pytest.mark.e2e
-SURE = ("aws", "boto3", "curl", "node", "java")
+SURE = ("aws", "boto3", "curl", "node", "java", "git")
 """What the project has on every machine that runs its tests."""
+ELSEWHERE = ("gsutil", "gcloud", "az", "azcopy", "rclone", "s3cmd")
+"""Tried where they are installed."""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +64,7 @@ def wrapper(folder: Path, script: str) -> str:
 
 
 def test_every_tool_is_proven_and_the_result_is_kept(there: Bench) -> None:
-    for tool in ("aws", "curl", "node", "java"):
+    for tool in ("aws", "curl", "node", "java", "git"):
         found(tool)
     assert there.lab.asked("status")["self_test"] is None
     only = [word for tool in SURE for word in ("--tool", tool)]
@@ -73,6 +77,37 @@ def test_every_tool_is_proven_and_the_result_is_kept(there: Bench) -> None:
     assert kept["tools"] == dict.fromkeys(SURE, "refused")
     assert "self-test" in there.lab.haechi("status").out
     assert "doctor" in there.lab.haechi("audit", "tail", "-n", "1").out
+
+
+def test_the_agent_names_the_process_and_connection_that_it_saw(there: Bench) -> None:
+    row = there.lab.asked("doctor", "--tool", "curl")["tools"][0]
+    assert (row["outcome"], row["executable"]) == ("refused", found("curl"))
+    kept = there.lab.asked("status")["self_test"]["evidence"]["curl"]
+    assert (kept["decision"], kept["executable"]) == (row["decision"], row["executable"])
+    assert kept["connection"]["sni"].startswith("haechi-doctor-")
+    event = next(one for one in there.lab.decisions() if one["id"] == row["decision"])
+    assert event["content"]["matches"][0]["name"].rpartition("/")[2].startswith("haechi-doctor-")
+
+
+@pytest.mark.parametrize("tool", ELSEWHERE)
+def test_a_tool_of_another_cloud_is_proven(there: Bench, tool: str) -> None:
+    place = str(Path(found(tool)).parent)
+    path = f"{place}:{os.environ['PATH']}"
+    done = there.lab.haechi("doctor", "--tool", tool, "--timeout", "120", "--json", seconds=180, PATH=path)
+    assert done.status == 0, done.said
+    (row,) = json.loads(done.out)["tools"]
+    assert row["outcome"] == "refused"
+    event = next(one for one in there.lab.decisions() if one["id"] == row["decision"])
+    assert event["content"]["state"] == "matched"
+
+
+def test_nothing_is_forwarded_of_what_a_tool_asks_first(there: Bench) -> None:
+    """The agent answers in the place of a store that is not there."""
+    there.lab.haechi("doctor", "--tool", "git")
+    host = there.lab.asked("status")["self_test"]["evidence"]["git"]["connection"]["sni"]
+    assert host.startswith("haechi-doctor-elsewhere-")
+    done = there.lab.through(found("curl"), "-sS", f"https://{host}/x.git/info/refs?service=git-receive-pack")
+    assert "git-receive-pack" not in done.out, "the proof has ended, and with it the answers"
 
 
 def test_nothing_synthetic_stays_protected(there: Bench) -> None:

@@ -27,18 +27,20 @@ AWS = {
     "AWS_PAGER": "",
 }
 AWS_UNSET = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
-AZURE_ACCOUNT = "haechidoctor"
-AZURE_KEY = "aGFlY2hpLWRvY3Rvci1zeW50aGV0aWMtbm90LWEtc2VjcmV0"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a tool is to upload. ``folder`` is a scratch folder that is thrown away."""
+    """What a tool is to upload. ``folder`` is a scratch folder that is thrown away.
+
+    ``elsewhere`` is the host of tools whose store is not S3: the agent answers there what they ask first.
+    """
 
     file: Path
     bucket: str
     key: str
     folder: Path
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,11 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One tool. ``skipped`` is the code of the words that say why it has no proof of its own."""
+    """One tool."""
 
     name: str
     installed: Callable[[], bool]
     attempt: Callable[[Attempt], Command]
-    skipped: str = ""
 
 
 def _on_path(name: str) -> Callable[[], bool]:
@@ -142,9 +143,105 @@ def _java(about: Attempt) -> Command:
     return Command(["java", str(source), str(about.file), f"https://{about.bucket}.{HOST}/{about.key}"])
 
 
-def _nothing(about: Attempt) -> Command:
-    return Command([])
+# The JSON interface of Cloud Storage, without credentials.
+GOOGLE_UNSET = ("CLOUDSDK_ACTIVE_CONFIG_NAME", "CLOUDSDK_CORE_ACCOUNT", "GOOGLE_APPLICATION_CREDENTIALS", "BOTO_PATH")
 
+
+def _gsutil(about: Attempt) -> Command:
+    told = {
+        "Credentials:gs_json_host": about.elsewhere,
+        "Credentials:gs_json_port": "443",
+        "Boto:num_retries": "0",
+        "GSUtil:state_dir": str(about.folder / "gsutil"),
+        "GSUtil:check_hashes": "never",
+        "GSUtil:use_gcloud_storage": "False",
+        "GSUtil:parallel_process_count": "1",
+    }
+    options = [word for name, value in told.items() for word in ("-o", f"{name}={value}")]
+    environment = {
+        "BOTO_CONFIG": "/dev/null",
+        "CLOUDSDK_CONFIG": str(about.folder / "cloudsdk"),
+        "CLOUDSDK_CORE_PASS_CREDENTIALS_TO_GSUTIL": "false",
+    }
+    put = ["cp", str(about.file), f"gs://{about.bucket}/{about.key}"]
+    return Command(["gsutil", *options, *put], environment, GOOGLE_UNSET)
+
+
+def _gcloud(about: Attempt) -> Command:
+    environment = {
+        "CLOUDSDK_CONFIG": str(about.folder / "cloudsdk"),
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
+        "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"https://{about.elsewhere}/storage/v1/",
+        "CLOUDSDK_STORAGE_MAX_RETRIES": "1",
+    }
+    put = ["cp", str(about.file), f"gs://{about.bucket}/{about.key}"]
+    return Command(["gcloud", "storage", *put], environment, GOOGLE_UNSET)
+
+
+# Blob storage at an endpoint of our own, with a key that nobody has.
+AZURE_ACCOUNT = "haechidoctor"
+AZURE_KEY = "aGFlY2hpLWRvY3Rvci1zeW50aGV0aWMtbm90LWEtc2VjcmV0"
+AZURE_UNSET = ("AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_AUTH_MODE")
+
+
+def _az(about: Attempt) -> Command:
+    account = {
+        "DefaultEndpointsProtocol": "https",
+        "AccountName": AZURE_ACCOUNT,
+        "AccountKey": AZURE_KEY,
+        "BlobEndpoint": f"https://{about.elsewhere}",
+    }
+    connection = ";".join(f"{name}={value}" for name, value in account.items())
+    environment = {
+        "AZURE_CONFIG_DIR": str(about.folder / "azure"),
+        "AZURE_CORE_COLLECT_TELEMETRY": "no",
+        "AZURE_STORAGE_CONNECTION_STRING": connection,
+    }
+    place = ["--container-name", about.bucket, "--name", about.key, "--file", str(about.file)]
+    return Command(
+        ["az", "storage", "blob", "upload", "--overwrite", "--no-progress", "--only-show-errors", *place],
+        environment,
+        AZURE_UNSET,
+    )
+
+
+def _azcopy(about: Attempt) -> Command:
+    signature = "sv=2024-11-04&ss=b&srt=sco&sp=rwc&se=2099-01-01T00%3A00%3A00Z&sig=aGFlY2hpLWRvY3Rvcg%3D%3D"
+    url = f"https://{about.elsewhere}/{about.bucket}/{about.key}?{signature}"
+    environment = {
+        "AZCOPY_LOG_LOCATION": str(about.folder / "azcopy"),
+        "AZCOPY_JOB_PLAN_LOCATION": str(about.folder / "azcopy"),
+        "AZCOPY_CONCURRENCY_VALUE": "1",
+    }
+    quiet = ["--skip-version-check", "--log-level=NONE", "--overwrite=true", "--from-to=LocalBlob"]
+    return Command(["azcopy", "copy", *quiet, str(about.file), url], environment, ("AZCOPY_AUTO_LOGIN_TYPE",))
+
+
+GIT = """
+git init -q "$3"
+cp "$1" "$3/$2"
+git -C "$3" add "$2"
+git -C "$3" commit -q --no-gpg-sign -m 'haechi doctor'
+exec git -C "$3" push "$4" HEAD:refs/heads/haechi-doctor
+"""
+
+
+def _git(about: Attempt) -> Command:
+    who = {f"GIT_{role}_{what}": f"haechi-doctor{at}" for role in ("AUTHOR", "COMMITTER") for what, at in NAMED}
+    environment = {
+        **who,
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_SYSTEM": "/dev/null",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "true",
+    }
+    words = [str(about.file), about.key, str(about.folder / "repository"), f"https://{about.elsewhere}/{about.key}.git"]
+    return Command(["sh", "-ec", GIT, "git", *words], environment, ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"))
+
+
+NAMED = (("NAME", ""), ("EMAIL", "@localhost"))
 
 TOOLS: tuple[Tool, ...] = (
     Tool("aws", _on_path("aws"), _aws),
@@ -152,12 +249,12 @@ TOOLS: tuple[Tool, ...] = (
     Tool("curl", _on_path("curl"), _curl),
     Tool("rclone", _on_path("rclone"), _rclone),
     Tool("s3cmd", _on_path("s3cmd"), _s3cmd),
-    Tool("gsutil", _on_path("gsutil"), _nothing, skipped="doctor.asks-first"),
-    Tool("gcloud", _on_path("gcloud"), _nothing, skipped="doctor.asks-first"),
-    Tool("az", _on_path("az"), _nothing, skipped="doctor.not-judged-yet"),
-    Tool("azcopy", _on_path("azcopy"), _nothing, skipped="doctor.not-judged-yet"),
+    Tool("gsutil", _on_path("gsutil"), _gsutil),
+    Tool("gcloud", _on_path("gcloud"), _gcloud),
+    Tool("az", _on_path("az"), _az),
+    Tool("azcopy", _on_path("azcopy"), _azcopy),
     Tool("node", _on_path("node"), _node),
     Tool("java", _on_path("java"), _java),
-    Tool("git", _on_path("git"), _nothing, skipped="doctor.asks-first"),
+    Tool("git", _on_path("git"), _git),
 )
 """In the order of the table."""

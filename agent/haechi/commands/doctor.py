@@ -1,7 +1,8 @@
 """``haechi doctor``: prove for each installed tool that an upload of tagged content is refused.
 
 The agent makes synthetic content and protects it; each tool tries to upload it under a name of its own. What counts is
-what the agent decided about that name, never what the tool printed.
+what the agent decided about that content: it looks into its own records, and is told by this command no more than how
+each tool ended.
 """
 
 from __future__ import annotations
@@ -12,17 +13,18 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from haechi.app.proving import PROVEN, Outcome
 from haechi.commands._frame import Exit, answer, console, json_option
-from haechi.commands._tools import TOOLS, Attempt, Tool
+from haechi.commands._tools import HOST, TOOLS, Attempt, Tool
 from haechi.domain.errors import HaechiError
+from haechi.domain.proof import content_name, elsewhere, object_name
 from haechi.words import say
 
 if TYPE_CHECKING:
@@ -32,24 +34,6 @@ LAST_WORDS = 300
 """Characters of a tool's last output line that are shown."""
 
 
-class Outcome(StrEnum):
-    """What became of one tool's upload."""
-
-    REFUSED = "refused"
-    OBSERVED = "observed"
-    """Monitor mode: judged a violation and let through, as monitor does."""
-    THROUGH = "through"
-    """The agent allowed it, or the tool reports success that the agent never saw."""
-    UNPROVEN = "unproven"
-    """The tool failed and the agent saw nothing of the content: neither proof nor leak."""
-    SKIPPED = "skipped"
-
-
-CARRYING = ("upload", "assemble", "unrecognised")
-"""Kinds of request that bring content."""
-GOOD = (Outcome.REFUSED, Outcome.OBSERVED, Outcome.SKIPPED)
-
-
 @dataclass(frozen=True, slots=True)
 class Proof:
     """One row of the table."""
@@ -57,6 +41,17 @@ class Proof:
     tool: str
     outcome: Outcome
     decision: str = ""
+    note: str = ""
+    executable: str = ""
+    """The process that the agent saw."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How one tool ended, and its last words."""
+
+    tool: str
+    ending: str
     note: str = ""
 
 
@@ -85,19 +80,20 @@ def doctor(only: tuple[str, ...], timeout: float, as_json: bool) -> int:
         raise HaechiError("doctor.not-one-tool", tools=", ".join(only or [tool.name for tool in TOOLS]))
     prepared = client.call("doctor.prepare")
     token = prepared["token"]
-    proofs: list[Proof] = []
+    ran: list[Ran] = []
     try:
         with tempfile.TemporaryDirectory(prefix="haechi-doctor-") as name:
-            file = Path(name) / f"haechi-doctor-{token}.bin"
+            file = Path(name) / f"{content_name(token)}.bin"
             file.write_bytes(base64.b64decode(prepared["content"]))
             with _working(shown=not as_json) as working:
                 for number, tool in enumerate(installed, 1):
                     working(say("doctor.trying", tool=tool.name, number=number, count=len(installed)))
-                    proofs.append(_prove(tool, file, token, mode, timeout))
-        client.call("doctor.conclude", {"token": token, "tools": {one.tool: one.outcome.value for one in proofs}})
+                    ran.append(_run(tool, file, token, mode, timeout))
+        found = client.call("doctor.conclude", {"token": token, "tools": {one.tool: one.ending for one in ran}})
     finally:
         client.call("doctor.end", {"token": token})
-    fine = all(proof.outcome in GOOD for proof in proofs)
+    proofs = [_proof(one, found["tools"][one.tool]) for one in ran]
+    fine = all(proof.outcome in PROVEN for proof in proofs)
     document = {"mode": mode, "proven": fine, "tools": [asdict(proof) for proof in proofs]}
     answer(document, as_json, lambda to: _render(to, proofs, mode, fine))
     return Exit.OK if fine else Exit.NEGATIVE
@@ -113,14 +109,12 @@ def _working(*, shown: bool) -> Iterator[Callable[[str], None]]:
         yield status.update
 
 
-def _prove(tool: Tool, file: Path, token: str, mode: str, timeout: float) -> Proof:
-    """Run one tool as a person would, and ask the agent what it saw."""
-    from haechi.inbound.control import client
-
-    if tool.skipped:
-        return Proof(tool.name, Outcome.SKIPPED, note=say(tool.skipped, tool=tool.name))
-    name = f"haechi-doctor-{token}-{tool.name}"
-    attempt = tool.attempt(Attempt(file, name, name, file.parent))
+def _run(tool: Tool, file: Path, token: str, mode: str, timeout: float) -> Ran:
+    """Run one tool as a person would."""
+    name = object_name(token, tool.name)
+    folder = file.parent / tool.name
+    folder.mkdir()
+    attempt = tool.attempt(Attempt(file, name, name, folder, elsewhere(token, tool.name, HOST)))
     through = [] if mode == "enforced" else [sys.executable, "-m", "haechi.cli", "run", "--"]
     environment = {**os.environ, **attempt.environment}
     for variable in attempt.unset:
@@ -129,7 +123,7 @@ def _prove(tool: Tool, file: Path, token: str, mode: str, timeout: float) -> Pro
         ended = subprocess.run(
             [*through, *attempt.command],
             env=environment,
-            cwd=file.parent,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=timeout,
@@ -139,34 +133,23 @@ def _prove(tool: Tool, file: Path, token: str, mode: str, timeout: float) -> Pro
     except subprocess.TimeoutExpired as error:
         code, said = -1, b"\n".join((error.stderr or b"", error.stdout or b"", b"timeout"))
     except OSError as error:
-        return Proof(tool.name, Outcome.UNPROVEN, note=error.strerror or "")
-    seen = client.call("doctor.seen", {"token": token})["decisions"]
-    return _judged(tool.name, [one for one in seen if name in repr(one)], code, said)
-
-
-def _judged(name: str, seen: list[dict[str, Any]], code: int, said: bytes) -> Proof:
-    """From decisions and exit code to the outcome. Any decision that let it pass weighs more than a refusal before.
-
-    Questions that a tool asks before it uploads (``read``) say nothing about the content, and a refusal for anything
-    but the content (names that disagree) would say nothing about the next file.
-    """
+        code, said = -1, (error.strerror or "").encode()
     note = next((line.strip() for line in reversed(said.decode("utf-8", "replace").splitlines()) if line.strip()), "")
     note = "".join(character for character in note if character.isprintable())[:LAST_WORDS]
-    found = {one["effect"]: one["id"] for one in seen if one.get("content") == "matched"}
-    passed = [one["id"] for one in seen if one["effect"] == "allow" and one.get("kind") in CARRYING]
-    stopped = [one["id"] for one in seen if one["effect"] in ("block", "would_block")]
-    if "allow" in found or passed or (code == 0 and not stopped):
-        return Proof(name, Outcome.THROUGH, str(found.get("allow", "") or next(iter(passed), "")), note)
-    if "would_block" in found:
-        return Proof(name, Outcome.OBSERVED, str(found["would_block"]))
-    if "block" in found:
-        # A tool that reports success after a refusal hides it from its user, but nothing was stored.
-        return Proof(name, Outcome.REFUSED, str(found["block"]), "" if code else say("doctor.silent-success"))
-    other = next((one for one in reversed(seen) if one["effect"] == "block"), None)
-    if other is not None:
-        why = say("doctor.other-reason", operation=other.get("operation") or "–")
-        return Proof(name, Outcome.UNPROVEN, str(other["id"]), why)
-    return Proof(name, Outcome.UNPROVEN, note=note)
+    return Ran(tool.name, "failed" if code else "well", note)
+
+
+def _proof(ran: Ran, found: Mapping[str, Any]) -> Proof:
+    """The agent's verdict, with a note for the person: why it is open, or that the tool hides the refusal."""
+    outcome, decision, note = Outcome(found["outcome"]), str(found["decision"]), ""
+    if outcome is Outcome.REFUSED and ran.ending == "well":
+        note = say("doctor.silent-success")
+    elif outcome is Outcome.UNPROVEN and decision:
+        note = say("doctor.other-reason", operation=found["operation"] or "–")
+    elif outcome not in PROVEN:
+        note = ran.note
+    executable = found.get("executable")
+    return Proof(ran.tool, outcome, decision, note, executable if isinstance(executable, str) else "")
 
 
 def _render(to: Console, proofs: list[Proof], mode: str, fine: bool) -> None:
@@ -176,7 +159,7 @@ def _render(to: Console, proofs: list[Proof], mode: str, fine: bool) -> None:
     for column in ("tool", "outcome", "decision", "note"):
         table.add_column(say(f"doctor.column-{column}"), overflow="fold")
     for proof in proofs:
-        style = "" if proof.outcome in GOOD else "bold red"
+        style = "" if proof.outcome in PROVEN else "bold red"
         table.add_row(proof.tool, say(f"doctor.{proof.outcome.value}"), proof.decision, proof.note, style=style)
     to.print(table)
     to.print()
@@ -185,7 +168,6 @@ def _render(to: Console, proofs: list[Proof], mode: str, fine: bool) -> None:
         if names:
             to.print(say(f"doctor.advice-{outcome.value}", tools=names), soft_wrap=True)
     if fine:
-        tried = sum(1 for proof in proofs if proof.outcome is not Outcome.SKIPPED)
-        to.print(say("doctor.fine", count=tried), soft_wrap=True)
+        to.print(say("doctor.fine", count=len(proofs)), soft_wrap=True)
     if mode != "enforced":
         to.print(say("doctor.cooperative"), soft_wrap=True)

@@ -40,7 +40,7 @@ def run(context: click.Context, as_json: bool, print_env: bool, command: tuple[s
     haechi run -- aws s3 cp report.pdf s3://bucket/
     eval "$(haechi run --print-env)"
     """  # noqa: D301 - click's own mark for lines to keep
-    from haechi.inbound.envoy.environment import replaced, tool_environment
+    from haechi.inbound.envoy.environment import bearable, replaced, tool_environment
 
     if not (command or as_json or print_env):
         raise click.UsageError(words.say("datapath.run.no-command"))
@@ -71,7 +71,7 @@ def run(context: click.Context, as_json: bool, print_env: bool, command: tuple[s
     # Python ignores these, and what is ignored stays so in the next program: `yes | head` would never end.
     earlier = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGPIPE, signal.SIGXFSZ)}
     try:
-        os.execve(program, list(command), made)  # noqa: S606 - the person's own command, as they typed it
+        os.execve(program, list(command), bearable(made, program))  # noqa: S606 - the person's own command, as they typed it
     except OSError as error:
         click.echo(words.say("datapath.run.not-started", command=command[0], reason=error.strerror), err=True)
         context.exit(126)

@@ -143,7 +143,7 @@ def _self_test(last: Fact | None) -> tuple[str, str]:
 
 def summary(tools: Mapping[str, str]) -> str:
     """Outcomes of a self-test: the tools of each, the bad ones first."""
-    order = ("through", "unproven", "refused", "observed", "skipped")
+    order = ("through", "unproven", "refused", "observed")
     named = {outcome: ", ".join(name for name, one in tools.items() if one == outcome) for outcome in order}
     return "; ".join(f"{say(f'doctor.{outcome}')}: {names}" for outcome, names in named.items() if names)
 

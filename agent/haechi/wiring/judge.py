@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import overload
 
 from haechi_connectors.generic.connector import GenericConnector
+from haechi_connectors.generic.elsewhere import ElsewhereConnector
 from haechi_connectors.s3.connector import S3Connector
 from haechi_connectors.s3.posture import S3Posture
 from haechi_connectors.s3.posture_clients import Access as StoreAccess
 from haechi_connectors.s3.posture_clients import Clients
 
 from haechi.app.assessing import Assessor
+from haechi.app.elsewhere import Elsewhere
 from haechi.app.judging import Holds, JudgeUploads
 from haechi.app.recording import Recorder
 from haechi.app.refusing import RefusalWriter
@@ -25,7 +27,7 @@ from haechi.outbound.actors.attribution import SocketActors
 from haechi.outbound.destinations.cache import CachedDestinations
 from haechi.outbound.notify.desktop import DesktopNotices
 from haechi.ports.connector import Connector
-from haechi.ports.judge import Hold
+from haechi.ports.judge import Hold, Judge
 from haechi.wiring.ground import Ground, decision_id
 from haechi.wiring.rules import Rules
 from haechi.wiring.stores import Stores
@@ -44,7 +46,7 @@ class Connectors(Sequence[Connector]):
     def follow(self, sites: Sequence[Site]) -> None:
         """The registry names these sites now."""
         s3 = S3Connector(sites)
-        self._now: tuple[Connector, ...] = (s3, GenericConnector())
+        self._now: tuple[Connector, ...] = (ElsewhereConnector(), s3, GenericConnector())
         # Without their ports; a site that is an address needs no pattern: literal addresses are judged anyway.
         named = dict.fromkeys(host_name(pattern) for pattern in s3.scope)
         self.cloud = tuple(pattern for pattern in named if valid_pattern(pattern))
@@ -71,6 +73,8 @@ class Judging:
     destinations: CachedDestinations
     assessor: Assessor
     judge: JudgeUploads
+    asked: Judge
+    """The judge as the data path asks it: before it stands what self-tests of the tools are answered by."""
 
     @property
     def scope(self) -> Scope:
@@ -132,7 +136,8 @@ def make_judge(
         Holds(Hold(settings.datapath.hold_home), Hold(settings.datapath.hold_abroad)),
         notify,
     )
-    return Judging(ground, rules, connectors, posture, destinations, assessor, judge)
+    asked = Elsewhere(judge, ElsewhereConnector(), stores.audit.proofs)
+    return Judging(ground, rules, connectors, posture, destinations, assessor, judge, asked)
 
 
 def _store_access(ground: Ground) -> StoreAccess:

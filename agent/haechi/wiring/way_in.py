@@ -58,7 +58,7 @@ async def start_way_in(ground: Ground, rules: Rules, judging: Judging) -> WayIn:
     authority = await asyncio.to_thread(Authority.open, paths.keys / "authority", judging.scope)
     data_path = DataPath(
         data_path_settings(ground.settings, judging.scope, rules.engine.choices.networks),
-        judging.judge,
+        judging.asked,
         authority,
         paths.private_runtime,
         log,

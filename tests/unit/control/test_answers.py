@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import pytest
 from haechi.app.assessing import Assessment
 from haechi.app.checking import CheckFile, request_for
 from haechi.app.explaining import ExplainDecision
-from haechi.app.proving import ProveTools, RecentDecisions
+from haechi.app.proving import Ending, Outcome, ProveTools, RecentDecisions, Verdict
 from haechi.app.status import ReportStatus
 from haechi.cli import run
 from haechi.commands import _tools, doctor
@@ -21,7 +22,7 @@ from haechi.domain.content import Content, ContentState
 from haechi.domain.decision import Basis, Decision, Effect, Finding, Severity
 from haechi.domain.errors import HaechiError
 from haechi.domain.upload import Action, ActionKind, Location, Request
-from haechi.inbound.control.calls import register_answers
+from haechi.inbound.control.calls import endings, register_answers
 from haechi.inbound.control.peer import Role
 from haechi.inbound.control.server import ControlServer
 from haechi.ports.engine import RuleInfo
@@ -202,13 +203,15 @@ def tool(bench: Bench, effect: str | None, code: int) -> _tools.Tool:
     def attempt(about: _tools.Attempt) -> _tools.Command:
         assert about.file.read_bytes() in bench.protected.values()
         if effect:
-            event = {
+            event: dict[str, Any] = {
                 "kind": "decision",
                 "id": "D1",
                 "decision": {"effect": effect},
                 "destination": {"key": about.key},
-                "content": {"state": "matched"},
+                "content": {"state": "matched", "matches": [{"name": next(iter(bench.protected))}]},
                 "action": {"kind": "upload"},
+                "actor": {"user": getpass.getuser(), "executable": "/bin/sh", "pid": 7},
+                "connection": {"way": "proxy"},
             }
             bench.recent.soon(event)
         return _tools.Command(["sh", "-c", f"echo words; exit {code}"], {"SOME": "x"}, ("OTHER",))
@@ -248,16 +251,96 @@ def test_doctor_believes_the_agent_and_not_the_tool(
     assert bench.protected == {}
 
 
-def test_a_refusal_without_a_destination_is_found_by_its_request(bench: Bench) -> None:
-    bench.recent.soon({"kind": "decision", "id": "D1", "destination": None, "request": {"host": "haechi-doctor-ab.s3"}})
-    assert [event["id"] for event in bench.recent.about("haechi-doctor-ab")] == ["D1"]
+TOKEN = "07" * 8
 
 
-def test_a_token_that_was_never_given_out_sees_nothing(bench: Bench) -> None:
-    prove = ProveTools(bench.recent, bench.protect, bench.release, lambda size: b"x" * size)
+def prover(bench: Bench) -> ProveTools:
+    return ProveTools(bench.recent, bench.protect, bench.release, lambda size: b"\7" * size)
+
+
+def decision(effect: str, tool: str = "git", **more: Any) -> dict[str, Any]:
+    """A decision of the agent about the content of the proof."""
+    name = f"haechi-doctor-{TOKEN}"
+    return {
+        "kind": "decision",
+        "id": f"D-{effect}",
+        "decision": {"effect": effect},
+        "destination": {"key": f"{name}-{tool}"},
+        "content": {"state": "matched", "matches": [{"name": f"/state/private/{name}"}]},
+        "action": {"kind": "upload", "operation": "POST"},
+        "actor": {"user": "eng", "executable": "/usr/bin/git", "pid": 7},
+        "connection": {"way": "proxy"},
+    } | more
+
+
+async def concluded(bench: Bench, *events: dict[str, Any], ending: Ending = Ending.FAILED) -> Verdict:
+    prove = prover(bench)
+    await prove.prepare()
+    for event in events:
+        await bench.recent.durable(event)
+    return (await prove.conclude(TOKEN, {"git": ending}, "2026-01-02T03:04:05+00:00", "eng"))["git"]
+
+
+async def test_the_agent_names_decision_process_and_connection_of_its_proof(bench: Bench) -> None:
+    found = await concluded(bench, decision("block"))
+    assert (found.outcome, found.decision) == (Outcome.REFUSED, "D-block")
+    assert (found.executable, found.pid, found.user, found.connection) == ("/usr/bin/git", 7, "eng", {"way": "proxy"})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"content": {"state": "matched", "matches": [{"name": "/home/eng/recipe.bin"}]}},
+        {"content": {"state": "matched", "matches": [{"name": "", "content_id": "*"}]}},
+        {"content": {"state": "not_inspected", "matches": []}},
+        {"actor": {"user": "somebody-else"}},
+        {"destination": {"key": f"haechi-doctor-{TOKEN}-gitk"}},
+        {"destination": {"key": f"haechi-doctor-{'17' * 8}-git"}},
+    ],
+    ids=["another-file", "worst-case", "not-looked-at", "another-user", "another-tool", "another-proof"],
+)
+async def test_a_refusal_of_anything_else_proves_nothing(bench: Bench, other: dict[str, Any]) -> None:
+    assert (await concluded(bench, decision("block", **other))).outcome is Outcome.UNPROVEN
+
+
+async def test_one_that_passed_outweighs_a_refusal(bench: Bench) -> None:
+    found = await concluded(bench, decision("block"), decision("allow"), decision("block"))
+    assert (found.outcome, found.decision) == (Outcome.THROUGH, "D-allow")
+
+
+async def test_what_a_tool_asks_first_says_nothing(bench: Bench) -> None:
+    asked = decision("allow", content={"state": "clean", "matches": []}, action={"kind": "read"})
+    assert (await concluded(bench, asked, decision("block"))).outcome is Outcome.REFUSED
+
+
+async def test_a_caller_cannot_say_that_it_was_refused(bench: Bench) -> None:
+    """Whatever the command sends: an ending is all that it is asked for."""
+    assert (await concluded(bench, ending=Ending.WELL)).outcome is Outcome.THROUGH
+    assert (await concluded(bench, ending=Ending.FAILED)).outcome is Outcome.UNPROVEN
+    with pytest.raises(HaechiError, match=r"control\.bad-request"):
+        endings({"tools": {"git": "refused"}})
+
+
+async def test_a_refusal_without_a_destination_is_found_by_its_request(bench: Bench) -> None:
+    host = {"host": f"haechi-doctor-elsewhere-{TOKEN}-git.s3.ap-northeast-2.amazonaws.com"}
+    found = await concluded(bench, decision("block", destination=None, request=host))
+    assert found.outcome is Outcome.REFUSED
+
+
+async def test_a_token_that_was_never_given_out_concludes_nothing(bench: Bench) -> None:
     with pytest.raises(HaechiError) as caught:
-        prove.seen("")
+        await prover(bench).conclude(TOKEN, {}, "", "eng")
     assert caught.value.code == "doctor.unknown-token"
+
+
+async def test_decisions_about_anything_else_are_not_kept(bench: Bench) -> None:
+    prove = prover(bench)
+    await prove.prepare()
+    await bench.recent.durable(decision("block"))
+    for number in range(1000):
+        bench.recent.soon(decision("allow", destination={"key": f"work-{number}"}))
+    found = await prove.conclude(TOKEN, {"git": Ending.FAILED}, "", "eng")
+    assert found["git"].outcome is Outcome.REFUSED
 
 
 async def test_synthetic_content_never_piles_up(bench: Bench) -> None:
@@ -273,8 +356,7 @@ async def test_synthetic_content_never_piles_up(bench: Bench) -> None:
 
 @pytest.mark.parametrize("known", _tools.TOOLS, ids=lambda one: one.name)
 def test_every_tools_command_names_file_and_object(known: _tools.Tool, tmp_path: Path) -> None:
-    about = _tools.Attempt(tmp_path / "f.bin", "bucket-1", "key-1", tmp_path)
+    about = _tools.Attempt(tmp_path / "f.bin", "bucket-1", "key-1", tmp_path, "else.where")
     made = known.attempt(about)
-    if not known.skipped:
-        assert "key-1" in " ".join(made.command)
-        assert str(about.file) in made.command
+    assert "key-1" in " ".join(made.command)
+    assert str(about.file) in made.command

@@ -8,7 +8,14 @@ from click.testing import CliRunner
 from haechi.commands._frame import exit_of
 from haechi.commands.run import run
 from haechi.domain.errors import HaechiError
-from haechi.inbound.envoy.environment import BUNDLES, ProxyAccess, replaced, s3cmd_configuration, tool_environment
+from haechi.inbound.envoy.environment import (
+    BUNDLES,
+    ProxyAccess,
+    bearable,
+    replaced,
+    s3cmd_configuration,
+    tool_environment,
+)
 
 ACCESS = ProxyAccess("127.0.0.1", 3900, "/run/bundle.pem", "/run/truststore.p12", "haechi")
 SAID = {
@@ -27,6 +34,13 @@ def test_each_tool_finds_proxy_and_bundle():
     assert made["AWS_CA_BUNDLE"] == made["SSL_CERT_FILE"] == made["NODE_EXTRA_CA_CERTS"] == "/run/bundle.pem"
     assert "-Djavax.net.ssl.trustStore=/run/truststore.p12" in made["JAVA_TOOL_OPTIONS"]
     assert made["PATH"] == "/bin"
+
+
+@pytest.mark.parametrize(("program", "kept"), [("/usr/bin/rclone", False), ("/usr/bin/aws", True), ("rclone", False)])
+def test_a_program_is_spared_what_it_ends_with(program, kept):
+    made = bearable(tool_environment(ACCESS, {}), program)
+    assert ("AWS_CA_BUNDLE" in made) is kept
+    assert made["RCLONE_CA_CERT"] == "/run/bundle.pem"
 
 
 def test_an_earlier_no_proxy_leads_around_nothing():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 
 from haechi.app.checking import CheckFile
 from haechi.app.explaining import ExplainDecision
-from haechi.app.proving import ProveTools
+from haechi.app.proving import Ending, ProveTools
 from haechi.app.sealing import SealFile
 from haechi.app.status import ReportStatus
 from haechi.app.unsealing import UnsealFile
@@ -63,7 +64,7 @@ def register_answers(
     prove: ProveTools,
     authorise: Authorise,
 ) -> None:
-    """``judge.check`` (takes the file), ``audit.explain``, ``agent.status``, ``doctor.prepare|seen|conclude|end``."""
+    """``judge.check`` (takes the file), ``audit.explain``, ``agent.status``, ``doctor.prepare|conclude|end``."""
 
     async def judge_check(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         (source,) = files(peer, 1)
@@ -81,13 +82,10 @@ def register_answers(
     async def doctor_prepare(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         return await prove.prepare()
 
-    async def doctor_seen(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
-        return {"decisions": prove.seen(text(args, "token"))}
-
     async def doctor_conclude(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-        await prove.conclude(text(args, "token"), outcomes(args), at, peer.user)
-        return {}
+        found = await prove.conclude(text(args, "token"), endings(args), at, peer.user)
+        return {"tools": {name: dataclasses.asdict(one) for name, one in found.items()}}
 
     async def doctor_end(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         await prove.end(text(args, "token"))
@@ -97,7 +95,6 @@ def register_answers(
     server.register("audit.explain", audit_explain, Role.ENGINEER)
     server.register("agent.status", agent_status, Role.ANYONE)
     server.register("doctor.prepare", doctor_prepare, Role.ENGINEER)
-    server.register("doctor.seen", doctor_seen, Role.ENGINEER)
     server.register("doctor.conclude", doctor_conclude, Role.ENGINEER)
     server.register("doctor.end", doctor_end, Role.ENGINEER)
 
@@ -135,14 +132,17 @@ def listed(args: Mapping[str, Any], name: str) -> Sequence[Any]:
     return value
 
 
-def outcomes(args: Mapping[str, Any]) -> Mapping[str, str]:
-    """What became of each tool: short words, few of them. Raises ``control.bad-request``."""
+def endings(args: Mapping[str, Any]) -> Mapping[str, Ending]:
+    """How each tool ended: few tools, short names. Raises ``control.bad-request``."""
     found = args.get("tools")
     if not isinstance(found, dict) or len(found) > 64:
         raise HaechiError("control.bad-request", reason="tools")
-    if not all(isinstance(one, str) and re.fullmatch(r"[a-z0-9-]{1,32}", one) for one in (*found, *found.values())):
+    if not all(isinstance(name, str) and re.fullmatch(r"[a-z0-9]{1,16}", name) for name in found):
         raise HaechiError("control.bad-request", reason="tools")
-    return found
+    try:
+        return {name: Ending(ended) for name, ended in found.items()}
+    except ValueError as error:
+        raise HaechiError("control.bad-request", reason="tools") from error
 
 
 def tag_from(form: object) -> Tag:

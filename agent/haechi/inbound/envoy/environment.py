@@ -25,6 +25,10 @@ BUNDLES = (
     "PIP_CERT",
     "CARGO_HTTP_CAINFO",
 )
+UNBEARABLE = {"rclone": ("AWS_CA_BUNDLE",)}
+"""Variables that a program cannot do with: an older rclone (1.60 of Debian 12) ends with "unsupported transport" where
+AWS_CA_BUNDLE is set. It follows ``RCLONE_CA_CERT``.
+"""
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _BOTO = ("/etc/boto.cfg", "~/.boto")
 """Where gsutil's library looks when neither BOTO_CONFIG nor BOTO_PATH is set."""
@@ -78,6 +82,12 @@ def tool_environment(
         made.pop("BOTO_CONFIG", None)  # it would hide BOTO_PATH
     made["JAVA_TOOL_OPTIONS"] = _after(inherited.get("JAVA_TOOL_OPTIONS", ""), *_java(access))
     return made
+
+
+def bearable(made: Mapping[str, str], program: str) -> dict[str, str]:
+    """Without what this program cannot do with. ``program``: its path."""
+    left_out = UNBEARABLE.get(program.rpartition("/")[2], ())
+    return {name: value for name, value in made.items() if name not in left_out}
 
 
 def replaced(access: ProxyAccess, inherited: Mapping[str, str], joined: Mapping[str, str]) -> list[str]:
