@@ -33,8 +33,6 @@ class MatchHow(StrEnum):
     """Ciphertext that this agent produced itself (layer 1, R13)."""
     STORED = "stored"
     """The source of a copy is known to hold it."""
-    LABEL = "label"
-    LINEAGE = "lineage"
     WORST_CASE = "worst_case"
     """Nothing was inspected: the strictest tags of the index are assumed."""
 

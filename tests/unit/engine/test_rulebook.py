@@ -72,7 +72,6 @@ def test_the_errors_of_policies_have_words(lang: str) -> None:
         "builtin",
         "probe",
         "worker",
-        "opa-missing",
         "opa-unreachable",
     ):
         assert not say(f"policy.{code}", lang).startswith("policy."), code

@@ -26,7 +26,7 @@ class Team:
 
     def __init__(self, folder: Path, clock: HandClock) -> None:
         self.folder, self.clock = folder, clock
-        self.keys = {role: SigningKey.generate() for role in ("policy", "registry", "release", "exception")}
+        self.keys = {role: SigningKey.generate() for role in ("policy", "registry", "release")}
         self.entries = [{"roles": [role], "key": key.jwk(), "name": role} for role, key in self.keys.items()]
 
     def trust(self) -> TrustStore:

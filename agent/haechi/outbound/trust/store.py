@@ -37,7 +37,6 @@ class Role(StrEnum):
     POLICY = "policy"
     REGISTRY = "registry"
     RELEASE = "release"
-    EXCEPTION = "exception"
 
 
 @dataclass(frozen=True, slots=True)
