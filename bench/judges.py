@@ -65,7 +65,8 @@ def without_judge(config: Any) -> Any:
 
 def _asks(part: Any) -> bool:
     typed = part.get("typed_config") if isinstance(part, dict) else None
-    return isinstance(typed, dict) and "filters.http.ext_proc" in typed.get("@type", "")
+    kind = typed.get("@type", "") if isinstance(typed, dict) else ""
+    return any(asking in kind for asking in ("filters.http.ext_proc", "filters.http.ext_authz"))
 
 
 async def serve(kind: str, folder: Path, port: int, ca: Path) -> None:

@@ -251,11 +251,15 @@ async def test_plain_http_is_judged_absolute_form_and_in_a_tunnel(tmp_path):
     async with laboratory(tmp_path, judge, plain, hosts=hosts) as path:
         proxy = f"http://127.0.0.1:{path.proxy_port}"
         code = ["-o", "/dev/null", "-w", "%{http_code}"]
-        one = await run("curl", "-sS", "-x", proxy, "-d", "hello", *code, f"http://{SEOUL}/k")
-        two = await run("curl", "-sS", "-p", "-x", proxy, "-d", "hello", *code, f"http://{SEOUL}/k")
-    assert (one, two) == ((0, "200"), (0, "200"))
-    assert [judging.request.scheme for judging in judge.opened] == ["http", "http"]
-    assert [seen.lines[0] for seen in plain.seen] == [b"POST /k HTTP/1.1"] * 2
+        lie = ["-H", "X-Forwarded-Proto: https"]
+        one = await run("curl", "-sS", "-x", proxy, "-d", "hello", *code, *lie, f"http://{SEOUL}/k")
+        two = await run("curl", "-sS", "-p", "-x", proxy, "-d", "hello", *code, *lie, f"http://{SEOUL}/k")
+        streamed = ["-H", "Transfer-Encoding: chunked", *lie]
+        three = await run("curl", "-sS", "-x", proxy, "-d", "hello", *code, *streamed, f"http://{SEOUL}/k")
+        four = await run("curl", "-sS", "-p", "-x", proxy, "-d", "hello", *code, *streamed, f"http://{SEOUL}/k")
+    assert (one, two, three, four) == ((0, "200"),) * 4
+    assert [judging.request.scheme for judging in judge.opened] == ["http"] * 4
+    assert [seen.lines[0] for seen in plain.seen] == [b"POST /k HTTP/1.1"] * 4
     plain.close()
 
 

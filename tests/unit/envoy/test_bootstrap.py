@@ -42,7 +42,13 @@ def test_envoy_accepts_the_configuration(tmp_path, name):
     config = tmp_path / "envoy.json"
     config.write_text(
         as_text(
-            bootstrap(SETTINGS[name], str(tmp_path / "agent.sock"), str(system_roots()), str(tmp_path / "admin.sock"))
+            bootstrap(
+                SETTINGS[name],
+                str(tmp_path / "agent.sock"),
+                str(tmp_path / "checks.sock"),
+                str(system_roots()),
+                str(tmp_path / "admin.sock"),
+            )
         )
     )
     command = [str(envoy_binary(None)), "--mode", "validate", "-c", str(config), "--disable-hot-restart", "-l", "error"]
@@ -52,7 +58,7 @@ def test_envoy_accepts_the_configuration(tmp_path, name):
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_only_loopback_is_listened_on_and_the_admin_is_a_private_socket(name):
-    config = bootstrap(SETTINGS[name], "/run/agent.sock", "/roots.pem", "/run/admin.sock")
+    config = bootstrap(SETTINGS[name], "/run/agent.sock", "/run/checks.sock", "/roots.pem", "/run/admin.sock")
     listeners = config["static_resources"]["listeners"]
     addresses = {one["address"]["socket_address"]["address"] for one in listeners if "address" in one}
     assert addresses <= {"127.0.0.1", "::1"}
@@ -71,12 +77,14 @@ def filters_of(part: object) -> list[dict]:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_judge_filter_fails_closed(name):
-    found = filters_of(bootstrap(SETTINGS[name], "/run/agent.sock", "/roots.pem", "/run/admin.sock"))
+    found = filters_of(
+        bootstrap(SETTINGS[name], "/run/agent.sock", "/run/checks.sock", "/roots.pem", "/run/admin.sock")
+    )
     assert len(found) >= 6
     assert {one["failure_mode_allow"] for one in found} == {False}
     assert {one["status_on_error"]["code"] for one in found} == {510}
 
 
 def test_equal_settings_give_equal_files():
-    one, two = (as_text(bootstrap(SETTINGS["full"], "/a", "/b", "/c")) for _ in range(2))
+    one, two = (as_text(bootstrap(SETTINGS["full"], "/a", "/b", "/c", "/d")) for _ in range(2))
     assert one == two

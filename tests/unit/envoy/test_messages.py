@@ -61,31 +61,30 @@ def head(*pairs: tuple[str, bytes], body: bool = False) -> ext_proc.HttpHeaders:
 
 
 def test_a_head_becomes_a_request():
-    request, token = messages.request_of(
-        head(
-            (":method", b"PUT"),
-            (":scheme", b"https"),
-            (":authority", b"Bucket.S3.amazonaws.com"),
-            (":path", b"/a//b%2F?x=%7E"),
-            ("x-twice", b"1"),
-            ("x-twice", b"2"),
-            ("x-haechi-hold", b"secret"),
-            ("x-forwarded-proto", b"https"),
-        )
+    said = head(
+        (":method", b"PUT"),
+        (":scheme", b"http"),  # what a client's x-forwarded-proto made of it
+        (":authority", b"Bucket.S3.amazonaws.com"),
+        (":path", b"/a//b%2F?x=%7E"),
+        ("x-twice", b"1"),
+        ("x-twice", b"2"),
+        ("x-haechi-hold", b"secret"),
+        ("x-forwarded-proto", b"http"),
     )
+    request = messages.request_of(said, "https")
     assert (request.method, request.scheme, request.host, request.target) == (
         "PUT", "https", "bucket.s3.amazonaws.com", "/a//b%2F?x=%7E",
     )  # fmt: skip
     assert request.headers == (("x-twice", "1"), ("x-twice", "2"))
-    assert token == "secret"
+    assert messages.token_of(said) == "secret"
 
 
 def test_a_body_that_http_2_does_not_announce_is_announced_to_the_judge():
     said = [(":method", b"GET"), (":authority", b"h"), (":path", b"/")]
-    assert messages.request_of(head(*said))[0].headers == ()
-    assert messages.request_of(head(*said, body=True))[0].headers == (("transfer-encoding", "chunked"),)
+    assert messages.request_of(head(*said), "https").headers == ()
+    assert messages.request_of(head(*said, body=True), "https").headers == (("transfer-encoding", "chunked"),)
     length = ("content-length", b"3")
-    assert messages.request_of(head(*said, length, body=True))[0].headers == (("content-length", "3"),)
+    assert messages.request_of(head(*said, length, body=True), "https").headers == (("content-length", "3"),)
 
 
 def test_a_refusal_carries_status_headers_and_body():

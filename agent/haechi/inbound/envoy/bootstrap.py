@@ -13,8 +13,11 @@ from haechi.inbound.envoy.listeners import JUDGED, PEEKED, listeners
 from haechi.inbound.envoy.settings import DataPathSettings
 
 
-def bootstrap(settings: DataPathSettings, agent_socket: str, upstream_roots: str, admin_socket: str) -> Config:
-    """The configuration. ``agent_socket``: the Unix socket of the agent's gRPC server; ``upstream_roots``: the PEM
+def bootstrap(
+    settings: DataPathSettings, agent_socket: str, checks_socket: str, upstream_roots: str, admin_socket: str
+) -> Config:
+    """The configuration. ``agent_socket``: the Unix socket of the agent's gRPC server, ``checks_socket``
+    that of its checks; ``upstream_roots``: the PEM
     file with which real hosts are verified; ``admin_socket``: where Envoy's own figures are asked for.
     """
     return {
@@ -35,7 +38,7 @@ def bootstrap(settings: DataPathSettings, agent_socket: str, upstream_roots: str
         "static_resources": {
             "listeners": listeners(settings),
             "clusters": [
-                *clusters.clusters(settings, agent_socket, upstream_roots),
+                *clusters.clusters(settings, agent_socket, checks_socket, upstream_roots),
                 clusters.internal(JUDGED, JUDGED),
                 clusters.internal(PEEKED, PEEKED),
             ],

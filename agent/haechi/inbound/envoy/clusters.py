@@ -11,6 +11,7 @@ from haechi.inbound.envoy.extensions import EXTENSION, Config, duration, endpoin
 from haechi.inbound.envoy.settings import DataPathSettings, HostOverride
 
 AGENT = "agent"
+CHECKS = "agent-checks"
 UPSTREAM_TLS = "upstream-tls"
 UPSTREAM_PLAIN = "upstream-plain"
 TUNNEL = "tunnel"
@@ -24,6 +25,9 @@ HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _HEALTH_S = 5.0
 """How long the agent may take to say that it is there; two silences in a row count as gone."""
 _CONNECT_S = 15.0
+_CHECKS_IDLE_S = 60.0
+HEALTH_PATH = "/-/healthy"
+"""Where the agent's HTTP service says that it is there."""
 _AGENT_WINDOW = 16 << 20
 _STREAM_WINDOW = 1 << 20
 
@@ -33,10 +37,11 @@ def override_name(override: HostOverride, purpose: str) -> str:
     return f"override-{purpose}-{override.address}-{override.port}".replace(":", "_")
 
 
-def clusters(settings: DataPathSettings, agent_socket: str, upstream_roots: str) -> list[Config]:
+def clusters(settings: DataPathSettings, agent_socket: str, checks_socket: str, upstream_roots: str) -> list[Config]:
     """Every cluster of the bootstrap."""
     made = [
         _agent(settings, agent_socket),
+        _checks(settings, checks_socket),
         {**_dynamic(settings, UPSTREAM_TLS, tls=True), "transport_socket": _tls(upstream_roots), **_http(names=True)},
         {**_dynamic(settings, UPSTREAM_PLAIN), **_http(names=False)},
         _dynamic(settings, TUNNEL),
@@ -57,7 +62,9 @@ def clusters(settings: DataPathSettings, agent_socket: str, upstream_roots: str)
     if settings.upstream_proxy:
         made += _company(settings, settings.upstream_proxy.host, settings.upstream_proxy.port, upstream_roots)
     return made + [
-        _held(cluster) for cluster in made if HTTP_OPTIONS in _protocols(cluster) and cluster["name"] != AGENT
+        _held(cluster)
+        for cluster in made
+        if HTTP_OPTIONS in _protocols(cluster) and cluster["name"] not in (AGENT, CHECKS)
     ]
 
 
@@ -129,28 +136,8 @@ def _fixed(settings: DataPathSettings, name: str, host: str, port: int) -> Confi
 
 def _agent(settings: DataPathSettings, socket: str) -> Config:
     return {
-        "name": AGENT,
-        "type": "STATIC",
-        "connect_timeout": "2s",
+        **_asked(AGENT, socket, {"grpc_health_check": {}}, settings),
         "per_connection_buffer_limit_bytes": max(_STREAM_WINDOW, settings.buffer_bytes),
-        "circuit_breakers": _breakers(settings),
-        "load_assignment": endpoints(AGENT, {"pipe": {"path": socket}}),
-        # Bodies that are given without waiting for answers have no time-out in Envoy: an agent that hangs is found by
-        # asking it. What it was asked before then fails at once, and so is refused.
-        "health_checks": [
-            {
-                "timeout": duration(_HEALTH_S),
-                "interval": duration(_HEALTH_S / 2),
-                "no_traffic_interval": duration(_HEALTH_S / 2),
-                "unhealthy_interval": "0.5s",
-                "unhealthy_threshold": 2,
-                "healthy_threshold": 1,
-                "grpc_health_check": {},
-            }
-        ],
-        "close_connections_on_host_health_failure": True,
-        # Never "rather a sick one than none".
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "typed_extension_protocol_options": {
             HTTP_OPTIONS: {
                 "@type": EXTENSION + "upstreams.http.v3.HttpProtocolOptions",
@@ -170,6 +157,46 @@ def _agent(settings: DataPathSettings, socket: str) -> Config:
                 },
             }
         },
+    }
+
+
+def _checks(settings: DataPathSettings, socket: str) -> Config:
+    return {
+        **_asked(CHECKS, socket, {"http_health_check": {"path": HEALTH_PATH}}, settings),
+        "typed_extension_protocol_options": {
+            HTTP_OPTIONS: {
+                "@type": EXTENSION + "upstreams.http.v3.HttpProtocolOptions",
+                "common_http_protocol_options": {"idle_timeout": duration(_CHECKS_IDLE_S)},
+                "explicit_http_config": {"http_protocol_options": {}},
+            }
+        },
+    }
+
+
+def _asked(name: str, socket: str, health: Config, settings: DataPathSettings) -> Config:
+    """A cluster that is one socket of the agent."""
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "2s",
+        "circuit_breakers": _breakers(settings),
+        "load_assignment": endpoints(name, {"pipe": {"path": socket}}),
+        # Bodies that are given without waiting for answers have no time-out in Envoy: an agent that hangs is found by
+        # asking it. What it was asked before then fails at once, and so is refused.
+        "health_checks": [
+            {
+                "timeout": duration(_HEALTH_S),
+                "interval": duration(_HEALTH_S / 2),
+                "no_traffic_interval": duration(_HEALTH_S / 2),
+                "unhealthy_interval": "0.5s",
+                "unhealthy_threshold": 2,
+                "healthy_threshold": 1,
+                **health,
+            }
+        ],
+        "close_connections_on_host_health_failure": True,
+        # Never "rather a sick one than none".
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
     }
 
 

@@ -18,9 +18,10 @@ from haechi.domain.scope import Scope
 from haechi.inbound.envoy import trust
 from haechi.inbound.envoy.authority import Authority, write_private
 from haechi.inbound.envoy.bootstrap import as_text, bootstrap
+from haechi.inbound.envoy.checks import CheckServer
 from haechi.inbound.envoy.environment import boto_configuration
 from haechi.inbound.envoy.pressure import AdminSocket, UpstreamPressure
-from haechi.inbound.envoy.processor import Processor, RefuseMismatch
+from haechi.inbound.envoy.processor import Processor
 from haechi.inbound.envoy.secrets import LeafSecrets
 from haechi.inbound.envoy.settings import DataPathSettings
 from haechi.inbound.envoy.supervisor import EnvoySupervisor, State, envoy_binary
@@ -53,7 +54,6 @@ class DataPath:
         log: structlog.typing.FilteringBoundLogger,
         *,
         public_dir: Path | None = None,
-        refuse_mismatch: RefuseMismatch | None = None,
         tunnels: Tunnels | None = None,
     ) -> None:
         """``tunnels`` answers for those in doubt; without it they are closed."""
@@ -76,10 +76,10 @@ class DataPath:
             spool_dir=settings.spool_dir or runtime_dir,
             spool_bytes=settings.spool_bytes,
             log=log,
-            refuse_mismatch=refuse_mismatch,
             answer_s=settings.judge_timeout_s,
             buffered=UpstreamPressure(admin).buffered,
         )
+        self._checks = CheckServer(judge, self.processor.tally, log)
         self.secrets = LeafSecrets(
             authority,
             max_names=settings.max_names,
@@ -141,6 +141,7 @@ class DataPath:
         )
         try:
             await self._serve(agent_socket)
+            await self._checks.start(self._runtime_dir / "checks.sock")
             await self._supervisor.start()
         except BaseException:
             await self.stop()
@@ -205,6 +206,7 @@ class DataPath:
         if self._server is not None:
             await self._server.stop(grace=None)
             self._server = None
+        await self._checks.stop()
 
     def describe(self) -> dict[str, Any]:
         """What a command needs to go through this data path (the answer to ``datapath.describe``)."""
@@ -239,8 +241,8 @@ class DataPath:
         return self._runtime_dir / "upstream-roots.pem"
 
     def _configuration(self, settings: DataPathSettings) -> bytes:
-        sockets = (str(self._runtime_dir / "agent.sock"), str(self._runtime_dir / "admin.sock"))
-        return as_text(bootstrap(settings, sockets[0], str(self._upstream_roots), sockets[1])).encode()
+        agent, checks, admin = (str(self._runtime_dir / f"{name}.sock") for name in ("agent", "checks", "admin"))
+        return as_text(bootstrap(settings, agent, checks, str(self._upstream_roots), admin)).encode()
 
     def _with_ports(self) -> DataPathSettings:
         if not self.proxy_port:

@@ -1,18 +1,19 @@
-"""How Envoy handles the HTTP of a judged connection: the judge's two filters, routes, and nothing added. Pure.
+"""How Envoy handles the HTTP of a judged connection: the judge's filters, routes, and nothing added. Pure.
 
-Theory. Three ext_proc filters stand in a row, because a body mode that is chosen in the answer to the head lets the
-head go. Which of them are on follows from the route:
+Theory. Three filters stand in a row; which of them are on follows from the route:
 
 ==============================  ==============  =======================================================================
 request                         filters on      what they do
 ==============================  ==============  =======================================================================
-Content-Length 1…``SMALL``      *small*         head and body come at once (FULL_DUPLEX_STREAMED): one question, not two
+Content-Length 0…``SMALL``, or  *check*         keeps head and body and asks once (ext_authz). The answer may be that
+no body at all                                  the *judge* has to be asked instead (``APART_HEADER``)
 marked with a one-time token    *judge*, *hold* *hold* takes head, body and trailers, and gives nothing back before the
                                                 judge released the last piece
 every other one                 *judge*         sees the head, and may switch the body to STREAMED or mark the request
 ==============================  ==============  =======================================================================
 
-So a request passes no route without one of *small* and *judge*.
+So a request passes no route without one of *check* and *judge*. Judge and hold are two (both ext_proc) because a body
+mode that is chosen in the answer to the head lets the head go.
 """
 
 from __future__ import annotations
@@ -23,18 +24,37 @@ from haechi.inbound.envoy.settings import DataPathSettings, Unanswered
 
 JUDGE_FILTER = "haechi.judge"
 HOLD_FILTER = "haechi.hold"
-SMALL_FILTER = "haechi.small"
-ASKING_FILTERS = (SMALL_FILTER, JUDGE_FILTER, HOLD_FILTER)
+CHECK_FILTER = "haechi.check"
 SMALL = 64 << 10
-"""Bytes. Up to here asking once about head and body costs less than asking twice; both are held until answered."""
+"""Bytes. Up to here asking once about head and body costs less than a stream; both are kept until answered."""
+CHECK_PREFIX = "/check"
+"""Before every path that is asked about, so that none of them is taken for another question."""
+CONNECTION_HEADER = "x-haechi-connection"
+"""What a check says of the connection: way, scheme, source, local address, CONNECT target, server name. Always set, so
+that a client's own header of this name never arrives.
+"""
+END = "."
+"""Ends that header, lest an empty server name is trimmed away with the space before it."""
 HOLD_HEADER = "x-haechi-hold"
+APART_HEADER = "x-haechi-apart"
+"""On a request that the judge is to see on a stream. A client that sets it gets just that."""
 ADDED_HEADER = "x-forwarded-proto"
 WAY = "haechi-way"
+SCHEME = "haechi-scheme"
+"""What the connection is, told by its listener: what a client says of it (``x-forwarded-proto``) proves nothing."""
 ROLE = "haechi-role"
 SOURCE_STATE = "haechi.source"
 CONNECT_STATE = "haechi.connect"
 UNANSWERED_STATUS = 510
 """Envoy's answer when no judge did, turned into the provider's shape by the local reply. A judge never sends it."""
+
+_EXT_PROC_OFF: Config = {"@type": EXTENSION + "filters.http.ext_proc.v3.ExtProcPerRoute", "disabled": True}
+_CHECK_OFF: Config = {"@type": EXTENSION + "filters.http.ext_authz.v3.ExtAuthzPerRoute", "disabled": True}
+NOTHING_ASKED: Config = {CHECK_FILTER: _CHECK_OFF, JUDGE_FILTER: _EXT_PROC_OFF, HOLD_FILTER: _EXT_PROC_OFF}
+"""What a route says per filter when nobody is asked."""
+
+_NOT_ENVOYS = "[^x].*|x[^-].*|x-[^e].*|x-e[^n].*"
+"""A refusal's headers, without the one (``x-envoy-upstream-service-time``) that Envoy gave it on the way from us."""
 
 ATTRIBUTES = (
     f"filter_state['{SOURCE_STATE}']",
@@ -90,20 +110,21 @@ def manager(
 
 def judged(name: str, way: str, settings: DataPathSettings, *, tls: bool, **more: object) -> Config:
     """The manager of a judged connection. ``way`` is told to the judge."""
-    return manager(name, judged_filters(way, settings), judged_hosts(settings, tls=tls), settings, **more)
+    return manager(name, judged_filters(way, settings, tls=tls), judged_hosts(settings, tls=tls), settings, **more)
 
 
-def judged_filters(way: str, settings: DataPathSettings) -> list[Config]:
+def judged_filters(way: str, settings: DataPathSettings, *, tls: bool) -> list[Config]:
     """The judge's filters and the resolver behind them."""
+    head_only = {"response_header_mode": "SKIP"}
     whole = {
         "response_header_mode": "SKIP",
         "request_body_mode": "FULL_DUPLEX_STREAMED",
         "request_trailer_mode": "SEND",
     }
     return [
-        _asking(SMALL_FILTER, way, "small", whole, settings),
-        _asking(JUDGE_FILTER, way, "judge", {"response_header_mode": "SKIP"}, settings, allow_mode_override=True),
-        _asking(HOLD_FILTER, way, "hold", whole, settings),
+        _checking(way, settings, tls=tls),
+        _asking(JUDGE_FILTER, way, "judge", head_only, settings, tls=tls, allow_mode_override=True),
+        _asking(HOLD_FILTER, way, "hold", whole, settings, tls=tls),
         typed(
             "envoy.filters.http.dynamic_forward_proxy",
             "filters.http.dynamic_forward_proxy.v3.FilterConfig",
@@ -137,40 +158,81 @@ def _host(name: str, domains: list[str], cluster: str) -> Config:
         "idle_timeout": "0s",
         "upgrade_configs": [{"upgrade_type": "websocket", "enabled": False}],
     }
-    off = {"@type": EXTENSION + "filters.http.ext_proc.v3.ExtProcPerRoute", "disabled": True}
-    small = {"name": "content-length", "range_match": {"start": 1, "end": SMALL + 1}}
+    judge_only = {CHECK_FILTER: _CHECK_OFF, HOLD_FILTER: _EXT_PROC_OFF}
+    check_only = {JUDGE_FILTER: _EXT_PROC_OFF, HOLD_FILTER: _EXT_PROC_OFF}
+    small = {"name": "content-length", "range_match": {"start": 0, "end": SMALL + 1}}
+    no_body = [
+        {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD|DELETE|OPTIONS"}}},
+        {"name": "content-length", "present_match": True, "invert_match": True},
+        {"name": "transfer-encoding", "present_match": True, "invert_match": True},
+    ]
+
+    def asked(headers: list[Config], to: Config, per_filter: Config) -> Config:
+        return {"match": {"prefix": "", "headers": headers}, "route": to, "typed_per_filter_config": per_filter}
+
     return {
         "name": name,
         "domains": domains,
-        # Envoy adds it to every request and has no switch for that; a client's own is lost with it.
-        "request_headers_to_remove": [ADDED_HEADER],
+        # Envoy adds the first to every request and has no switch for that; a client's own is lost with it.
+        "request_headers_to_remove": [ADDED_HEADER, APART_HEADER],
         "routes": [
-            {
-                "match": {"prefix": "", "headers": [{"name": HOLD_HEADER, "present_match": True}]},
-                "route": {**route, "cluster": cluster + clusters.HELD},
-                "typed_per_filter_config": {SMALL_FILTER: off},
-            },
-            {
-                "match": {"prefix": "", "headers": [small]},
-                "route": route,
-                "typed_per_filter_config": {JUDGE_FILTER: off, HOLD_FILTER: off},
-            },
-            {
-                "match": {"prefix": ""},
-                "route": route,
-                "typed_per_filter_config": {SMALL_FILTER: off, HOLD_FILTER: off},
-            },
+            asked([_present(HOLD_HEADER)], {**route, "cluster": cluster + clusters.HELD}, {CHECK_FILTER: _CHECK_OFF}),
+            asked([_present(APART_HEADER)], route, judge_only),
+            asked([small], route, check_only),
+            asked(no_body, route, check_only),
+            asked([], route, judge_only),
         ],
     }
 
 
-def _asking(name: str, way: str, role: str, mode: Config, settings: DataPathSettings, **more: object) -> Config:
+def _scheme(*, tls: bool) -> str:
+    return "https" if tls else "http"
+
+
+def _present(header: str) -> Config:
+    return {"name": header, "present_match": True}
+
+
+def _checking(way: str, settings: DataPathSettings, *, tls: bool) -> Config:
+    state = "%FILTER_STATE({}:PLAIN)%"
+    source = "%DOWNSTREAM_REMOTE_ADDRESS%" if way == "redirect" else state.format(SOURCE_STATE)
+    scheme, local, connect = _scheme(tls=tls), "%DOWNSTREAM_LOCAL_ADDRESS%", state.format(CONNECT_STATE)
+    about = " ".join((way, scheme, source, local, connect, "%REQUESTED_SERVER_NAME%", END))
+    return typed(
+        CHECK_FILTER,
+        "filters.http.ext_authz.v3.ExtAuthz",
+        transport_api_version="V3",
+        http_service={
+            "server_uri": {
+                "uri": "http://agent",
+                "cluster": clusters.CHECKS,
+                "timeout": duration(settings.judge_timeout_s),
+            },
+            "path_prefix": CHECK_PREFIX,
+            "authorization_request": {"headers_to_add": [{"key": CONNECTION_HEADER, "value": about}]},
+            "authorization_response": {
+                "allowed_upstream_headers": {"patterns": [{"exact": APART_HEADER}]},
+                "allowed_client_headers": {"patterns": [{"safe_regex": {"regex": _NOT_ENVOYS}}]},
+            },
+        },
+        allowed_headers={"patterns": [{"safe_regex": {"regex": ".*"}}]},
+        with_request_body={"max_request_bytes": SMALL, "allow_partial_message": False, "pack_as_bytes": True},
+        clear_route_cache=True,
+        failure_mode_allow=False,
+        status_on_error={"code": UNANSWERED_STATUS},
+    )
+
+
+def _asking(
+    name: str, way: str, role: str, mode: Config, settings: DataPathSettings, *, tls: bool, **more: object
+) -> Config:
+    said = {WAY: way, SCHEME: _scheme(tls=tls), ROLE: role}
     return typed(
         name,
         "filters.http.ext_proc.v3.ExternalProcessor",
         grpc_service={
             "envoy_grpc": {"cluster_name": clusters.AGENT},
-            "initial_metadata": [{"key": WAY, "value": way}, {"key": ROLE, "value": role}],
+            "initial_metadata": [{"key": key, "value": value} for key, value in said.items()],
         },
         failure_mode_allow=False,
         status_on_error={"code": UNANSWERED_STATUS},

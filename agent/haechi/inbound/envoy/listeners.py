@@ -33,8 +33,8 @@ from haechi.inbound.envoy.doubts import (
 )
 from haechi.inbound.envoy.extensions import Config, duration, preserve_case, remember, socket_address, typed
 from haechi.inbound.envoy.http import (
-    ASKING_FILTERS,
     CONNECT_STATE,
+    NOTHING_ASKED,
     SOURCE_STATE,
     judged,
     judged_filters,
@@ -49,7 +49,6 @@ PEEKED = "peeked"
 _PORT_STATE = "envoy.upstream.dynamic_port"
 _PARTS = "haechi.connect"
 _ADDRESS = r"^(\[.*\]|[0-9.]+|0[xX][0-9a-fA-F.xX]+)(:[0-9]+)?$"
-_OFF = "type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute"
 
 
 def listeners(settings: DataPathSettings) -> list[Config]:
@@ -109,8 +108,6 @@ def _tcp(name: str, host: str, port: int, settings: DataPathSettings) -> Config:
 
 
 def _proxy(settings: DataPathSettings) -> Config:
-    off = {name: {"@type": _OFF, "disabled": True} for name in ASKING_FILTERS}
-
     def connect(cluster: str, **match: object) -> Config:
         return {
             "match": {"connect_matcher": {}, **match},
@@ -120,7 +117,7 @@ def _proxy(settings: DataPathSettings) -> Config:
                 "idle_timeout": duration(settings.idle_timeout_s),
                 "upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": {}}],
             },
-            "typed_per_filter_config": off,
+            "typed_per_filter_config": NOTHING_ASKED,
         }
 
     address = {"headers": [{"name": ":authority", "string_match": {"safe_regex": {"regex": _ADDRESS}}}]}
@@ -130,7 +127,7 @@ def _proxy(settings: DataPathSettings) -> Config:
     no_tls = {
         "match": {"prefix": "", "headers": [{"name": ":scheme", "string_match": {"exact": "https"}}]},
         "direct_response": {"status": 400, "body": {"inline_string": "Use CONNECT for https.\n"}},
-        "typed_per_filter_config": off,
+        "typed_per_filter_config": NOTHING_ASKED,
     }
     overridden = judged_hosts(settings, tls=False)
     *named, anything = overridden
@@ -172,7 +169,7 @@ def _proxy(settings: DataPathSettings) -> Config:
     )
     handler = manager(
         "proxy",
-        [to_metadata, keep, *judged_filters("plain", settings)],
+        [to_metadata, keep, *judged_filters("plain", settings, tls=False)],
         hosts,
         settings,
         codec_type="HTTP1",

@@ -13,7 +13,7 @@ from envoy.extensions.filters.http.ext_proc.v3 import processing_mode_pb2
 from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 
 from haechi.domain.upload import Request
-from haechi.inbound.envoy.http import ADDED_HEADER, HOLD_HEADER
+from haechi.inbound.envoy.http import ADDED_HEADER, APART_HEADER, HOLD_HEADER
 from haechi.ports.judge import Reply
 
 _REQUEST_BODY = 0x22  # field 4, length-delimited
@@ -90,33 +90,32 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
         shift += 7
 
 
-def request_of(head: ext_proc.HttpHeaders) -> tuple[Request, str]:
-    """The request's head, and the token of a body to hold (empty where there is none). Raises ``KeyError`` for a head
-    without a method: Envoy never sends one.
+def request_of(head: ext_proc.HttpHeaders, scheme: str) -> Request:
+    """The request's head, on a connection of this scheme. Raises ``KeyError`` for a head without a method: Envoy never
+    sends one.
     """
     pseudo: dict[str, str] = {}
     headers: list[tuple[str, str]] = []
-    token = ""
     for header in head.headers.headers:
         name, value = header.key, header.raw_value.decode("latin-1") or header.value
         if name[:1] == ":":
             pseudo[name] = value
-        elif name == HOLD_HEADER:
-            token = value
-        elif name != ADDED_HEADER:
+        elif name not in (ADDED_HEADER, APART_HEADER, HOLD_HEADER):
             headers.append((name, value))
     if not head.end_of_stream and not any(name in ("content-length", "transfer-encoding") for name, _ in headers):
         # HTTP/2 announces no body. Said as HTTP/1.1 would, and as Envoy will say it upstream, so that nobody takes the
         # request for one without.
         headers.append(("transfer-encoding", "chunked"))
-    request = Request(
-        pseudo[":method"],
-        pseudo.get(":scheme", "https"),
-        pseudo.get(":authority", "").lower(),
-        pseudo.get(":path", "*"),
-        tuple(headers),
+    return Request(
+        pseudo[":method"], scheme, pseudo.get(":authority", "").lower(), pseudo.get(":path", "*"), tuple(headers)
     )
-    return request, token
+
+
+def token_of(head: ext_proc.HttpHeaders) -> str:
+    """The one-time token of a body to hold; empty where there is none."""
+    return next(
+        (header.raw_value.decode("latin-1") for header in head.headers.headers if header.key == HOLD_HEADER), ""
+    )
 
 
 def head_held(token: str) -> bytes:

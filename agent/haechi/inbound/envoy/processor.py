@@ -13,8 +13,7 @@ judge's head   answer to Envoy             then
 ``Refuse``     immediate response          nothing more is asked
 =============  ==========================  ======================================================
 
-A small body comes on its head's stream without waiting for an answer (``http.SMALL``): head and body are answered
-together once the last piece is released, whatever the judge would have had held.
+Small requests come as ``checks`` instead, unless their head has to be seen line by line.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ import grpc
 import structlog
 from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 
-from haechi.domain.upload import Request
 from haechi.inbound.envoy import messages
-from haechi.inbound.envoy.http import CONNECT_STATE, ROLE, SOURCE_STATE, WAY
+from haechi.inbound.envoy.http import CONNECT_STATE, ROLE, SCHEME, SOURCE_STATE, WAY
 from haechi.inbound.envoy.spool import Spool, SpoolBudget, SpoolFullError
+from haechi.inbound.envoy.tally import Tally
 from haechi.ports.judge import Connection, Forward, Hold, Inspect, Judge, Judging, Refuse, Reply
 
 SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
@@ -45,23 +44,6 @@ _TRICKLE_S = 5.0
 """One slow upstream must not starve the others for good: after this long one more piece goes."""
 _CLAIM_WITHIN_S = 30.0
 _MAX_WAITING = 4096
-
-RefuseMismatch = Callable[[Connection, Request], Awaitable[Reply | None]]
-"""Asked before a judgement is opened: the recorded reply when the connection's names do not agree, else None."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """What passed through, for metrics. Every drop has its counter."""
-
-    requests: int = 0
-    inspected: int = 0
-    held: int = 0
-    refused: int = 0
-    abandoned: int = 0
-    failed: int = 0
-    spool_full: int = 0
-    bytes_inspected: int = 0
 
 
 @dataclass(slots=True)
@@ -82,7 +64,6 @@ class Processor:
         spool_dir: Path,
         spool_bytes: int,
         log: structlog.typing.FilteringBoundLogger,
-        refuse_mismatch: RefuseMismatch | None = None,
         buffered: Callable[[], Awaitable[int]] | None = None,
         answer_s: float = 20.0,
     ) -> None:
@@ -93,7 +74,6 @@ class Processor:
         self._spool_dir = spool_dir
         self._budget = SpoolBudget(spool_bytes)
         self._log = log
-        self._refuse_mismatch = refuse_mismatch
         self._buffered = buffered
         self._answer_s = answer_s
         self._replaying = 0
@@ -113,17 +93,13 @@ class Processor:
         )
 
     async def _process(self, _: Any, context: Any) -> None:
-        metadata = {key: value for key, value in context.invocation_metadata() if key in (WAY, ROLE)}
+        metadata = {key: value for key, value in context.invocation_metadata() if key in (WAY, SCHEME, ROLE)}
         stream = _Stream(context)
         try:
-            way = metadata.get(WAY, "proxy")
-            match metadata.get(ROLE):
-                case "hold":
-                    await self._hold(stream)
-                case "small":
-                    await self._judge_small(stream, way)
-                case _:
-                    await self._judge_request(stream, way)
+            if metadata[ROLE] == "hold":
+                await self._hold(stream)
+            else:
+                await self._judge_request(stream, metadata[WAY], metadata[SCHEME])
         except asyncio.CancelledError:
             self._abandon(stream, "stream-reset")
             raise
@@ -134,31 +110,16 @@ class Processor:
             self._abandon(stream, "judge-failed")
             await context.abort(grpc.StatusCode.INTERNAL, "the judge failed")
 
-    async def _open(self, stream: _Stream, way: str) -> tuple[ext_proc.ProcessingRequest, Judging] | None:
-        """Read the head and begin to judge; None where there is nothing to judge or all was said already."""
+    async def _judge_request(self, stream: _Stream, way: str, scheme: str) -> None:
         first = await stream.read()
         if first is None:
-            return None
+            return
         message = ext_proc.ProcessingRequest.FromString(first)
         if message.WhichOneof("request") != "request_headers":
             raise ValueError("a stream must begin with a head")
         self.tally.requests += 1
-        request, _ = messages.request_of(message.request_headers)
-        connection = _connection(message, way)
-        if self._refuse_mismatch is not None:
-            reply = await self._refuse_mismatch(connection, request)
-            if reply is not None:
-                self.tally.refused += 1
-                await stream.write(messages.refusal(reply))
-                return None
-        stream.judging = self._judge.open(connection, request)
-        return message, stream.judging
-
-    async def _judge_request(self, stream: _Stream, way: str) -> None:
-        opened = await self._open(stream, way)
-        if opened is None:
-            return
-        message, judging = opened
+        request = messages.request_of(message.request_headers, scheme)
+        judging = stream.judging = self._judge.open(_connection(message, way), request)
         verdict = await judging.head()
         bodiless = message.request_headers.end_of_stream
         if isinstance(verdict, Inspect) and bodiless:
@@ -178,40 +139,6 @@ class Processor:
                 token = self._await_body(judging)
                 stream.judging = None
                 await stream.write(messages.head_held(token))
-
-    async def _judge_small(self, stream: _Stream, way: str) -> None:
-        opened = await self._open(stream, way)
-        if opened is None:
-            return
-        _, judging = opened
-        async with asyncio.timeout(self._answer_s):
-            verdict = await judging.head()
-        if isinstance(verdict, Refuse):
-            await self._refuse(stream, verdict.reply)
-            return
-        if isinstance(verdict, Inspect):
-            self.tally.inspected += 1
-            await self._judge_whole(stream, judging, messages.HEAD_PASSES)
-            return
-        stream.judging = None
-        await self._echo(stream)
-
-    async def _echo(self, stream: _Stream) -> None:
-        """Nothing to look at: give back what comes."""
-        await stream.write(messages.HEAD_PASSES)
-        while True:
-            message = await stream.read()
-            if message is None:
-                return
-            piece = messages.piece_of(message)
-            if piece is None:
-                if ext_proc.ProcessingRequest.FromString(message).WhichOneof("request") != "request_trailers":
-                    raise ValueError("a message out of turn")
-                await stream.write(messages.TRAILERS_PASS)
-                return
-            await stream.write(messages.replayed(bytes(piece.data), last=piece.last))
-            if piece.last:
-                return
 
     async def _pieces(self, stream: _Stream, judging: Judging) -> None:
         read, write, tally = stream.read, stream.write, self.tally
@@ -244,16 +171,16 @@ class Processor:
         if first is None:
             return
         message = ext_proc.ProcessingRequest.FromString(first)
-        _, token = messages.request_of(message.request_headers)
+        token = messages.token_of(message.request_headers)
         waiting = self._waiting.pop(token, None)
         if waiting is None:
             # A client's own header of that name, or one that came too late: not judged, so refused.
             raise ValueError("no judgement waits for this body")
         waiting.timeout.cancel()
         stream.judging = waiting.judging
-        await self._judge_whole(stream, waiting.judging, messages.HELD_HEAD_PASSES)
+        await self._judge_whole(stream, waiting.judging)
 
-    async def _judge_whole(self, stream: _Stream, judging: Judging, head_passes: bytes) -> None:
+    async def _judge_whole(self, stream: _Stream, judging: Judging) -> None:
         """Judge every piece, and give head and body back only then."""
         with Spool(self._spool_dir, self._budget) as spool:
             verdict, trailers = await self._take_whole(stream, judging, spool)
@@ -263,7 +190,7 @@ class Processor:
                 await self._refuse(stream, verdict.reply)
                 return
             stream.judging = None
-            await stream.write(head_passes)
+            await stream.write(messages.HELD_HEAD_PASSES)
             await self._give_back(stream, spool, trailers=trailers)
 
     async def _take_whole(

@@ -1,0 +1,158 @@
+"""Judges what fits into one question: Envoy (ext_authz over HTTP) sends a request with its whole body, and waits.
+
+Theory. A stream for each request costs more than judging a small one: six messages through two event loops. A check is
+one request and one answer over a Unix socket, and Envoy keeps head and body until it has the answer.
+
+====================  =========================================================================================
+answer                what Envoy does
+====================  =========================================================================================
+200                   forwards the request as it came
+200 and ``APART``     asks about it on a stream (``processor``), which sees the head's lines one by one
+4xx                   gives the client this answer: the judge's refusal
+5xx, none, too late   refuses in the provider's shape (``http.UNANSWERED_STATUS``)
+====================  =========================================================================================
+
+A check joins header lines of one name with commas. Where that could hide that a name came twice, nothing is judged here
+and the stream is asked: two servers may read two lines differently. Must not know what requests mean.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from haechi.domain.upload import Request
+from haechi.inbound.envoy.clusters import HEALTH_PATH
+from haechi.inbound.envoy.http import ADDED_HEADER, APART_HEADER, CHECK_PREFIX, CONNECTION_HEADER, END
+from haechi.inbound.envoy.tally import Tally
+from haechi.ports.judge import Connection, Forward, Inspect, Judge, Refuse, Reply
+
+_ENVOY = "x-envoy-"
+_COMMAS = frozenset(
+    (
+        *("accept", "accept-charset", "accept-encoding", "accept-language", "authorization", "cache-control", "date"),
+        *("expires", "if-match", "if-modified-since", "if-none-match", "if-unmodified-since", "last-modified"),
+        *("user-agent", "via", "x-amz-user-agent"),
+    )
+)
+"""Names with commas in a single line, of which no second line changes what a request does, or which Envoy itself joins
+before anybody sees them (``authorization``).
+"""
+_LINE = 256 << 10
+"""Envoy's own bound of a head; it has looked at every head that comes here."""
+_LINES = 1100
+_IDLE_S = 24 * 3600.0
+"""Longer than Envoy keeps an idle connection: whoever closes first must be the one that would use it next."""
+_APART = {APART_HEADER: "1"}
+
+
+class CheckServer:
+    """The service, on a Unix socket that only Envoy's user can reach."""
+
+    def __init__(self, judge: Judge, tally: Tally, log: structlog.typing.FilteringBoundLogger) -> None:
+        self._judge = judge
+        self._tally = tally
+        self._log = log
+        self._runner: web.ServerRunner | None = None
+
+    async def start(self, path: Path) -> None:
+        """Listen at ``path``."""
+        server = web.Server(
+            self._answer,  # type: ignore[arg-type] # the stubs want the web framework's request, of which this is the base
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=_IDLE_S,
+            max_line_size=_LINE,
+            max_field_size=_LINE,
+            max_headers=_LINES,
+        )
+        self._runner = web.ServerRunner(server)
+        await self._runner.setup()
+        path.unlink(missing_ok=True)  # noqa: ASYNC240 - local and instant
+        await web.UnixSite(self._runner, path).start()
+        path.chmod(0o600)  # noqa: ASYNC240
+
+    async def stop(self) -> None:
+        """Take nothing more. Safe to call twice."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    async def _answer(self, asked: web.BaseRequest) -> web.Response:
+        if asked.raw_path == HEALTH_PATH:
+            return web.Response()
+        try:
+            connection, request = said(asked)
+            if _perhaps_repeated(request):
+                return web.Response(headers=_APART)
+            verdict = await self._verdict(connection, request, await asked.read())
+            return _refusal(verdict.reply) if isinstance(verdict, Refuse) else web.Response()
+        except Exception as error:
+            # The adapter's edge: whatever went wrong is answered as if no judge were there, which refuses.
+            self._tally.failed += 1
+            self._log.error("datapath.judging-failed", error=type(error).__name__, exc_info=True)
+            return web.Response(status=500)
+
+    async def _verdict(self, connection: Connection, request: Request, body: bytes) -> Forward | Refuse:
+        """Not broken off when the client leaves: what was decided is recorded all the same."""
+        tally = self._tally
+        tally.requests += 1
+        judging = self._judge.open(connection, request)
+        verdict = await judging.head()
+        if isinstance(verdict, Inspect):
+            tally.inspected += 1
+            tally.bytes_inspected += len(body)
+            verdict = await judging.piece(body, True)
+        if isinstance(verdict, Refuse):
+            tally.refused += 1
+        return verdict
+
+
+def said(asked: web.BaseRequest) -> tuple[Connection, Request]:
+    """The connection and the request that a check speaks of. Raises ``ValueError`` for what Envoy did not send."""
+    host = about = ""
+    headers: list[tuple[str, str]] = []
+    for raw_name, raw_value in asked.raw_headers:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        if name == CONNECTION_HEADER:
+            about = value
+        elif name == "host":
+            host = value
+        elif name != ADDED_HEADER and not name.startswith(_ENVOY):
+            headers.append((name, value))
+    # The server's name stands last: it alone may hold a space.
+    way, scheme, source, local, connect, sni = about.removesuffix(END)[:-1].split(" ", 5)
+    address, _, port = source.rpartition(":")
+    connection = Connection(
+        address=address.strip("[]"),
+        port=int(port) if port.isdigit() else 0,
+        connect=_known(connect) if way == "proxy" else "",
+        sni=_known(sni),
+        way="proxy" if way == "plain" else way,
+        original=_known(local) if way == "redirect" else "",
+    )
+    if not asked.raw_path.startswith(CHECK_PREFIX):
+        raise ValueError("a check of another path")
+    return connection, Request(asked.method, scheme, host.lower(), asked.raw_path[len(CHECK_PREFIX) :], tuple(headers))
+
+
+def _known(value: str) -> str:
+    """Envoy may write a dash for what it does not know."""
+    return "" if value == "-" else value
+
+
+def _perhaps_repeated(request: Request) -> bool:
+    return any("," in value and name not in _COMMAS for name, value in request.headers)
+
+
+def _refusal(reply: Reply) -> web.Response:
+    if not 400 <= reply.status < 500:
+        raise ValueError("Envoy takes only a 4xx for a refusal")
+    headers = [
+        (name, value)
+        for name, value in reply.headers
+        if name.lower() not in ("content-length", "transfer-encoding", "connection")
+    ]
+    return web.Response(status=reply.status, body=reply.body, headers=[*headers, ("server", "haechi")])
