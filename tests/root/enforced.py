@@ -28,7 +28,7 @@ from haechi.ports.system import Redirect, Service
 
 from tests.root.lab import CLOUD_V4, CLOUD_V6
 from tests.root.sandbox import difference, snapshot
-from tests.root.workstation import AUDIT, ENGINEER, HANDOVER, OTHER, OVERLAID, Done, Workstation, write
+from tests.root.workstation import AUDIT, ENGINEER, HANDOVER, OFFICER, OTHER, OVERLAID, Done, Workstation, write
 
 TAG = ("--technology", "SEM-01", "--grade", "A")
 OUT_OF_SCOPE = "not-in-scope.example"
@@ -149,7 +149,11 @@ def roles(story: Story) -> None:
     story.note("tags_service", at.haechi("daemon", "tags"))
     story.note("tags_engineer", at.haechi(ENGINEER, "tags"))
     story.note("stop", at.haechi(ENGINEER, "agent", "stop"))
+    story.note("tags_other", at.haechi(OTHER, "tags"))
+    story.note("tags_officer", at.haechi(OFFICER, "tags"))
     story.note("tail_engineer", at.haechi(ENGINEER, "audit", "tail"))
+    for command in ("tail", "verify", "export"):
+        story.note(f"{command}_officer", at.haechi(OFFICER, "audit", command))
     story.note("check", at.haechi(ENGINEER, "check", at.home(ENGINEER) / "holiday.jpg", f"s3://{at.land.own_key}/x"))
 
 
@@ -183,7 +187,8 @@ def dies(story: Story) -> None:
     story.seen["lingering"] = [one["command"].split()[0].rpartition("/")[2] for one in left]
     for one in left:
         os.kill(one["pid"], signal.SIGKILL)
-    time.sleep(0.3)
+    while _processes(Machine(systemd=False).uid("haechi") or -1):
+        time.sleep(0.05)
     story.upload("gone", at.curl(ENGINEER, notes, own, "gone"))
     story.upload("gone-boto", at.boto(ENGINEER, notes, own, "gone-boto"))
 

@@ -127,7 +127,12 @@ def test_who_may_ask_what() -> None:
     assert seen["explain_others"]["status"] == 1
     assert "needs the role engineer" in seen["tags_service"]["said"]
     assert "systemctl stop haechi-agent" in seen["stop"]["said"]
-    assert seen["tail_engineer"]["status"] != 0
+    assert seen["tail_engineer"]["status"] != 0 and "needs the role officer" in seen["tail_engineer"]["said"]
+    for command in ("tail", "verify", "export"):
+        assert seen[f"{command}_officer"]["status"] == 0, seen[f"{command}_officer"]["said"]
+    assert "/holiday.jpg" in seen["export_officer"]["said"] or "R13" in seen["export_officer"]["said"]
+    assert "holiday.jpg" in seen["tags_officer"]["said"]
+    assert "holiday.jpg" not in seen["tags_other"]["said"], "the home of another is closed"
     assert seen["check"]["status"] == 1
     assert "R13" in seen["check"]["said"]
 

@@ -36,7 +36,7 @@ OVERLAID = (*FOLDERS, "/home")
 TOOLS = Path("/mnt/tools")
 """The test environment's libraries, where other users can read them."""
 HANDOVER = Path("/mnt/handover")
-ENGINEER, OTHER = "engineer", "colleague"
+ENGINEER, OTHER, OFFICER = "engineer", "colleague", "officer"
 AUDIT = Path("/var/lib/haechi/audit")
 
 _LOGIN = 'for part in /etc/profile.d/haechi*.sh; do [ ! -r "$part" ] || . "$part"; done; exec "$@"'
@@ -91,6 +91,8 @@ class Workstation:
         for user in (ENGINEER, OTHER):
             _run("useradd", "--create-home", "--shell", "/bin/sh", user)
             self.home(user).chmod(0o700)
+        _run("groupadd", "haechi-officers")
+        _run("useradd", "--create-home", "--shell", "/bin/sh", "--groups", "haechi-officers", OFFICER)
         self._hand_over()
 
     def _names(self) -> list[str]:

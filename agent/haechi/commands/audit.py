@@ -1,4 +1,8 @@
-"""``haechi audit``: follow, verify and export what was recorded. Reads the files; needs no running agent."""
+"""``haechi audit``: follow, verify and export what was recorded.
+
+Reads the files, without a running agent, where the person may; else asks the agent for their bytes, which it gives to
+officers.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,12 +146,20 @@ def export(
         click.echo(say("audit.exported", records=count, file=str(output)), err=True)
 
 
-def _folder(named: Path | None) -> Path:
+def _folder(named: Path | None) -> Traversable:
+    """The folder that was named, or the settings'; where that one is closed, as the agent shows it to officers."""
     if named is not None:
         return named
+    from haechi.inbound.control.client import running
     from haechi.settings import load
 
-    return load().audit_folder
+    settings = load()
+    folder = settings.audit_folder
+    if os.access(folder, os.R_OK | os.X_OK) or not running(settings.paths.control_socket):
+        return folder
+    from haechi.commands._shared_audit import SharedFolder
+
+    return SharedFolder()
 
 
 @contextlib.contextmanager

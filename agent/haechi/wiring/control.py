@@ -18,9 +18,11 @@ from haechi.app.tagging import Released, TagReport
 from haechi.app.unsealing import UnsealFile
 from haechi.inbound.control.calls import HOUR, register_answers, register_sealing
 from haechi.inbound.control.peer import Authorise, Peer, Role, authorisation
+from haechi.inbound.control.records import register_records
 from haechi.inbound.control.server import Access, ControlServer, Progress
 from haechi.inbound.watch.calls import TagCalls
 from haechi.outbound.audit.records import FolderRecords
+from haechi.outbound.audit.sharing import SharedFiles
 from haechi.outbound.seal.age import AgeCipher
 from haechi.outbound.self_tests import FileSelfTests
 from haechi.settings import Layout
@@ -70,6 +72,8 @@ async def start_control(
         return way_in.data_path.describe()
 
     server.register("datapath.describe", describe, Role.ANYONE)
+    shared = SharedFiles(settings.audit_folder)
+    register_records(server, shared.listed, shared.read)
     _register_tagging(server, authorise, ground, stores, marking)
     await server.start()
     ground.stack.push_async_callback(server.stop)

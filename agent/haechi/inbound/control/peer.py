@@ -19,7 +19,8 @@ SO_PEERGROUPS = 59
 """From ``asm-generic/socket.h``; Python's socket module does not name it."""
 OVERFLOW_UID = 65534
 """What the kernel shows for a user of another user namespace, and what ``nobody`` has."""
-MAX_GROUPS = 1024
+MAX_GROUPS = 256
+"""Python asks the kernel for no more than 1,024 bytes. Of somebody with more groups only the primary one is known."""
 
 
 class Role(StrEnum):
@@ -63,7 +64,7 @@ def peer_of(connection: socket.socket) -> Peer:
     try:
         raw = connection.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, 4 * MAX_GROUPS)
         groups = struct.unpack(f"{len(raw) // 4}I", raw)
-    except OSError:  # before Linux 4.13: the primary group alone is certain
+    except OSError:  # more than MAX_GROUPS, or before Linux 4.13: the primary group alone is certain
         groups = ()
     return Peer(uid, gid, pid, groups)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import jwt
@@ -55,7 +56,7 @@ def opened(jws: str, keys: Keys) -> Checkpoint:
     return Checkpoint(statement.seq, statement.hash, statement.time, named, jws)
 
 
-def read(path: Path, keys: Keys, newest: int = MAX_WITNESSES) -> tuple[tuple[Checkpoint, ...], int]:
+def read(path: Traversable, keys: Keys, newest: int = MAX_WITNESSES) -> tuple[tuple[Checkpoint, ...], int]:
     """The newest checkpoints of a file (each line a JSON object with ``jws``, or a bare JWS), and how many lines were
     none. Raises ``HaechiError('audit.checkpoint-missing')``.
     """
@@ -88,7 +89,7 @@ def _jws_of(line: bytes) -> str:
     return jws
 
 
-def read_keys(path: Path) -> dict[str, Ed25519PublicKey]:
+def read_keys(path: Traversable) -> dict[str, Ed25519PublicKey]:
     """Public keys from a file: JWKS, one JWK, or PEM. Raises ``HaechiError('trust.key-…')``."""
     try:
         text = path.read_text(encoding="utf-8")

@@ -20,7 +20,9 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TypeVar, cast
 
 from haechi.domain.audit import MAX_LINE, Link, Record, read_line
 from haechi.domain.errors import HaechiError
@@ -50,16 +52,24 @@ def segment_path(folder: Path, first: int) -> Path:
     return folder / f"{first:012d}.jsonl"
 
 
-def segments(folder: Path) -> list[Path]:
+_Folder = TypeVar("_Folder", bound=Traversable)
+
+
+def segments(folder: _Folder) -> list[_Folder]:
     """All segments in the order of the chain. Raises ``HaechiError('audit.missing')``."""
     try:
-        found = [path for path in folder.iterdir() if _SEGMENT.fullmatch(path.name)]
+        found = [cast("_Folder", path) for path in folder.iterdir() if _SEGMENT.fullmatch(path.name)]
     except OSError as error:
         raise HaechiError("audit.missing", folder=str(folder), cause=error.strerror or "") from error
-    return sorted(found, key=lambda path: int(path.stem))
+    return sorted(found, key=first_of)
 
 
-def lines(path: Path, start: int = 0) -> Iterator[tuple[bytes, int]]:
+def first_of(segment: Traversable) -> int:
+    """The number of the first record, by the segment's name."""
+    return int(segment.name.removesuffix(".jsonl"))
+
+
+def lines(path: Traversable, start: int = 0) -> Iterator[tuple[bytes, int]]:
     """Each line with its line feed and the offset after it; the last one may lack it. Longer ones come in pieces."""
     with path.open("rb") as file:
         file.seek(start)

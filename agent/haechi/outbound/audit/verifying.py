@@ -8,8 +8,10 @@ rewritten end, those in the folder do not.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from haechi.domain.audit import ChainCheck, Checkpoint, Flaw, Link, Problem, Record
@@ -17,7 +19,7 @@ from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
 from haechi.outbound.audit import checkpoints
 from haechi.outbound.audit.checkpoints import Keys
-from haechi.outbound.audit.segments import CHECKPOINTS, KEYS, lines, segments
+from haechi.outbound.audit.segments import CHECKPOINTS, KEYS, first_of, lines, segments
 
 Progress = Callable[[int, int], None]
 """Bytes read and bytes in all."""
@@ -79,7 +81,7 @@ class Verification:
 
 
 def verify(
-    folder: Path,
+    folder: Traversable,
     *,
     keys: Keys | None = None,
     against: Path | Sequence[Checkpoint] | None = None,
@@ -101,7 +103,7 @@ class _Walk:
     """One reading of a folder."""
 
     def __init__(
-        self, folder: Path, keys: Keys | None, against: Path | Sequence[Checkpoint] | None, accept_from: int
+        self, folder: Traversable, keys: Keys | None, against: Path | Sequence[Checkpoint] | None, accept_from: int
     ) -> None:
         self._folder = folder
         self._notes: list[Note] = []
@@ -116,12 +118,12 @@ class _Walk:
             return keys
         path = self._folder / KEYS
         self._notes.append(Note("keys-from-folder"))
-        return checkpoints.read_keys(path) if path.exists() else {}
+        return checkpoints.read_keys(path) if path.is_file() else {}
 
     def _witnesses(self, against: Path | Sequence[Checkpoint] | None) -> dict[int, Checkpoint]:
         found: dict[int, Checkpoint] = {}
         local = self._folder / CHECKPOINTS
-        if local.exists():
+        if local.is_file():
             known, bad = checkpoints.read(local, self._keys)
             found.update((checkpoint.seq, checkpoint) for checkpoint in known)
             if bad:
@@ -137,7 +139,7 @@ class _Walk:
 
     def run(self, progress: Progress) -> Verification:
         check = self._check
-        total = sum(path.stat().st_size for path in self._paths)
+        total = sum(map(_size, self._paths))
         done = reported = 0
         for at, path in enumerate(self._paths):
             before = done
@@ -152,7 +154,7 @@ class _Walk:
                     continue
                 end = check.end
                 record = check.take(line, path.name, number)
-                if number == 1 and record is not None and record.seq != int(path.stem):
+                if number == 1 and record is not None and record.seq != first_of(path):
                     check.fault(Flaw.SEQUENCE, path.name, 1, record.seq)
                 if record is not None:
                     self._meaning(record, end, path.name, number)
@@ -202,3 +204,8 @@ class _Walk:
             result.problem_count,
             tuple(self._notes),
         )
+
+
+def _size(path: Traversable) -> int:
+    with path.open("rb") as file:
+        return int(file.seek(0, os.SEEK_END))
