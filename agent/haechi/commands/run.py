@@ -1,4 +1,4 @@
-"""``haechi run -- CMD…``: one command, judged. Cooperative: it helps the honest and says so."""
+"""``haechi run -- CMD…``: one command, judged. Where nothing else enforces that, it helps the honest and says so."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ import click
 from haechi import words
 from haechi.commands._frame import write_json
 from haechi.domain.errors import HaechiError
+from haechi.settings.paths import Layout, paths_for
 
 if TYPE_CHECKING:
     from haechi.inbound.envoy.environment import ProxyAccess
 
+SERVICE_SOCKET = paths_for(Layout.SERVICE, {}).control_socket
+"""Where the service of enforced mode answers; there while it runs."""
 LARGEST = 16 << 20
 """Bytes of a person's own bundle or configuration that are taken along."""
 
@@ -44,15 +47,15 @@ def run(context: click.Context, as_json: bool, print_env: bool, command: tuple[s
 
     if not (command or as_json or print_env):
         raise click.UsageError(words.say("datapath.run.no-command"))
-    access = _access()
+    access, mode = _access()
     inherited = dict(os.environ)
     # What is joined lives in this process's memory, so it serves the command that takes its place and nothing else.
     joined = {} if as_json or print_env else _joined_bundles(access, inherited)
     made = tool_environment(access, inherited, joined)
     if as_json:
-        write_json({"mode": "cooperative", "environment": _changed(made, inherited)})
+        write_json({"mode": mode, "environment": _changed(made, inherited)})
         return
-    click.echo(words.say("cooperative"), err=True)
+    click.echo(words.say(mode), err=True)
     for name in replaced(access, inherited, joined):
         click.echo(words.say(f"datapath.run.replaced-{_kind(name)}", name=name), err=True)
     if print_env:
@@ -138,16 +141,21 @@ def _in_memory(name: str, content: bytes) -> str:
     return f"/proc/{os.getpid()}/fd/{descriptor}"
 
 
-def _access() -> ProxyAccess:
-    """Where the running agent listens. Raises ``HaechiError``: no agent, or its data path is not up."""
+def _access() -> tuple[ProxyAccess, str]:
+    """Where the running agent listens, and ``enforced`` or ``cooperative``.
+
+    Raises ``HaechiError``: no agent, or its data path is not up.
+    """
     from haechi.inbound.control.client import call
     from haechi.inbound.envoy.environment import ProxyAccess
 
     said: dict[str, Any] = call("datapath.describe", {})
     if not said.get("healthy"):
         raise HaechiError("agent.datapath-not-ready")
+    # The agent that was asked may be the person's own, on a machine whose service judges what leaves it as well.
+    mode = "enforced" if said.get("redirect_tls_port") or SERVICE_SOCKET.is_socket() else "cooperative"
     node = str(resources.files("haechi.inbound.envoy") / "tools" / "node_proxy.cjs")
-    return ProxyAccess(
+    access = ProxyAccess(
         said["proxy_host"],
         said["proxy_port"],
         said["bundle"],
@@ -156,3 +164,4 @@ def _access() -> ProxyAccess:
         boto=said.get("boto", ""),
         node=node,
     )
+    return access, mode

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import socket
 
 import pytest
 from click.testing import CliRunner
@@ -83,6 +84,22 @@ def test_the_command_replaces_us_with_its_own_arguments(monkeypatch):
     assert became[0][1] == ["env", "--json", "-x"]
     assert became[0][2]["AWS_CA_BUNDLE"] == "/run/bundle.pem"
     assert "cooperative" in result.stderr
+
+
+@pytest.mark.parametrize("sign", ["the service was asked", "the service runs beside the person's own agent"])
+def test_where_the_machine_enforces_it_is_not_called_cooperative(monkeypatch, tmp_path, sign):
+    said = {**SAID, "redirect_tls_port": 15001 if sign == "the service was asked" else 0}
+    monkeypatch.setattr("haechi.inbound.control.client.call", lambda name, args: said)
+    monkeypatch.setattr("os.execve", lambda *words: None)
+    place = tmp_path / "control.sock"
+    monkeypatch.setattr("haechi.commands.run.SERVICE_SOCKET", place)
+    with socket.socket(socket.AF_UNIX) as service:
+        if not said["redirect_tls_port"]:
+            service.bind(str(place))
+        result = CliRunner().invoke(run, ["--", "env"])
+        assert json.loads(CliRunner().invoke(run, ["--json"]).stdout)["mode"] == "enforced"
+    assert "enforced" in result.stderr
+    assert "cooperative" not in result.stderr
 
 
 def test_an_unknown_command_says_so(monkeypatch):
