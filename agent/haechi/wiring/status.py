@@ -10,7 +10,6 @@ from typing import Any
 from haechi import __version__
 from haechi.app.status import Part, ReportStatus
 from haechi.domain.errors import HaechiError
-from haechi.outbound.system.anchors import trusts
 from haechi.settings import Layout
 from haechi.wiring.ground import Ground
 from haechi.wiring.marking import Marking
@@ -56,13 +55,16 @@ class _Parts:
         return {"state": state, **said, **_named(problem)}
 
     def authority(self) -> dict[str, Any]:
-        """A changed scope makes a new root, which this machine has to be told about: clients break until then."""
-        authority = self.way_in.authority
-        known = self.ground.paths.layout is not Layout.SERVICE or trusts(authority.root_pem)
+        """A changed scope needs another root, which this machine has to be told about."""
+        authority, problem = self.way_in.authority, None
+        if self.ground.paths.layout is Layout.SERVICE and not self.way_in.told:
+            problem = HaechiError("install.root-not-trusted")
+        elif authority.uncovered:
+            problem = HaechiError("datapath.names-uncovered", names=", ".join(authority.uncovered))
         return {
-            "state": "ok" if known else "degraded",
+            "state": "degraded" if problem else "ok",
             "not_after": authority.not_after.isoformat(),
-            "problem": None if known else "install.root-not-trusted",
+            **_named(problem),
         }
 
     def engine(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from haechi.domain.scope import Scope
 from haechi.inbound.envoy.authority import Authority
 from haechi.inbound.envoy.datapath import DataPath
 from haechi.inbound.envoy.settings import DataPathSettings, HostOverride, UpstreamProxy
+from haechi.outbound.system.anchors import trusts
 from haechi.ports.system import FORWARDED_V4, FORWARDED_V6
 from haechi.settings import Layout, Settings
 from haechi.wiring.ground import Ground
@@ -29,10 +30,16 @@ log = structlog.get_logger(__name__)
 class WayIn:
     """The data path, started. ``problem`` says why it does not have the scope that it should have."""
 
+    ground: Ground
     authority: Authority
     data_path: DataPath
     problem: HaechiError | None = None
     _refused: tuple[Scope, tuple[str, ...]] | None = None
+
+    @property
+    def told(self) -> bool:
+        """Whether clients trust the root because the machine was told of it (enforced mode)."""
+        return self.ground.paths.layout is Layout.SERVICE and trusts(self.authority.root_pem)
 
     async def follow(self, scope: Scope, networks: Sequence[str], *, void: HaechiError | None = None) -> None:
         """Take up the scope that policies and registry ask for. While policies are ``void``, what stands in for them
@@ -44,7 +51,8 @@ class WayIn:
         if wanted == self._refused:
             return
         try:
-            await self.data_path.follow(*wanted)
+            # Where this machine was told of the root, another one would break every name until root acts: keep it.
+            await self.data_path.follow(*wanted, keep_root=self.told)
             self.problem = self._refused = None
         except HaechiError as error:
             self.problem, self._refused = HaechiError("datapath.scope-refused", why=error.code, **error.params), wanted
@@ -67,7 +75,7 @@ async def start_way_in(ground: Ground, rules: Rules, judging: Judging) -> WayIn:
     )
     await data_path.start()
     ground.stack.push_async_callback(data_path.stop)
-    return WayIn(authority, data_path)
+    return WayIn(ground, authority, data_path)
 
 
 def _tunnels(judge: JudgeUploads) -> JudgeTunnels:

@@ -122,3 +122,39 @@ def test_torn_files_are_named(tmp_path):
 
 def test_a_client_that_names_nothing_gets_a_name_that_cannot_exist():
     assert Authority.create(None, SCOPE).leaf(UNNAMED).host == UNNAMED
+
+
+WIDER = Scope(ScopeMode.CLOUD, (*SCOPE.patterns, "objects.example.co.kr"))
+
+
+def test_another_scope_takes_another_root_and_is_minted_for(tmp_path):
+    authority = Authority.create(tmp_path, SCOPE)
+    before = authority.root_pem
+    assert authority.rescope(WIDER)
+    assert authority.root_pem != before
+    assert authority.leaf("objects.example.co.kr").chain
+    assert authority.uncovered == ()
+    assert Authority.load(tmp_path, WIDER).root_pem == authority.root_pem
+    assert not authority.rescope(WIDER)
+
+
+def test_a_root_that_the_machine_was_told_of_is_kept_for_the_names_that_it_is_made_for(tmp_path):
+    authority = Authority.create(tmp_path, SCOPE)
+    before = authority.root_pem
+    assert not authority.rescope(WIDER, keep=True)
+    assert authority.root_pem == before
+    assert authority.uncovered == ("objects.example.co.kr",)
+    authority.leaf(HOST)
+    with pytest.raises(HaechiError, match="name-not-covered"):
+        authority.leaf("objects.example.co.kr")
+    narrow = Scope(ScopeMode.CLOUD, ("*.amazonaws.com",))
+    assert not authority.rescope(narrow, keep=True)
+    assert authority.uncovered == ()
+    with pytest.raises(HaechiError, match="name-out-of-scope"):
+        authority.leaf("storage.googleapis.com")
+
+
+def test_a_kept_root_covers_less_than_everything():
+    authority = Authority.create(None, SCOPE)
+    authority.rescope(Scope(ScopeMode.ALL), keep=True)
+    assert "*" in authority.uncovered

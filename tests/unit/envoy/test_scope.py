@@ -61,3 +61,11 @@ def test_a_wildcard_covers_every_name_below_and_no_other(prefix, left, right):
 def test_two_names_that_differ_never_pass(connect, sni):
     verdict = SCOPE.classify(f"{connect}:443", sni)
     assert (verdict is Classification.REFUSED) == (connect != sni)
+
+
+def test_two_scopes_joined_intercept_what_either_does():
+    other = Scope(ScopeMode.LIST, ("upload.example",), ("ok.amazonaws.com", "spare.example"))
+    joined = SCOPE.joined(other)
+    assert all(name in joined for name in ("a.amazonaws.com", "upload.example"))
+    assert joined.exempt == ("ok.amazonaws.com",)
+    assert "anything.example" in SCOPE.joined(Scope(ScopeMode.ALL))

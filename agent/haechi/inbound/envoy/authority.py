@@ -2,16 +2,17 @@
 
 Theory. Clients trust the root alone. It signs one intermediate and its key is then destroyed (or kept, if so asked).
 The intermediate's name constraints are the scope, on a certificate that is not itself the trust anchor, because Java
-ignores constraints on anchors. Nothing is minted out of scope, constraint or not. A certificate is replaced before it
-ends: leaves from the intermediate, the intermediate from a kept root, and where the root's key is gone, both anew;
-whoever hands out the trust bundle asks ``root_pem`` again.
+ignores constraints on anchors. Nothing is minted out of scope or beyond the constraints. A scope that changes takes
+another intermediate, and so another root; where clients would have to be told of that first (enforced mode), the one
+that they trust is kept for the names that it is made for, and the others get no certificate. A certificate is replaced
+before it ends: leaves from the intermediate, the intermediate from a kept root, and where the root's key is gone, both
+anew; whoever hands out the trust bundle asks ``root_pem`` again.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import ipaddress
 import os
 import threading
 from collections import OrderedDict
@@ -33,11 +34,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from haechi.domain.errors import HaechiError
 from haechi.domain.names import host_name
 from haechi.domain.scope import Scope, ScopeMode
+from haechi.inbound.envoy.constraints import UNNAMED, below, constraints, constraints_of, permitted_by
 
-UNNAMED = "unnamed.haechi.invalid"
-"""Shown to a client that named no host; nothing resolves below ``.invalid``."""
 _BACKDATED = dt.timedelta(hours=1)
-_ALL_V4, _ALL_V6 = "0.0.0.0/0", "::/0"
 
 
 def utc_now() -> dt.datetime:
@@ -83,6 +82,7 @@ class Authority:
         self._lifetimes = lifetimes or Lifetimes()
         self._now = now
         self._max_leaves = max_leaves
+        self._keep = False
         self._leaves: OrderedDict[str, LeafPair] = OrderedDict()
         self._lock = threading.Lock()
         self._root: x509.Certificate
@@ -129,14 +129,26 @@ class Authority:
         """The names it mints for."""
         return self._scope
 
-    def rescope(self, scope: Scope) -> bool:
-        """Mint for other names from now on. True when that took another root, which clients have to be told of."""
+    def rescope(self, scope: Scope, *, keep: bool = False) -> bool:
+        """Mint for other names from now on. True when that took another root, which clients have to be told of.
+
+        ``keep``: stay with the root there is. Names in scope that it is not made for are ``uncovered`` then.
+        """
         with self._lock:
             before = self._root
-            self._scope = scope
+            self._scope, self._keep = scope, keep
             self._leaves.clear()
             self._renew_if_due()
             return self._root is not before
+
+    @property
+    def uncovered(self) -> tuple[str, ...]:
+        """Patterns in scope that get no certificate, because the root that clients trust is not made for them."""
+        permitted = permitted_by(self._intermediate)
+        if permitted is None:
+            return ()
+        beyond = tuple(pattern for pattern in self._scope.patterns if not below(pattern.removeprefix("*."), permitted))
+        return ("*", *beyond) if self._scope.mode is ScopeMode.ALL else beyond
 
     @property
     def root_pem(self) -> bytes:
@@ -156,7 +168,7 @@ class Authority:
     def leaf(self, host: str) -> LeafPair:
         """The certificate of a host, from the cache while it is fresh.
 
-        Raises ``HaechiError('datapath.name-out-of-scope')``.
+        Raises ``HaechiError``: ``datapath.name-out-of-scope``, ``datapath.name-not-covered``.
         """
         name = host_name(host)
         if name != UNNAMED and (name not in self._scope or name.startswith("*") or len(name) > 253):
@@ -167,6 +179,9 @@ class Authority:
                 self._leaves.move_to_end(name)
                 return known
             self._renew_if_due()
+            permitted = permitted_by(self._intermediate)
+            if permitted is not None and not below(name, permitted):
+                raise HaechiError("datapath.name-not-covered", host=name)
             made = self._mint(name)
             self._leaves[name] = made
             while len(self._leaves) > self._max_leaves:
@@ -193,7 +208,8 @@ class Authority:
 
     def _renew_if_due(self) -> None:
         late = self.not_after - self._now() < self._lifetimes.leaf
-        if late or _constraints_of(self._intermediate) != _constraints(self._scope):
+        if late or (not self._keep and constraints_of(self._intermediate) != constraints(self._scope)):
+            self._keep = False
             self._establish()
 
     def _establish(self) -> None:
@@ -208,7 +224,7 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         end = min(now + self._lifetimes.authority, self._root.not_valid_after_utc)
         self._intermediate = _authority_certificate(
-            "Haechi interception", self._root, self._key.public_key(), root_key, now, end, _constraints(self._scope)
+            "Haechi interception", self._root, self._key.public_key(), root_key, now, end, constraints(self._scope)
         )
         self._leaves.clear()
         self._store(root_key if self._keep_root else None)
@@ -308,19 +324,3 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
-
-
-def _constraints(scope: Scope) -> x509.NameConstraints:
-    """The scope as name constraints: no address ever; every name in mode ``all``, where only minting is bounded."""
-    excluded = [x509.IPAddress(ipaddress.ip_network(every)) for every in (_ALL_V4, _ALL_V6)]
-    if scope.mode is ScopeMode.ALL:
-        return x509.NameConstraints(None, excluded)
-    names = dict.fromkeys([*(pattern.removeprefix("*.") for pattern in scope.patterns), UNNAMED])
-    return x509.NameConstraints([x509.DNSName(name) for name in names], excluded)
-
-
-def _constraints_of(certificate: x509.Certificate) -> x509.NameConstraints | None:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.NameConstraints).value
-    except x509.ExtensionNotFound:
-        return None

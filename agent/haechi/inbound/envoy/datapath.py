@@ -20,7 +20,7 @@ from haechi.inbound.envoy.authority import Authority, write_private
 from haechi.inbound.envoy.bootstrap import as_text, bootstrap
 from haechi.inbound.envoy.checks import CheckServer
 from haechi.inbound.envoy.environment import boto_configuration
-from haechi.inbound.envoy.pressure import AdminSocket, UpstreamPressure
+from haechi.inbound.envoy.pressure import AdminSocket, UnderWay, UpstreamPressure
 from haechi.inbound.envoy.processor import Processor
 from haechi.inbound.envoy.secrets import LeafSecrets
 from haechi.inbound.envoy.settings import DataPathSettings
@@ -33,9 +33,6 @@ _MAX_SOCKET_PATH = 100
 _ROOT_WATCH_S = 300.0
 _FINISH_S = 5.0
 """How long uploads that are on their way may take to end, before another scope cuts them off."""
-_LOOK_S = 0.1
-_ACTIVE = r"^http\..*\.downstream_rq_active$"
-_OTHERS = ("http.proxy.", "http.admin.")
 
 
 class DataPath:
@@ -67,8 +64,9 @@ class DataPath:
         self._watches: list[asyncio.Task[None]] = []
         self._tunnels = tunnels or ClosedTunnels()
         self._questions = TunnelQuestions(self._tunnels, log)
-        self._admin = admin = AdminSocket(runtime_dir / "admin.sock")
+        admin = AdminSocket(runtime_dir / "admin.sock")
         self._passed = PassedTunnels(admin, self._tunnels)
+        self._under_way = UnderWay(admin)
         self._published = b""
         self.proxy_port = settings.proxy_port
         self.processor = Processor(
@@ -152,11 +150,12 @@ class DataPath:
             loop.create_task(self._passed.run(lambda: self.envoy_pid)),
         ]
 
-    async def follow(self, scope: Scope, networks: Sequence[str]) -> bool:
+    async def follow(self, scope: Scope, networks: Sequence[str], *, keep_root: bool = False) -> bool:
         """Take up another scope; False where it is the one in force.
 
         Envoy is started anew, so that no connection goes on under the earlier one. The port stays; where the authority
-        is not made for the new names, there is another root, which clients read in the bundle. Raises ``HaechiError``
+        is not made for the new names, there is another root, which clients read in the bundle; with ``keep_root`` the
+        root stays, and names that it is not made for get no certificate. Raises ``HaechiError``
         (``datapath.*``) where Envoy refuses the new configuration: everything stays as it was then.
         """
         settings = dataclasses.replace(self._settings, scope=scope, provider_networks=tuple(networks))
@@ -165,9 +164,9 @@ class DataPath:
         trial = self._runtime_dir / "envoy-next.json"
         write_private(trial, self._configuration(settings))
         await self._supervisor.check(trial)
-        await self._finish_uploads()
+        await self._under_way.ended(_FINISH_S)
         await self._passed.look(self.envoy_pid)
-        told = await asyncio.to_thread(self._authority.rescope, scope)
+        told = await asyncio.to_thread(self._authority.rescope, scope, keep=keep_root)
         self._publish_roots(self._upstream_roots)
         trial.replace(self._runtime_dir / "envoy.json")
         self._settings = settings
@@ -177,18 +176,6 @@ class DataPath:
         except HaechiError as error:  # it goes on trying, and until then nothing passes
             self._log.error("datapath.envoy-restart-failed", error=str(error))
         return True
-
-    async def _finish_uploads(self) -> None:
-        """Wait, within bounds, until Envoy forwards no judged request."""
-        ends = asyncio.get_running_loop().time() + _FINISH_S
-        with contextlib.suppress(TimeoutError, OSError):
-            while await self._forwarded() and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110 - Envoy's figure
-                await asyncio.sleep(_LOOK_S)
-
-    async def _forwarded(self) -> int:
-        """Requests that are on their way, not counting the tunnels that they came in by."""
-        figures = await self._admin.figures(_ACTIVE)
-        return sum(count for name, count in figures.items() if not name.startswith(_OTHERS))
 
     async def stop(self) -> None:
         """Stop all: Envoy first, so that nothing asks a judge that is gone. Safe to call twice."""

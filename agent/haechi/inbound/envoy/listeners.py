@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from haechi.domain.scope import ScopeMode
 from haechi.inbound.envoy import clusters
-from haechi.inbound.envoy.authority import UNNAMED
+from haechi.inbound.envoy.constraints import UNNAMED
 from haechi.inbound.envoy.doubts import (
     NAME_STATE,
     OUTSIDE,

@@ -14,6 +14,9 @@ from pathlib import Path
 from haechi.inbound.envoy.clusters import HELD
 
 _BUFFERED = f"cluster\\..*{HELD}\\.upstream_cx_tx_bytes_buffered"
+_ACTIVE = r"^http\..*\.downstream_rq_active$"
+_OTHERS = ("http.proxy.", "http.admin.")
+_LOOK_S = 0.1
 _TIMEOUT_S = 2.0
 _MOST = 1 << 20
 
@@ -51,3 +54,21 @@ class UpstreamPressure:
     async def buffered(self) -> int:
         """Bytes of held bodies in Envoy's write buffers. Raises ``OSError`` when Envoy does not answer."""
         return sum((await self._admin.figures(_BUFFERED)).values())
+
+
+class UnderWay:
+    """Knows whether judged requests are on their way, not counting the tunnels that they came in by."""
+
+    def __init__(self, admin: AdminSocket) -> None:
+        self._admin = admin
+
+    async def ended(self, within_s: float) -> None:
+        """Return when none is, or Envoy does not answer, or the time is over."""
+        ends = asyncio.get_running_loop().time() + within_s
+        with contextlib.suppress(TimeoutError, OSError):
+            while await self._requests() and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110 - Envoy's figure
+                await asyncio.sleep(_LOOK_S)
+
+    async def _requests(self) -> int:
+        figures = await self._admin.figures(_ACTIVE)
+        return sum(count for name, count in figures.items() if not name.startswith(_OTHERS))
