@@ -37,6 +37,19 @@ def test_each_tool_finds_proxy_and_bundle():
     assert made["PATH"] == "/bin"
 
 
+def test_git_s_own_proxy_setting_gives_way_and_its_other_settings_stay():
+    given = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "eng"}
+    made = tool_environment(ACCESS, given)
+    assert (made["GIT_CONFIG_COUNT"], made["GIT_CONFIG_KEY_0"], made["GIT_CONFIG_KEY_1"]) == (
+        "2",
+        "user.name",
+        "http.proxy",
+    )
+    assert made["GIT_CONFIG_VALUE_1"] == "http://127.0.0.1:3900"
+    assert tool_environment(ACCESS, made)["GIT_CONFIG_COUNT"] == "2", "once, also when one run starts another"
+    assert tool_environment(ACCESS, {"GIT_CONFIG_COUNT": "x"})["GIT_CONFIG_COUNT"] == "1"
+
+
 @pytest.mark.parametrize(("program", "kept"), [("/usr/bin/rclone", False), ("/usr/bin/aws", True), ("rclone", False)])
 def test_a_program_is_spared_what_it_ends_with(program, kept):
     made = bearable(tool_environment(ACCESS, {}), program)

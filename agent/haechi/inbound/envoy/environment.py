@@ -80,6 +80,7 @@ def tool_environment(
         earlier = inherited.get("BOTO_CONFIG") or inherited.get("BOTO_PATH") or ":".join(_BOTO)
         made["BOTO_PATH"] = earlier if access.boto in earlier.split(":") else f"{earlier}:{access.boto}"
         made.pop("BOTO_CONFIG", None)  # it would hide BOTO_PATH
+    made.update(_git(access, inherited))
     made["JAVA_TOOL_OPTIONS"] = _after(inherited.get("JAVA_TOOL_OPTIONS", ""), *_java(access))
     return made
 
@@ -120,6 +121,20 @@ def boto_configuration(host: str, port: int, bundle: str) -> str:
         f"[Boto]\nproxy = {host}\nproxy_port = {port}\nca_certificates_file = {bundle}\n"
         "https_validate_certificates = True\n[s3]\ncalling_format = boto.s3.connection.OrdinaryCallingFormat\n"
     )
+
+
+def _git(access: ProxyAccess, inherited: Mapping[str, str]) -> dict[str, str]:
+    """Git's own ``http.proxy`` comes before every variable but these (git 2.31 and newer), which come last of all."""
+    said = inherited.get("GIT_CONFIG_COUNT", "")
+    count = int(said) if said.isascii() and said.isdigit() and len(said) < 4 else 0
+    pairs = {(inherited.get(f"GIT_CONFIG_KEY_{at}"), inherited.get(f"GIT_CONFIG_VALUE_{at}")) for at in range(count)}
+    if ("http.proxy", access.url) in pairs:
+        return {}
+    return {
+        f"GIT_CONFIG_KEY_{count}": "http.proxy",
+        f"GIT_CONFIG_VALUE_{count}": access.url,
+        "GIT_CONFIG_COUNT": str(count + 1),
+    }
 
 
 def _after(earlier: str, *ours: str) -> str:
