@@ -60,8 +60,18 @@ def chosen(seed: int, size: int) -> bytes:
     return b"".join(source.choices(units, k=size // 33))[:size]
 
 
+def strewn(seed: int, size: int) -> bytes:
+    """Periodic runs of every length, each with something else behind it."""
+    source, content = random.Random(seed), bytearray()
+    while len(content) < size:
+        unit = source.randbytes(source.choice([1, 1, 2, 3, 16, 31, 32, 33]))
+        content += (unit * 200)[: source.randrange(140)] + source.randbytes(source.choice([1, 1, 8, 40]))
+    return bytes(content[:size])
+
+
 dense = st.builds(chosen, seeds, st.integers(100, 500))
-mixed = st.lists(st.one_of(stretch(0, 260), dense), max_size=5).map(b"".join)
+sparse = st.builds(strewn, seeds, st.integers(100, 700))
+mixed = st.lists(st.one_of(stretch(0, 260), dense, sparse), max_size=5).map(b"".join)
 
 
 @pytest.mark.parametrize("lanes", LANES)
