@@ -1,15 +1,38 @@
-"""The figures: what was asked of each, how they are written down."""
+"""The figures: what was asked of each, whether it was met, and how they are written down."""
 
 from __future__ import annotations
 
 import json
-import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+RESULTS, PAGE = ROOT / "bench" / "results.json", ROOT / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- figures -->", "<!-- end -->"
+
+ASKED = frozenset(
+    {
+        "put_1gib_same_job_throughput",
+        "put_1gib_same_job_cpu",
+        "put_1gib_inspected_throughput",
+        "put_1gib_uninspected_throughput",
+        "resident_1gib",
+        "resident_10gib",
+        "resident_growth",
+        "put_4kib_added_p50",
+        "put_4kib_added_p99",
+        "put_4kib_rate",
+        "decision_p50",
+        "decision_p99",
+        "decision_cached_p50",
+        "index_large",
+        "index_small",
+        "tag_to_refusal_p99",
+    }
+)
+"""Every figure that has a bar: a run that lacks one has not met it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +57,10 @@ class Figure:
 
 @dataclass(slots=True)
 class Results:
-    """All figures of a run."""
+    """All figures of a run, and what could not be measured, with the reason."""
 
     figures: list[Figure] = field(default_factory=list)
+    lacking: dict[str, str] = field(default_factory=dict)
 
     def ratio(
         self, name: str, value: float, unit: str, peer: str, peer_value: float, *, least: float = 0, most: float = 0
@@ -58,41 +82,54 @@ class Results:
         self.figures.append(figure)
         print("  " + row(figure), flush=True)
 
-    def write(self, note: str) -> None:
-        """Write results.json and the table of docs/benchmarks.md (between its markers).
+    def lack(self, name: str, why: str) -> None:
+        """Say that a figure is missing."""
+        self.lacking[name] = why
+        print(f"  {name:34}  not measured: {why}", flush=True)
 
-        Figures of earlier runs that this one did not measure stay: ``--only`` brings single parts up to date.
-        """
-        file = ROOT / "bench" / "results.json"
-        earlier = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-        kept = {one["name"]: one for one in earlier} | {figure.name: figure.as_json() for figure in self.figures}
-        file.write_text(json.dumps(list(kept.values()), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        page = ROOT / "docs" / "benchmarks.md"
+    def missed(self, asked: frozenset[str] = ASKED) -> list[str]:
+        """A line for each bar that was not met, and for each asked figure that was not measured."""
+        lines = [f"{one.name}: {told(one)}, asked {one.asked}" for one in self.figures if one.met is False]
+        measured = {figure.name for figure in self.figures}
+        return lines + [f"{name}: {self.lacking.get(name, 'not measured')}" for name in sorted(asked - measured)]
+
+    def write(self, note: str, results: Path = RESULTS, page: Path = PAGE) -> None:
+        """Write results.json and the table of docs/benchmarks.md (between its markers): this run's alone."""
+        listed = [figure.as_json() for figure in self.figures]
+        results.write_text(json.dumps(listed, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         text = page.read_text(encoding="utf-8")
-        begin, end = "<!-- figures -->", "<!-- end -->"
-        head, _, rest = text.partition(begin)
-        before, _, after = rest.partition(end)
-        rows = dict(re.findall(r"^(?=\| `([a-z0-9_]+)`)(.*)$", before, re.MULTILINE))
-        rows |= {figure.name: row(figure, "| ", " | ", " |") for figure in self.figures}
+        head, _, rest = text.partition(BEGIN)
+        _, _, after = rest.partition(END)
         table = [
             "",
             note,
             "",
             "| figure | value | peer | ratio | asked | |",
             "|---|---|---|---|---|---|",
-            *rows.values(),
+            *(row(figure, "| ", " | ", " |") for figure in self.figures),
+            *(f"| `{name}` | not measured: {why} | – | – | – |  |" for name, why in self.lacking.items()),
         ]
-        page.write_text(head + begin + "\n".join(table) + "\n\n" + end + after, encoding="utf-8")
+        page.write_text(head + BEGIN + "\n".join(table) + "\n\n" + END + after, encoding="utf-8")
+
+
+def told(figure: Figure) -> str:
+    """What is held against the bar."""
+    return f"{number(figure.value)} {figure.unit}" if figure.ratio is None else f"ratio {figure.ratio:.2f}"
 
 
 def row(figure: Figure, start: str = "", between: str = "  ", stop: str = "") -> str:
     """One line of the table."""
-    value = f"{figure.value:.4g} {figure.unit}"
-    peer = f"{figure.peer}: {figure.peer_value:.4g}" if figure.peer_value is not None else "–"
+    value = f"{number(figure.value)} {figure.unit}"
+    peer = f"{figure.peer}: {number(figure.peer_value)}" if figure.peer_value is not None else "–"
     ratio = f"{figure.ratio:.2f}" if figure.ratio is not None else "–"
     met = {True: "✓", False: "✗", None: ""}[figure.met]
     name = f"`{figure.name}`" if start else f"{figure.name:34}"
     return start + between.join([name, value, peer, ratio, figure.asked or "shown", met]) + stop
+
+
+def number(value: float) -> str:
+    """Four digits that count; never as a power of ten."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def median(values: Sequence[float]) -> float:

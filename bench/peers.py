@@ -1,9 +1,7 @@
-"""The peers, each serving ``HOST`` from the sink: mitmproxy that hashes the stream, Envoy alone, Squid ssl-bump."""
+"""A peer: a proxy that serves ``HOST`` from the sink. Here mitmproxy, which hashes the stream; Squid is in squid.py."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -106,56 +104,6 @@ def mitmproxy(folder: Path, sink_port: int, upstream_ca: Path) -> Iterator[Peer]
     try:
         wait_for(port, process)
         yield Peer("mitmproxy", port, conf / "mitmproxy-ca-cert.pem", process.pid)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-@contextmanager
-def squid(folder: Path, sink_port: int, upstream_ca: Path) -> Iterator[Peer | None]:
-    """Squid with ssl-bump, no inspection; None where the Debian package squid-openssl is not installed."""
-    program = shutil.which("squid", path="/usr/sbin:/usr/bin:" + os.environ.get("PATH", ""))
-    helper = Path("/usr/lib/squid/security_file_certgen")
-    if program is None or not helper.exists():
-        yield None
-        return
-    port, conf = free_port(), folder / "squid"
-    conf.mkdir(exist_ok=True)
-    folder.chmod(0o755)
-    ca = conf / "ca.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=squid bench"]
-    subprocess.run([*command, "-keyout", str(ca), "-out", str(conf / "ca.crt")], check=True, capture_output=True)
-    ca.write_text(ca.read_text() + (conf / "ca.crt").read_text())
-    hosts = conf / "hosts"
-    hosts.write_text(f"127.0.0.1 {HOST}\n")
-    subprocess.run([str(helper), "-c", "-s", str(conf / "db"), "-M", "4MB"], check=True, capture_output=True)
-    (conf / "squid.conf").write_text(f"""
-http_port 127.0.0.1:{port} ssl-bump cert={ca} generate-host-certificates=on dynamic_cert_mem_cache_size=4MB
-sslcrtd_program {helper} -s {conf}/db -M 4MB
-hosts_file {hosts}
-acl all_steps at_step SslBump1
-ssl_bump bump all
-cache_peer 127.0.0.1 parent {sink_port} 0 no-query originserver ssl sslcafile={upstream_ca} ssldomain={HOST} name=sink
-cache_peer_access sink allow all
-never_direct allow all
-http_access allow all
-cache deny all
-access_log none
-cache_log {conf}/cache.log
-pid_filename {conf}/squid.pid
-coredump_dir {conf}
-shutdown_lifetime 1 seconds
-""")
-    if os.geteuid() == 0:
-        subprocess.run(["chown", "-R", "proxy:proxy", str(conf)], check=True)
-    process = subprocess.Popen(
-        [program, "-N", "-f", str(conf / "squid.conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        wait_for(port, process)
-        yield Peer("squid", port, conf / "ca.crt", process.pid)
-    except (RuntimeError, TimeoutError):
-        yield None
     finally:
         process.terminate()
         process.wait()

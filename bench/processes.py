@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 
 import psutil
-
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def family(pid: int) -> list[int]:
@@ -28,3 +26,10 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 def resident_mib(pids: Iterable[int]) -> float:
     """Resident memory in MiB, added up."""
     return sum(psutil.Process(pid).memory_info().rss for pid in pids) / (1 << 20)
+
+
+def busy_share(pids: Sequence[int], seconds: float) -> float:
+    """The share of one core that the processes took while so many seconds passed."""
+    before, began = cpu_seconds(pids), time.monotonic()
+    time.sleep(seconds)
+    return (cpu_seconds(pids) - before) / (time.monotonic() - began)

@@ -53,6 +53,8 @@ class Laboratory:
     more: str = ""
     language: str = "en"
     keep: bool = False
+    launcher: Sequence[str] = (sys.executable,)
+    """What runs the agent's module: another interpreter, or one with a profiler."""
     institution: Institution = field(init=False)
     _agent: subprocess.Popen[bytes] | None = None
 
@@ -159,7 +161,7 @@ extra_roots = [{", ".join(f'"{root}"' for root in roots)}]
         """Start the agent and wait until every part is ready."""
         with self.log.open("ab") as log:
             self._agent = subprocess.Popen(
-                [sys.executable, "-m", "haechi.cli", "agent", "--foreground"],
+                [*self.launcher, "-m", "haechi.cli", "agent", "--foreground"],
                 env=self.environment(),
                 stdout=log,
                 stderr=log,
