@@ -89,7 +89,7 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The signed policy bundle. Empty: ``policies`` in the configuration folder."""
+    """The policies: signed, unless they are those that ship. Empty: ``policies`` in the configuration folder, else those."""
 
     folder: Path | None = _of(Whose.SECURITY, None)
 
@@ -204,7 +204,7 @@ class Settings:
 
     @property
     def policy_folder(self) -> Path:
-        """The signed policy bundle."""
+        """The institution's own policies, if there are any."""
         return self.policy.folder or self.paths.policies
 
     @property

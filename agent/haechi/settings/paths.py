@@ -51,7 +51,7 @@ class Paths:
 
     @property
     def policies(self) -> Path:
-        """The signed policy bundle, unless ``policy.folder`` names another."""
+        """The institution's own policies, unless ``policy.folder`` names another."""
         return self.config / "policies"
 
     @property

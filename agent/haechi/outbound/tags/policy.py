@@ -1,4 +1,4 @@
-"""Tags that the signed policy bundle gives to files by name: a list of ``{glob, technology, grade, …}``.
+"""Tags that the policies give to files by name: a list of ``{glob, technology, grade, …}``.
 
 A glob is written as in ``.gitignore``, relative to the root of the file system (``/data/fab/**/*.gds``, ``*.gds``).
 """
