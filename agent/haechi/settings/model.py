@@ -89,7 +89,9 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The policies: signed, unless they are those that ship. Empty: ``policies`` in the configuration folder, else those."""
+    """The policies; signed, unless they are those that ship. Empty: ``policies`` in the configuration folder, or
+    those that ship.
+    """
 
     folder: Path | None = _of(Whose.SECURITY, None)
 
