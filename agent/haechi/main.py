@@ -64,5 +64,6 @@ async def start_agent(settings: Settings, stack: AsyncExitStack) -> DataPath:
     status = make_status(ground, rules, stores, marking, way_in)
     await start_control(ground, rules, stores, marking, judging, way_in, status)
     marking.start_watching()
+    marking.start_learning()
     ground.background(Following(ground, rules, stores, marking, judging, way_in).run())
     return way_in.data_path

@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from haechi.app.owed import Owed
+from haechi.app.recalling import Recalled
 from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Tag, TagOrigin, merge_tags
 from haechi.ports.protection import BodyReader, Observed, Protection, Stamp, TaggedFile, Unreadable
@@ -86,13 +87,17 @@ class Indexing:
         *,
         exclude: Callable[[str], bool] = lambda path: False,
         clock: Clock = time.monotonic,
+        recall: Callable[[], Recalled] = Recalled,
     ) -> None:
-        """``exclude`` tells folders, by path, that a scan passes over."""
+        """``exclude`` tells folders, by path, that a scan passes over. ``recall`` gives what is known elsewhere of what
+        a lost index knew; it is asked by the scan that follows.
+        """
         self._protection = protection
         self._sources = sources
         self._reader = reader
         self._exclude = exclude
         self._clock = clock
+        self._recall = recall
         self._departed: OrderedDict[str, tuple[tuple[Tag, ...], float]] = OrderedDict()
         self._departed_lock = threading.Lock()
         self._owed = Owed()
@@ -154,6 +159,9 @@ class Indexing:
         failures = self._protection.failures
         report, batch, said = Report(), _Batch(self._protection, self._owe), 0.0
         roots = [os.path.abspath(root) for root in roots]
+        recalled = self._recall() if self._protection.lost else Recalled()
+        if self._protection.lost:
+            self._protection.restore(recalled.contents.values())
         for folder in self._folders(roots, report):
             if stopped():
                 batch.flush()
@@ -167,6 +175,9 @@ class Indexing:
                     self._examine(entry.path, remembered.pop(entry.path, None), report, batch)
             self._gone(remembered, report)
         self._elsewhere(roots, report, batch)
+        for path, (_, tags) in recalled.names.items():
+            if os.path.lexists(path):
+                self._examine(path, self._protection.file(path), report, batch, tags)
         batch.flush()
         self._complete = True
         self._protection.mark_ready(failures)

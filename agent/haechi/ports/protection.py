@@ -70,6 +70,17 @@ class Unreadable:
     cause: str
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A content of which no more than this is known: no block of it. ``sealed``: ciphertext of our own making."""
+
+    digest: str
+    size: int
+    name: str
+    tags: tuple[Tag, ...]
+    sealed: bool = False
+
+
 class Protection(Protocol):
     """What is remembered of tagged files."""
 
@@ -124,8 +135,14 @@ class Protection(Protocol):
     def mark_unreadable(self, files: Iterable[Unreadable]) -> None:
         """Report files that could not be read. One that is observed or forgotten later is taken off."""
 
-    def learn_common(self, prints: array[int]) -> None:
-        """These blocks are everywhere: they stop counting as anything's excerpt."""
+    @property
+    def common_mark(self) -> str:
+        """The mark of what ``set_common`` last told; empty before."""
+
+    def set_common(self, mark: str, prints: array[int]) -> None:
+        """These blocks, and no others, are everywhere: they do not count as an excerpt of a content, unless the greater
+        part of it is such blocks.
+        """
 
     @property
     def ready(self) -> bool:
@@ -144,6 +161,15 @@ class Protection(Protocol):
     @property
     def failures(self) -> int:
         """How often storage failed so far."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether storage is new, or was made anew, and nothing was restored since."""
+
+    def restore(self, known: Iterable[Known]) -> None:
+        """Protect contents whole, by their digests; a file that holds one gives its blocks when it is observed. Storage
+        is not ``lost`` any more.
+        """
 
     def mark_ready(self, failures: int | None = None) -> None:
         """Nothing is missing. Does nothing where storage failed since ``failures`` was read: then something may be.

@@ -33,6 +33,22 @@ def _of(
     return field(default=default, metadata=metadata)
 
 
+COMMON = tuple(
+    Path("/usr") / folder
+    for folder in (
+        "share/common-licenses",
+        "share/licenses",
+        "share/templates",
+        "lib/libreoffice/share/template",
+        "share/color/icc",
+        "share/doc",
+        "lib",
+        "lib64",
+    )
+)
+"""Where packages put what is on every machine: licence texts and templates first, then libraries."""
+
+
 @dataclass(frozen=True, slots=True)
 class PathsSection:
     """Folders. Empty: what the layout says (``haechi.settings.paths``)."""
@@ -78,6 +94,8 @@ class Watch:
     roots: tuple[Path, ...] = _of(Whose.SECURITY, ())
     exclude: tuple[str, ...] = _of(Whose.SECURITY, ("**/.git/objects/**", "**/node_modules/**", "**/.cache/**"))
     rescan: int = _of(Whose.OPERATIONS, 3600, unit="seconds", least=60)
+    common: tuple[Path, ...] = _of(Whose.SECURITY, COMMON)
+    common_limit: int = _of(Whose.SECURITY, 256 << 20, unit="bytes", least=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from haechi.app.everywhere import Everywhere
 from haechi.app.indexing import Indexing
 from haechi.app.indexing import Progress as ScanProgress
+from haechi.app.learning import LearnCommon
+from haechi.app.recalling import KINDS, Recalled, recalled
 from haechi.app.tagging import Tagging
+from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Funding, Grade, Tag
 from haechi.inbound.watch.watcher import Watcher
+from haechi.outbound.audit.reading import of_kinds
 from haechi.outbound.engine.folder import PolicyFolder
 from haechi.outbound.index.excluding import excluding
 from haechi.outbound.index.reading import FileReader
+from haechi.outbound.index.system_content import SystemContent
+from haechi.outbound.index.writing import read_tags
 from haechi.outbound.tags.attribute import ATTRIBUTE, AttributeTags, attribute_text
 from haechi.outbound.tags.folder import FolderTags
 from haechi.outbound.tags.sources import FileTagSources
@@ -26,6 +36,12 @@ from haechi.ports.protection import Observed
 from haechi.wiring.ground import Ground
 from haechi.wiring.rules import Rules
 from haechi.wiring.stores import Stores
+
+LEARN_AFTER_S = 60.0
+"""Long after the first uploads wait for nothing any more: reading the system's files is no hurry."""
+LEARN_EVERY_S = 86_400.0
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -60,6 +76,28 @@ class Marking:
         self.watcher = Watcher(self.indexing, roots, rescan=settings.watch.rescan, progress=self._note_scan)
         self.watcher.start()
         self.ground.stack.callback(self.watcher.stop)
+
+    def start_learning(self) -> None:
+        """Learn what is everywhere, once the agent has settled, and then every day."""
+        watch, stopping = self.ground.settings.watch, threading.Event()
+        folders = [str(folder) for folder in watch.common]
+        content = SystemContent(folders, self.reader, most_bytes=watch.common_limit)
+        learn = LearnCommon(content, self.stores.index)
+
+        async def learns() -> None:
+            while True:
+                await asyncio.sleep(LEARN_AFTER_S)
+                try:
+                    blocks = await asyncio.to_thread(learn, stopping.is_set)
+                except HaechiError as error:  # the index says so itself; more is refused meanwhile, not less
+                    log.warning("common.not-learned", cause=error.code)
+                else:
+                    if blocks is not None:
+                        log.info("common.learned", blocks=blocks)
+                await asyncio.sleep(LEARN_EVERY_S)
+
+        self.ground.background(learns())
+        self.ground.stack.callback(stopping.set)
 
     def _note_scan(self, progress: ScanProgress) -> None:
         """Called a few times a second while folders are gone through; an empty folder says that it is done."""
@@ -98,7 +136,13 @@ def make_marking(ground: Ground, rules: Rules, stores: Stores) -> Marking:
     catalogue = policies.catalogue
     sources = FileTagSources(AttributeTags(catalogue), FolderTags(catalogue), policies.tags)
     reader = FileReader(stores.index.seed)
-    indexing = Indexing(stores.index, sources, reader, exclude=excluding(ground.settings.watch.exclude))
+    indexing = Indexing(
+        stores.index,
+        sources,
+        reader,
+        exclude=excluding(ground.settings.watch.exclude),
+        recall=lambda: _recall(ground.settings.audit_folder),
+    )
     tagging = Tagging(
         stores.index,
         indexing,
@@ -108,3 +152,16 @@ def make_marking(ground: Ground, rules: Rules, stores: Stores) -> Marking:
         ground.clock.now,
     )
     return Marking(ground, stores, sources, reader, indexing, tagging)
+
+
+def _recall(folder: Path) -> Recalled:
+    """From the audit, for an index that is new or was lost; nothing where the audit cannot be read, which is said."""
+    try:
+        records = (record.decoded() for record in of_kinds(folder, KINDS))
+        found = recalled(records, lambda entries: read_tags(json.dumps(entries)))
+    except (HaechiError, OSError) as error:
+        log.warning("index.not-recalled", cause=str(error))
+        return Recalled()
+    if found.contents or found.names or found.skipped:
+        log.warning("index.recalled", contents=len(found.contents), names=len(found.names), skipped=found.skipped)
+    return found

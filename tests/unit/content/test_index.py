@@ -174,10 +174,12 @@ def test_blocks_that_are_everywhere_stop_counting_and_whole_files_do_not(
 ) -> None:
     licence = body(11, 30_000)
     protect(indexing, files / "source.c", licence + body(12, 30_000))
-    index.learn_common(Winnower(index.seed).feed(licence).prints)
+    index.set_common("1", Winnower(index.seed).feed(licence).prints)
     assert scanned(b"x" + licence).state is ContentState.CLEAN
     assert scanned(licence + body(12, 30_000)).matches[0].how is MatchHow.EXACT
     assert scanned(b"x" + body(12, 30_000)).state is ContentState.MATCHED
+    index.set_common("2", array("Q"))
+    assert scanned(b"x" + licence).state is ContentState.MATCHED, "what is common no more counts again"
 
 
 # --- sealed ciphertext ------------------------------------------------------------------------------------------------

@@ -24,10 +24,9 @@ _UNITS = 1 << 32
 class Hot:
     """The memory side of the index."""
 
-    def __init__(self, common: Table | None = None) -> None:
+    def __init__(self) -> None:
         self.table = Table()
         self.digests = Table()
-        self.common = common if common is not None else Table()
         self._bases = array("I")
         self._numbers = array("I")
         self._protections = array("I")
@@ -37,7 +36,7 @@ class Hot:
     @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""
-        return self.table.nbytes + self.digests.nbytes + self.common.nbytes + 12 * len(self._bases)
+        return self.table.nbytes + self.digests.nbytes + 12 * len(self._bases)
 
     @property
     def last_number(self) -> int:
@@ -51,7 +50,7 @@ class Hot:
 
     def add_blocks(self, number: int, protection: int, prints: array[int], units: array[int]) -> None:
         """Make a content known by its blocks; ``units`` ascend. Raises ``HaechiError('index.full')``."""
-        skip = {index for index, _ in self.common.hits(prints)} if len(self.common) else set()
+        skip: set[int] = set()
         for index, value in self.table.hits(prints):
             if self._protections[self._row(value)] == protection:
                 skip.add(index)

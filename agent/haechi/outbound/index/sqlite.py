@@ -28,6 +28,7 @@ from blake3 import blake3
 from haechi.domain.content import Match
 from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Tag, merge_tags
+from haechi.outbound.index.common import counting, table_of
 from haechi.outbound.index.hot import Hot
 from haechi.outbound.index.scan import Detail, IndexScan, protection_of
 from haechi.outbound.index.schema import BUSY_SECONDS, connect, named, prepare
@@ -37,7 +38,7 @@ from haechi.outbound.index.seed import read_seed
 from haechi.outbound.index.store import Store, below
 from haechi.payload.anchors import Table
 from haechi.ports.index import Edges
-from haechi.ports.protection import Observed, TaggedFile, Unreadable
+from haechi.ports.protection import Fingerprints, Known, Observed, TaggedFile, Unreadable
 
 _REMEMBERED_DETAILS = 4096
 
@@ -141,14 +142,13 @@ class SqliteContentIndex:
             raise HaechiError("index.corrupt", path=str(self._path), cause="seed")
 
     def _load(self) -> Hot:
-        common = Table()
-        for prints in self._rows.common():
-            common.add(prints, array("I", bytes(4 * len(prints))))
-        hot = Hot(common)
+        self._common = table_of(self._rows.common())
+        hot = Hot()
         sizes: set[int] = set()
         for detail in self._rows.contents():
             hot.add_digest(detail.number, detail.digest)
-            for prints, units in self._rows.blocks(detail.number):
+            blocks = self._rows.blocks(detail.number)
+            for prints, units in blocks if detail.sealed else counting(self._common, blocks):
                 hot.add_blocks(detail.number, self._protection(detail.tags, detail.sealed), prints, units)
             if not detail.sealed:
                 sizes.add(detail.size)
@@ -325,18 +325,25 @@ class SqliteContentIndex:
             known = self._rows.by_digest(digest)
             if known is None:
                 content = number = self._rows.add_content(body, file.path, file.tags)
-                protection = self._protection(file.tags, False)
                 self._sizes.add(body.size)
-                after.append(lambda: self._hot.add_blocks(number, protection, body.prints, body.units))
+                self._block(number, file.tags, body, after)
                 after.append(lambda: self._hot.add_digest(number, digest))
             else:
                 content = known.number
+                if body.prints and not known.sealed and not self._rows.has_blocks(content):
+                    self._rows.give_blocks(content, body)
+                    self._block(content, known.tags, body, after)
         if content is not None:
             self._tighten(content, file.tags, after)
         inode = array("Q", [file.stamp.inode])
         after.append(lambda: self._know_inodes(inode))
         self._rows.put_file(file.path, file.stamp, file.tags, content)
         self._rows.readable(file.path)
+
+    def _block(self, number: int, tags: tuple[Tag, ...], body: Fingerprints, after: list[Callable[[], None]]) -> None:
+        protection = self._protection(tags, False)
+        for prints, units in counting(self._common, [(body.prints, body.units)]):
+            after.append(functools.partial(self._hot.add_blocks, number, protection, prints, units))
 
     def _tighten(self, number: int, tags: tuple[Tag, ...], after: list[Callable[[], None]]) -> None:
         detail = self._rows.detail(number)
@@ -349,7 +356,7 @@ class SqliteContentIndex:
         after.append(lambda: self._forget_detail(number))
         if protection_of(merged) != protection_of(detail.tags):
             protection = self._protection(merged, False)
-            for prints, units in list(self._rows.blocks(number)):
+            for prints, units in list(counting(self._common, self._rows.blocks(number))):
                 after.append(functools.partial(self._hot.add_blocks, number, protection, prints, units))
 
     def _know_inodes(self, inodes: array[int]) -> None:
@@ -397,15 +404,45 @@ class SqliteContentIndex:
         with self._changing():
             self._rows.put_unreadable(files)
 
-    def learn_common(self, prints: array[int]) -> None:
+    @property
+    def lost(self) -> bool:
         """See the port."""
-        fresh = list(dict.fromkeys(prints))
-        known = {index for index, _ in self._hot.common.hits(array("Q", fresh))}
-        new = array("Q", [value for index, value in enumerate(fresh) if index not in known])
-        if new:
-            with self._changing() as after:
-                self._rows.add_common(new)
+        with self._reader() as rows:
+            return rows.meta("restored") is None
+
+    def restore(self, known: Iterable[Known]) -> None:
+        """See the port. One transaction."""
+        with self._changing() as after:
+            for content in known:
+                raw = bytes.fromhex(content.digest.removeprefix("blake3:"))
+                if self._rows.by_digest(raw) is not None:
+                    continue
+                if content.sealed:
+                    self._rows.add_sealed(raw, content.size, content.name, content.tags, (0, 0), array("Q"))
+                else:
+                    body = Fingerprints(content.digest, content.size)
+                    self._rows.add_content(body, content.name, content.tags)
+            self._rows.set_meta("restored", "1")
+            after.append(self._reload)
+
+    @property
+    def common_mark(self) -> str:
+        """See the port."""
+        with self._reader() as rows:
+            return rows.meta("common") or ""
+
+    def set_common(self, mark: str, prints: array[int]) -> None:
+        """See the port. All is loaded anew only where it changes what counts."""
+        common = table_of([prints])
+        with self._changing() as after:
+            before = array("Q", itertools.chain.from_iterable(self._rows.common()))
+            self._rows.replace_common(prints)
+            self._rows.set_meta("common", mark)
+            now_counts = len(before) > len(common.hits(before))
+            if now_counts or self._hot.table.hits(prints):
                 after.append(self._reload)
+            else:
+                after.append(lambda: setattr(self, "_common", common))
 
     # --- transactions -------------------------------------------------------------------------------------------------
 

@@ -96,6 +96,15 @@ class Store:
         for prints, units in self.connection.execute(sql, (number,)):
             yield array("Q", prints), array("I", units)
 
+    def has_blocks(self, number: int) -> bool:
+        """Whether more of a content is known than its digest."""
+        found = self.connection.execute("SELECT 1 FROM blocks WHERE content = ? LIMIT 1", (number,)).fetchone()
+        return found is not None
+
+    def give_blocks(self, number: int, body: Fingerprints) -> None:
+        """The blocks of a content of which only the digest was known."""
+        self._add_blocks(number, body.prints, body.units)
+
     def retag(self, number: int, tags: tuple[Tag, ...]) -> None:
         """Give a content other tags."""
         self.connection.execute("UPDATE contents SET tags = ? WHERE id = ?", (write_tags(tags), number))
@@ -169,9 +178,11 @@ class Store:
         """Blocks that are everywhere."""
         return (array("Q", row[0]) for row in self.connection.execute("SELECT prints FROM common ORDER BY part"))
 
-    def add_common(self, prints: array[int]) -> None:
-        """More blocks that are everywhere."""
-        self.connection.execute("INSERT INTO common (prints) VALUES (?)", (prints.tobytes(),))
+    def replace_common(self, prints: array[int]) -> None:
+        """The blocks that are everywhere."""
+        self.connection.execute("DELETE FROM common")
+        if prints:
+            self.connection.execute("INSERT INTO common (prints) VALUES (?)", (prints.tobytes(),))
 
     def meta(self, name: str) -> str | None:
         """One remark about the whole index."""
