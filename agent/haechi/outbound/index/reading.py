@@ -15,6 +15,7 @@ from haechi.payload.anchors import PIECE, ROOM, Table, Winnower
 from haechi.ports.protection import Fingerprints, Stamp
 
 _ATTEMPTS = 3
+_READ = 4 * PIECE  # long enough that handing over costs little, short enough that two lie in the cache
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
@@ -39,7 +40,8 @@ class FileReader:
                 before = os.fstat(file)
                 if not stat.S_ISREG(before.st_mode):
                     raise OSError(errno.EINVAL, "not a regular file", path)
-                body = self._small(file, before.st_size) if before.st_size <= PIECE else self._large(file)
+                read = self._small if before.st_size <= PIECE else self._large
+                body = read(file, before.st_size)
                 after = os.fstat(file)
                 if stamp_of(before) == stamp_of(after) and body.size == after.st_size:
                     break
@@ -62,10 +64,10 @@ class FileReader:
         gathered.take(whole)
         return Fingerprints(digest, len(whole), gathered.prints, gathered.units)
 
-    def _large(self, file: int) -> Fingerprints:
+    def _large(self, file: int, size: int) -> Fingerprints:
         """While this thread reads and hashes a piece, another one winnows the piece before or the same."""
         hasher, gathered, at = blake3(max_threads=1), _Gathered(self._seed), 0
-        buffers = [memoryview(bytearray(PIECE)) for _ in range(2)]
+        buffers = [memoryview(bytearray(min(_READ, size))) for _ in range(2)]
         winnowing: Future[None] | None = None
         try:
             while count := os.preadv(file, [buffers[0]], at):

@@ -59,8 +59,10 @@ static int grow(Table *table, uint64_t wanted) {
     return 0;
 }
 
+static uint64_t larger_than(const Table *table) { return table->slots + table->slots / 3 + 64; }
+
 static int put(Table *table, uint64_t key, uint32_t value) {
-    if ((table->used + 1) * 5 > table->slots * 4 && grow(table, table->slots + table->slots / 3 + 64)) return -1;
+    if ((table->used + 1) * 5 > table->slots * 4 && grow(table, larger_than(table))) return -1;
     for (uint64_t nth = 0;; nth++) {
         uint64_t wanted = mixed(key, nth);
         uint64_t slot = seek(table, wanted);
@@ -79,7 +81,10 @@ static PyObject *table_add(PyObject *self, PyObject *args) {
     Py_buffer keys, values;
     if (!PyArg_ParseTuple(args, "y*y*", &keys, &values)) return NULL;
     int failed = keys.len % 8 || keys.len / 8 != values.len / 4;
+    uint64_t needed = (table->used + (uint64_t)keys.len / 8) * 5 / 4 + 64;
     if (failed) PyErr_SetString(PyExc_ValueError, "as many 64-bit keys as 32-bit values are needed");
+    else if (needed > table->slots) /* at once, instead of a third more several times */
+        failed = grow(table, needed > larger_than(table) ? needed : larger_than(table));
     for (Py_ssize_t i = 0; i < keys.len / 8 && !failed; i++)
         failed = put(table, eight((uint8_t *)keys.buf + 8 * i), ((uint32_t *)values.buf)[i]);
     PyBuffer_Release(&keys);
