@@ -6,18 +6,11 @@ hold while a disk hangs, and whoever looks for a record finds it wherever it is.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-
-@dataclass(slots=True)
-class Waiter:
-    """Somebody who waits for a record to be durable, in their own event loop."""
-
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[None]
+from haechi.outbound.audit.waiters import Waiter
 
 
 @dataclass(slots=True)
