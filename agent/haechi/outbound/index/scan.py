@@ -108,7 +108,7 @@ def protection_of(tags: tuple[Tag, ...]) -> tuple[tuple[str, str, str], ...]:
 
 
 class IndexScan:
-    """A scan. Not for several threads at once."""
+    """A scan. Any thread may feed it, one at a time; nearly all of ``feed`` runs without the interpreter's lock."""
 
     def __init__(self, contents: Contents, *, piece: bool = False) -> None:
         self._contents = contents

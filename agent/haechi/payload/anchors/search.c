@@ -35,7 +35,8 @@ void fill_gear(void) {
 
 const Lanes *lanes_named(const char *name) {
 #ifdef __x86_64__
-    if (__builtin_cpu_supports("avx2") && (!name || !strcmp(name, lanes_avx2.name))) return &lanes_avx2;
+    int has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
+    if (has && (!name || !strcmp(name, lanes_avx2.name))) return &lanes_avx2;
 #endif
     return !name || !strcmp(name, lanes_plain.name) ? &lanes_plain : NULL;
 }
