@@ -20,6 +20,7 @@ ASKED_WHILE_JUDGING = (
     "outbound/index",
     "outbound/ledger",
     "outbound/audit/log.py",
+    "outbound/audit/writer.py",
     "outbound/audit/segments.py",
     "outbound/audit/encoding.py",
 )
