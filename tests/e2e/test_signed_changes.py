@@ -66,7 +66,9 @@ def at() -> Iterator[World]:
         (folder / "data.yaml").open("a", encoding="utf-8").write("# ours\n")
         lab.institution.sign_policies(folder)
 
-    with world("moto", before=own_policies, policies=lambda lab: lab.folder / "config" / "policies") as made:
+    counted = '[telemetry]\nmetrics = "textfile"\ntextfile_interval = 1\n'
+    folder = "config/policies"
+    with world("moto", more=counted, before=own_policies, policies=lambda lab: lab.folder / folder) as made:
         yield made
 
 
@@ -86,6 +88,10 @@ def test_signed_policies_take_effect_while_the_agent_runs_and_unsigned_ones_do_n
     until(lambda: part(at, "engine")["problem"] == "policy.invalid")
     assert part(at, "engine")["mode"] == "monitor"
     recorded = changes(at, "policy")
+    assert recorded[0]["after"] in at.lab.haechi("audit", "tail", "-n", "100").out
+    counted = 'haechi_changes_refused_total{cause="policy.invalid",what="policy"} 1.0'
+    until(lambda: counted in (at.lab.folder / "state" / "haechi.prom").read_text(encoding="utf-8"))
+    assert 'haechi_changes_total{what="policy"} 1.0' in (at.lab.folder / "state" / "haechi.prom").read_text()
     assert [(event["before"], event["after"]) for event in recorded] == [(before, at.decided("signed")["policy"])]
     assert at.lab.pid == pid
     assert at.lab.haechi("audit", "verify").status == 0
