@@ -56,6 +56,11 @@ def scribble(at: Ward) -> None:
                 target.write(os.urandom(file.stat().st_size))
 
 
+def aside(at: Ward) -> set[Path]:
+    """Damaged files that were set aside."""
+    return set(database(at).parent.glob("index.sqlite.damaged-*"))
+
+
 def save(at: Ward, name: str) -> bytes:
     """Save new content under a tagged name, as an editor does."""
     content = os.urandom(64 * KIB)
@@ -99,8 +104,31 @@ def test_a_locked_index_refuses_what_was_saved_meanwhile_and_goes_on(at: Ward) -
     at.absent(refused, key)
 
 
+def test_what_a_damaged_index_alone_knew_comes_back_from_the_audit(at: Ward) -> None:
+    """Tagged by hand, saved anew by an editor that drops the attribute: nothing but the index and the audit knew it."""
+    file = at.lab.work / "by-hand.bin"
+    file.write_bytes(os.urandom(64 * KIB))
+    tag(at, file)
+    content = save(at, "by-hand.bin")
+    assert not os.listxattr(file)
+    key = at.key("before")
+    at.refused(at.raw(key, content), rule="r13_layer1")
+    scribble(at)
+    struck = time.monotonic()
+    looks = at.lab.work / "looks.bin"
+    looks.write_bytes(os.urandom(64 * KIB))
+    while not aside(at):
+        at.lab.haechi("tag", looks, "--technology", "SEM-01", "--grade", "A")  # something has to look
+        assert time.monotonic() - struck < 5
+    assert not os.listxattr(file)
+    at.working_again(since=struck)
+    again = at.key("after")
+    at.refused(at.raw(again, content), rule="r13_layer1")
+    at.absent(key, again)
+
+
 def test_an_index_that_is_damaged_while_the_agent_runs_is_made_anew(at: Ward) -> None:
-    file = at.lab.work / "damaged.bin"
+    earlier, file = aside(at), at.lab.work / "damaged.bin"
     file.write_bytes(os.urandom(64 * KIB))
     tag(at, file)
     scribble(at)
@@ -116,7 +144,7 @@ def test_an_index_that_is_damaged_while_the_agent_runs_is_made_anew(at: Ward) ->
     second = at.key("known-again")
     at.refused(at.raw(second, content), rule="r13_layer1")
     at.absent(key, second)
-    assert list(database(at).parent.glob("index.sqlite.damaged-*")), "the damaged one is kept"
+    assert aside(at) - earlier, "the damaged one is kept"
     fresh = at.lab.work / "fresh.bin"
     fresh.write_bytes(os.urandom(64 * KIB))
     tag(at, fresh)
@@ -124,11 +152,11 @@ def test_an_index_that_is_damaged_while_the_agent_runs_is_made_anew(at: Ward) ->
 
 def test_an_index_that_was_damaged_while_the_agent_was_away_is_made_anew(at: Ward) -> None:
     at.lab.stop()
-    earlier = set(database(at).parent.glob("index.sqlite.damaged-*"))
+    earlier = aside(at)
     scribble(at)
     in_time(at.restart(), "to start")
     at.working_again()
-    assert set(database(at).parent.glob("index.sqlite.damaged-*")) - earlier
+    assert aside(at) - earlier
     assert "the index was damaged and is made anew" in at.lab.log.read_text()
 
 
