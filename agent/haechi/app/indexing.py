@@ -20,60 +20,26 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from haechi.app.batch import BATCH_FILES, Batch
+from haechi.app.departed import Departed
 from haechi.app.owed import Owed
 from haechi.app.recalling import Recalled
+from haechi.app.scan_report import Progress, Report
 from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Tag, TagOrigin, merge_tags
 from haechi.ports.protection import BodyReader, Observed, Protection, Stamp, TaggedFile, Unreadable
-from haechi.ports.tags import Problem, TagReading, TagSources
+from haechi.ports.tags import TagReading, TagSources
 
-BATCH_FILES = 512
-BATCH_PRINTS = 1 << 20
-DEPARTED_SECONDS = 60.0
-"""How long a vanished name is remembered for whatever takes its place."""
-MOST_DEPARTED = 100_000
 PROGRESS_EVERY = 0.2
 _SKIPPED = frozenset({"/proc", "/sys", "/dev"})
 _CAUSES = {errno.EACCES: "permission-denied", errno.EPERM: "permission-denied", errno.EIO: "input-output-error"}
 
 Clock = Callable[[], float]
 """Seconds that only grow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a scan is. ``bytes`` are those that were read and fingerprinted."""
-
-    files: int = 0
-    tagged: int = 0
-    indexed: int = 0
-    unreadable: int = 0
-    bytes: int = 0
-    folder: str = ""
-
-
-@dataclass(slots=True)
-class Report:
-    """What a scan or an examination did."""
-
-    files: int = 0
-    tagged: int = 0
-    indexed: int = 0
-    bytes: int = 0
-    unreadable: list[Unreadable] = field(default_factory=list)
-    problems: dict[Problem, None] = field(default_factory=dict)
-    forgotten: int = 0
-
-    def progress(self, folder: str) -> Progress:
-        """The figures so far."""
-        return Progress(self.files, self.tagged, self.indexed, len(self.unreadable), self.bytes, folder)
 
 
 class Indexing:
@@ -98,8 +64,7 @@ class Indexing:
         self._exclude = exclude
         self._clock = clock
         self._recall = recall
-        self._departed: OrderedDict[str, tuple[tuple[Tag, ...], float]] = OrderedDict()
-        self._departed_lock = threading.Lock()
+        self._departed = Departed(clock)
         self._owed = Owed()
         self._complete = False
         """Whether all was gone through since the start, and what storage refused since is owed."""
@@ -157,7 +122,7 @@ class Indexing:
         """
         self._sources.refresh()
         failures = self._protection.failures
-        report, batch, said = Report(), _Batch(self._protection, self._owe), 0.0
+        report, batch, said = Report(), Batch(self._protection, self._owe), 0.0
         roots = [os.path.abspath(root) for root in roots]
         recalled = self._recall() if self._protection.lost else Recalled()
         if self._protection.lost:
@@ -215,7 +180,7 @@ class Indexing:
             report.forgotten += len(gone)
             self._protection.forget(gone)
 
-    def _elsewhere(self, roots: Sequence[str], report: Report, batch: _Batch) -> None:
+    def _elsewhere(self, roots: Sequence[str], report: Report, batch: Batch) -> None:
         """Names that no folder led to: tagged outside the watched folders, or in a folder that is gone as a whole."""
         inside = tuple(root.rstrip("/") + "/" for root in roots)
         last = ""
@@ -242,7 +207,7 @@ class Indexing:
             raise
 
     def _look_at(self, paths: Sequence[str], tags: tuple[Tag, ...]) -> Report:
-        report, batch = Report(), _Batch(self._protection, self._owe)
+        report, batch = Report(), Batch(self._protection, self._owe)
         for path in paths:
             if os.path.isdir(path) and not os.path.islink(path):
                 for folder in self._folders([path], report):
@@ -261,7 +226,7 @@ class Indexing:
     def gone(self, path: str) -> None:
         """A name vanished. What takes its place within a minute inherits its tags."""
         for file in self._protection.files(path):
-            self._depart(file)
+            self._departed.add(file.path, file.tags)
         self._protection.forget([path])
 
     def moved(self, old: str, new: str) -> None:
@@ -269,27 +234,13 @@ class Indexing:
         replaced.
         """
         for file in self._protection.files(old):
-            self._depart(file)
+            self._departed.add(file.path, file.tags)
         for file in self._protection.files(new):
-            self._depart(file)
+            self._departed.add(file.path, file.tags)
         self._protection.moved(old, new)
 
-    def _depart(self, file: TaggedFile) -> None:
-        with self._departed_lock:
-            self._departed[file.path] = (file.tags, self._clock() + DEPARTED_SECONDS)
-            self._departed.move_to_end(file.path)
-            while self._departed and (
-                len(self._departed) > MOST_DEPARTED or next(iter(self._departed.values()))[1] < self._clock()
-            ):
-                self._departed.popitem(last=False)
-
-    def _inherited(self, path: str) -> tuple[Tag, ...]:
-        with self._departed_lock:
-            tags, until = self._departed.get(path, ((), 0.0))
-            return tags if until >= self._clock() else ()
-
     def _examine(
-        self, path: str, known: TaggedFile | None, report: Report, batch: _Batch, added: tuple[Tag, ...] = ()
+        self, path: str, known: TaggedFile | None, report: Report, batch: Batch, added: tuple[Tag, ...] = ()
     ) -> None:
         remembered = known.tags if known else ()
         reading = TagReading()
@@ -301,7 +252,9 @@ class Indexing:
             reading = self._sources.read(path)
             report.problems.update(dict.fromkeys(reading.problems))
             stamp = Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-            inherited = [*self._inherited(path), *self._same_file(path, stamp)] if self._departed or not known else ()
+            inherited = (
+                [*self._departed.tags(path), *self._same_file(path, stamp)] if self._departed or not known else ()
+            )
             tags = merge_tags([*reading.tags, *remembered, *inherited, *added])
             if not tags and not self._protection.has_size(status.st_size):
                 return
@@ -350,31 +303,6 @@ class Indexing:
     def _report_unreadable(self, file: Unreadable, report: Report) -> None:
         report.unreadable.append(file)
         self._protection.mark_unreadable([file])
-
-
-class _Batch:
-    """Observations that are written together."""
-
-    def __init__(self, protection: Protection, owe: Callable[[Iterable[str]], None]) -> None:
-        self._protection = protection
-        self._owe = owe
-        self._waiting: list[Observed] = []
-        self._prints = 0
-
-    def add(self, seen: Observed) -> None:
-        self._waiting.append(seen)
-        self._prints += len(seen.body.prints) if seen.body else 0
-        if len(self._waiting) >= BATCH_FILES or self._prints >= BATCH_PRINTS:
-            self.flush()
-
-    def flush(self) -> None:
-        if self._waiting:
-            try:
-                self._protection.observe(self._waiting)
-            except HaechiError:
-                self._owe(seen.path for seen in self._waiting)
-                raise
-        self._waiting, self._prints = [], 0
 
 
 def _by_content(tags: tuple[Tag, ...]) -> Iterator[Tag]:
