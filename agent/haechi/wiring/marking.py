@@ -15,9 +15,9 @@ import structlog
 
 from haechi.app.everywhere import Everywhere
 from haechi.app.indexing import Indexing
-from haechi.app.indexing import Progress as ScanProgress
 from haechi.app.learning import LearnCommon
 from haechi.app.recalling import KINDS, Recalled, recalled
+from haechi.app.scan_report import Progress
 from haechi.app.tagging import Tagging
 from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Funding, Grade, Tag
@@ -99,7 +99,7 @@ class Marking:
         self.ground.background(learns())
         self.ground.stack.callback(stopping.set)
 
-    def _note_scan(self, progress: ScanProgress) -> None:
+    def _note_scan(self, progress: Progress) -> None:
         """Called a few times a second while folders are gone through; an empty folder says that it is done."""
         self.scanning = dataclasses.asdict(progress) if progress.folder else None
 

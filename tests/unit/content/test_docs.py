@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from haechi.app.indexing import DEPARTED_SECONDS
+from haechi.app.departed import DEPARTED_SECONDS
 from haechi.outbound.index.scan import MOST_MATCHES
 from haechi.payload.anchors import AVERAGE, RUN, WINDOW
 

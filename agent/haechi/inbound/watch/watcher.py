@@ -40,7 +40,8 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, WatchDescriptor
 
-from haechi.app.indexing import Indexing, Progress
+from haechi.app.indexing import Indexing
+from haechi.app.scan_report import Progress
 from haechi.domain.errors import HaechiError
 from haechi.inbound.watch.changes import Change, Changes, Kind
 
