@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # All tests: the unit tests side by side, then those that own ports, processes or namespaces one by one.
-# Every phase runs even when an earlier one failed; pytest's closing line comes last. PYTEST adds arguments. Run through `make test`.
+# Every phase runs even when an earlier one failed, and names what it skipped; pytest's closing line comes last. PYTEST adds
+# arguments. Run through `make test`.
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$root"
@@ -10,7 +11,7 @@ status=0
 phase() { # title, pytest arguments…
     say "$1"; shift
     # shellcheck disable=SC2086 # PYTEST is a list of words
-    python -m pytest "$@" ${PYTEST:-} </dev/null
+    python -m pytest -rs "$@" ${PYTEST:-} </dev/null
     local code=$?
     # 5: the phase has no tests, which is no failure where PYTEST selected some.
     if [ $code -eq 5 ] && [ -n "${PYTEST:-}" ]; then code=0; fi
