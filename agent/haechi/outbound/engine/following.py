@@ -124,7 +124,7 @@ class FollowedPolicies:
             self._taken_up = None
 
     async def _fall_back(self, void: HaechiError) -> None:
-        before, self.void, self._signature = self._engine.revision, void, None
+        before = self._engine.revision
         try:
             policies = await asyncio.to_thread(read, self._shipped())
             await self._engine.put_in_force(policies, lambda: self._record(before, policies.revision, void))
@@ -132,3 +132,4 @@ class FollowedPolicies:
             _log.error("policies-none", cause=error.code)
             await self._engine.withdraw()
             await self._record(before, self._engine.revision, void)
+        self.void, self._signature = void, None
