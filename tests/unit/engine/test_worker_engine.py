@@ -22,6 +22,7 @@ from haechi.outbound.engine.worker import MEMORY
 from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.ports.engine import Answered
 
+from tests.e2e.in_time import GIVE_UP_S, in_time
 from tests.policy import cases
 
 OPAQUE = 'input.content.state == "opaque"'
@@ -50,21 +51,23 @@ def pid(engine: WorkerEngine) -> int:
     return engine._worker.process.pid
 
 
-async def answers_again(engine: WorkerEngine, dead: int) -> float:
+async def answers_again(engine: WorkerEngine, dead: int) -> None:
+    """Within the time in which the agent has to work again."""
     started = time.monotonic()
     while True:
         if engine.ready and pid(engine) != dead and isinstance(await engine.evaluate(cases.base()), Answered):
-            return time.monotonic() - started
-        assert time.monotonic() - started < 5
+            break
+        assert time.monotonic() - started < GIVE_UP_S
         await asyncio.sleep(0.01)
+    in_time(time.monotonic() - started, "another worker")
 
 
-async def test_a_killed_worker_is_a_cause_and_back_within_two_seconds(engine: WorkerEngine) -> None:
+async def test_a_killed_worker_is_a_cause_and_back_in_time(engine: WorkerEngine) -> None:
     dead = pid(engine)
     os.kill(dead, signal.SIGKILL)
     answers = [await engine.evaluate(cases.base()) for _ in range(3)]
     assert all(isinstance(answer, Cause) and answer.code == "engine-crashed" for answer in answers)
-    assert await answers_again(engine, dead) < 2
+    await answers_again(engine, dead)
 
 
 async def test_what_was_being_asked_when_it_died_is_a_cause(engine: WorkerEngine) -> None:
@@ -82,7 +85,7 @@ async def test_a_hanging_worker_is_replaced(engine: WorkerEngine) -> None:
     answer = await engine.evaluate(cases.base())
     assert isinstance(answer, Cause)
     assert answer.code in ("engine-late", "engine-crashed")
-    assert await answers_again(engine, dead) < 2
+    await answers_again(engine, dead)
     with pytest.raises(ProcessLookupError):
         os.kill(dead, 0)
 
@@ -118,7 +121,7 @@ async def test_a_rule_that_never_ends_is_late_and_the_worker_replaced(folder: Pa
         answer = await engine.evaluate(document)
         assert isinstance(answer, Cause)
         assert answer.code == "engine-late"
-        assert await answers_again(engine, dead) < 3
+        await answers_again(engine, dead)
     finally:
         await engine.stop()
 
