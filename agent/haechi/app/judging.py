@@ -403,6 +403,8 @@ class Judgement:
         named = (*decision.causes, cause) if decision.effect is Effect.BLOCK else (cause, *decision.causes)
         decision = Decision(effect, decision.findings, named)
         made = dataclasses.replace(made, decision=decision)
+        operation = self._certain().action.operation
+        case.metrics.count("haechi_decisions_total", effect=effect.value, operation=operation)
         case.metrics.count("haechi_records_delayed_total", cause=error.code)
         now = case.clock.now()
         kept = case.recorder.delayed(self._connection, self._request, self._certain(), made, now, decision_id, cause)

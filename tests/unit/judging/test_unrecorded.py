@@ -80,6 +80,8 @@ async def test_monitor_forwards_and_the_record_follows(case: Case, disk) -> None
     (record,) = case.records()
     assert record["decision"]["effect"] == "would_block" and record["destination"]["key"] == "a"
     assert record["delayed"]["code"] == "audit-disk-full"
+    counts = case.judge.metrics.counts  # type: ignore[attr-defined]
+    assert counts["haechi_records_delayed_total"] == counts["haechi_decisions_total"] == 1
 
 
 async def test_a_refusal_for_want_of_a_record_names_a_decision_that_explain_knows(case: Case, disk) -> None:
