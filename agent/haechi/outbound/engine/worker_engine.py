@@ -13,10 +13,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import os
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -29,9 +25,10 @@ from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
 from haechi.domain.policy import RuleInfo, findings_from
 from haechi.outbound.engine.folder import PolicyFolder, read
-from haechi.outbound.engine.frames import HEAD, MAX_BODY, SECONDS, Kind, frame
+from haechi.outbound.engine.frames import MAX_BODY, SECONDS, Kind
 from haechi.outbound.engine.loaded import LoadedPolicies
 from haechi.outbound.engine.probe import probe_input
+from haechi.outbound.engine.process import WorkerProcess
 from haechi.ports.engine import Answered
 
 _log = structlog.get_logger(__name__)
@@ -42,88 +39,6 @@ MAX_PENDING = 1024
 """Questions that may wait at once; more are ``engine-late`` at once, because they would be."""
 _BACKOFF = (0.0, 0.1, 0.25, 0.5, 1.0)
 """Seconds before the n-th restart in a row; the last repeats. A worker that lived 30 s starts the count anew."""
-
-
-class _Worker:
-    """One process and the questions it was asked."""
-
-    def __init__(self, process: subprocess.Popen[bytes], writer: asyncio.StreamWriter) -> None:
-        self.process = process
-        self.writer = writer
-        self.pending: dict[int, asyncio.Future[tuple[Kind, bytes]]] = {}
-        self.gone = asyncio.Event()
-        self.heard = time.monotonic()
-        self.born = time.monotonic()
-        self._number = 0
-        self.reading: asyncio.Task[None] | None = None
-
-    @classmethod
-    async def start(cls) -> _Worker:
-        """A new process with its channel; nothing is loaded yet."""
-        ours, theirs = socket.socketpair()
-        try:
-            process = subprocess.Popen(  # noqa: ASYNC220 - a fork of milliseconds; asyncio passes no socket
-                [sys.executable, "-m", "haechi.outbound.engine.worker", str(theirs.fileno()), str(os.getpid())],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-            )
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        reader, writer = await asyncio.open_connection(sock=ours)
-        worker = cls(process, writer)
-        worker.reading = asyncio.create_task(worker._read(reader))
-        return worker
-
-    def ask(self, kind: Kind, body: bytes) -> asyncio.Future[tuple[Kind, bytes]]:
-        """Send a question; the future gets its answer, or ``ConnectionError`` when the worker is gone."""
-        future: asyncio.Future[tuple[Kind, bytes]] = asyncio.get_running_loop().create_future()
-        if self.gone.is_set():
-            future.set_exception(ConnectionError("the worker is gone"))
-            return future
-        if not self.pending:
-            self.heard = time.monotonic()
-        self._number += 1
-        self.pending[self._number] = future
-        self.writer.write(frame(kind, self._number, body))
-        return future
-
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        try:
-            while True:
-                length, kind, number = HEAD.unpack(await reader.readexactly(HEAD.size))
-                size = length - (HEAD.size - 4)
-                if not 0 <= size <= MAX_BODY:
-                    break
-                body = await reader.readexactly(size)
-                self.heard = time.monotonic()
-                future = self.pending.pop(number, None)
-                if future is not None and not future.done():
-                    future.set_result((Kind(kind), body))
-        except (asyncio.IncompleteReadError, OSError, ValueError):
-            pass
-        finally:
-            self.gone.set()
-            for future in self.pending.values():
-                if not future.done():
-                    future.set_exception(ConnectionError("the worker is gone"))
-                    # Whoever asked may have given up already; nobody needs to hear it then.
-                    future.exception()
-            self.pending.clear()
-
-    async def end(self) -> None:
-        """Kill and reap it."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
-        self.writer.close()
-        with contextlib.suppress(OSError):
-            await self.writer.wait_closed()
-        if self.reading is not None:
-            await self.reading
-        await asyncio.to_thread(self.process.wait)
 
 
 class WorkerEngine(LoadedPolicies):
@@ -148,7 +63,7 @@ class WorkerEngine(LoadedPolicies):
         self._deadline = deadline_ms / 1000
         self._hang = hang
         self._count = count
-        self._worker: _Worker | None = None
+        self._worker: WorkerProcess | None = None
         self._watching: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
         self._withdrawn = False
@@ -212,7 +127,7 @@ class WorkerEngine(LoadedPolicies):
             await self._retire(old)
         _log.error("policies-withdrawn")
 
-    async def _retire(self, old: _Worker) -> None:
+    async def _retire(self, old: WorkerProcess) -> None:
         """Let it answer what it was asked, then end it."""
         if old.pending:
             await asyncio.wait(list(old.pending.values()), timeout=self._deadline)
@@ -239,9 +154,9 @@ class WorkerEngine(LoadedPolicies):
             return Cause("engine-crashed", {})
         return _understood(kind, answer, policies.rules)
 
-    async def _load(self, policies: PolicyFolder) -> _Worker:
+    async def _load(self, policies: PolicyFolder) -> WorkerProcess:
         """A worker that has these policies and answered the probe. Raises ``HaechiError('policy.…')``."""
-        worker = await _Worker.start()
+        worker = await WorkerProcess.start()
         body = msgspec.json.encode({"modules": policies.modules, "data": policies.data, "probe": probe_input()})
         try:
             kind, said = await asyncio.wait_for(worker.ask(Kind.LOAD, body), READY_SECONDS)
@@ -276,7 +191,7 @@ class WorkerEngine(LoadedPolicies):
             await asyncio.sleep(_BACKOFF[min(falls, len(_BACKOFF) - 1)])
             falls += 1
 
-    async def _replace(self, lost: _Worker | None) -> None:
+    async def _replace(self, lost: WorkerProcess | None) -> None:
         if lost is not None:
             await lost.end()
         async with self._changing:
