@@ -7,7 +7,8 @@ one request and one answer over a Unix socket, and Envoy keeps head and body unt
 answer                what Envoy does
 ====================  =========================================================================================
 200                   forwards the request as it came
-200 and ``APART``     asks about it on a stream (``processor``), which sees the head's lines one by one
+200 and ``APART``     asks about it on a stream (``processor``), which sees the head's lines one by one, and which can
+                      give the client any answer
 4xx                   gives the client this answer: the judge's refusal
 5xx, none, too late   refuses in the provider's shape (``http.UNANSWERED_STATUS``)
 ====================  =========================================================================================
@@ -60,7 +61,7 @@ class CheckServer:
     async def start(self, path: Path) -> None:
         """Listen at ``path``."""
         server = web.Server(
-            self._answer,  # type: ignore[arg-type] # the stubs want the web framework's request, of which this is the base
+            self._answer,
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=_IDLE_S,
@@ -88,7 +89,11 @@ class CheckServer:
             if _perhaps_repeated(request):
                 return web.Response(headers=_APART)
             verdict = await self._verdict(connection, request, await asked.read())
-            return _refusal(verdict.reply) if isinstance(verdict, Refuse) else web.Response()
+            if isinstance(verdict, Forward):
+                return web.Response()
+            # What is answered in the store's place (self-tests of the tools) is no refusal, and a check has room for no
+            # other answer.
+            return _refusal(verdict.reply) if _refuses(verdict.reply) else web.Response(headers=_APART)
         except Exception as error:
             # The adapter's edge: whatever went wrong is answered as if no judge were there, which refuses.
             self._tally.failed += 1
@@ -106,7 +111,7 @@ class CheckServer:
             tally.bytes_inspected += len(body)
             verdict = await judging.piece(body, True)
         if isinstance(verdict, Refuse):
-            tally.refused += 1
+            tally.refused += _refuses(verdict.reply)
         return verdict
 
 
@@ -147,9 +152,12 @@ def _perhaps_repeated(request: Request) -> bool:
     return any("," in value and name not in _COMMAS for name, value in request.headers)
 
 
+def _refuses(reply: Reply) -> bool:
+    """Envoy takes only a 4xx for a refusal."""
+    return 400 <= reply.status < 500
+
+
 def _refusal(reply: Reply) -> web.Response:
-    if not 400 <= reply.status < 500:
-        raise ValueError("Envoy takes only a 4xx for a refusal")
     headers = [
         (name, value)
         for name, value in reply.headers

@@ -161,7 +161,7 @@ def _host(name: str, domains: list[str], cluster: str) -> Config:
     judge_only = {CHECK_FILTER: _CHECK_OFF, HOLD_FILTER: _EXT_PROC_OFF}
     check_only = {JUDGE_FILTER: _EXT_PROC_OFF, HOLD_FILTER: _EXT_PROC_OFF}
     small = {"name": "content-length", "range_match": {"start": 0, "end": SMALL + 1}}
-    no_body = [
+    no_body: list[Config] = [
         {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD|DELETE|OPTIONS"}}},
         {"name": "content-length", "present_match": True, "invert_match": True},
         {"name": "transfer-encoding", "present_match": True, "invert_match": True},
