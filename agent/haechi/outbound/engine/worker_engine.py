@@ -146,12 +146,16 @@ class WorkerEngine(LoadedPolicies):
             return Cause("engine-invalid", {"detail": f"input: {error}"})
         if len(body) > MAX_BODY:
             return Cause("engine-invalid", {"detail": "the input is too large"})
+        asked = time.monotonic()
         try:
             kind, answer = await asyncio.wait_for(worker.ask(Kind.EVALUATE, body), self._deadline)
         except TimeoutError:
             return Cause("engine-late", {"deadline_ms": self._deadline * 1000})
         except (ConnectionError, OSError):
             return Cause("engine-crashed", {})
+        if time.monotonic() - asked > self._deadline:
+            # The answer and the end of the waiting came in one turn of the event loop: late all the same.
+            return Cause("engine-late", {"deadline_ms": self._deadline * 1000})
         return _understood(kind, answer, policies.rules)
 
     async def _load(self, policies: PolicyFolder) -> WorkerProcess:
