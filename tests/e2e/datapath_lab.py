@@ -61,10 +61,21 @@ class Seen:
 class RecordingServer:
     """Speaks HTTP/1.1 over TLS (or plain), keeps what came, and stores an object only when its body was complete."""
 
-    def __init__(self, folder: Path, names: list[str], *, tls: bool = True, keep: bool = True, slow: float = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        names: list[str],
+        *,
+        tls: bool = True,
+        keep: bool = True,
+        slow: float = 0,
+        early: bytes = b"",
+    ) -> None:
+        """``early``: what it answers to a head; it takes the body all the same."""
         self.seen: list[Seen] = []
         self.keep = keep
         self.slow = slow
+        self.early = early
         self._context: ssl.SSLContext | None = None
         self.ca = folder / "sink-ca.pem"
         if tls:
@@ -110,6 +121,7 @@ class RecordingServer:
         self.seen.append(seen)
         if (seen.header("expect") or "").lower() == "100-continue":
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        connection.sendall(self.early)
         digest = hashlib.sha256()
         if (seen.header("transfer-encoding") or "").lower() == "chunked":
             while size := int(stream.readline().split(b";")[0], 16):
@@ -134,6 +146,8 @@ class RecordingServer:
                 if self.slow:
                     threading.Event().wait(self.slow)
         seen.body_sha, seen.complete = digest.hexdigest(), True
+        if self.early:
+            return True
         connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nETag: "0123456789abcdef"\r\n\r\n')
         return True
 

@@ -22,7 +22,8 @@ _END_OF_STREAM = 0x10  # field 2, varint
 _END_WITHOUT_MESSAGE = 0x18  # field 3, varint
 _MODE = processing_mode_pb2.ProcessingMode
 _STREAMED = _MODE(
-    response_header_mode=_MODE.SKIP,
+    # So that an answer before the body's end can wait: see ``stream``.
+    response_header_mode=_MODE.SEND,
     request_body_mode=_MODE.STREAMED,
     # Without it a body that ends in trailers would end unseen.
     request_trailer_mode=_MODE.SEND,
@@ -37,6 +38,7 @@ def _made(**fields: object) -> bytes:
 HEAD_PASSES = _made(request_headers=ext_proc.HeadersResponse())
 HEAD_PASSES_BODY_STREAMED = _made(request_headers=ext_proc.HeadersResponse(), mode_override=_STREAMED)
 PIECE_PASSES = _made(request_body=ext_proc.BodyResponse())
+ANSWER_PASSES = _made(response_headers=ext_proc.HeadersResponse())
 TRAILERS_PASS = _made(request_trailers=ext_proc.TrailersResponse())
 HELD_HEAD_PASSES = _made(
     request_headers=ext_proc.HeadersResponse(

@@ -8,7 +8,8 @@ out of turn) ends it with an error, which Envoy answers with a refusal.
 judge's head   answer to Envoy             then
 =============  ==========================  ======================================================
 ``Forward``    head passes                 nothing more is asked
-``PIECES``     head passes, body STREAMED  each piece waits for its own verdict, never for a later one
+``PIECES``     head passes, body STREAMED  each piece waits for its own verdict, never for a later one; a store that
+                                           answers before the body's end is not heard at once (``Stream``)
 ``WHOLE``      head marked with a token    the hold filter's stream brings head and body again
 ``Refuse``     immediate response          nothing more is asked
 =============  ==========================  ======================================================
@@ -32,6 +33,7 @@ from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 from haechi.inbound.envoy import messages
 from haechi.inbound.envoy.http import CONNECT_STATE, ROLE, SCHEME, SOURCE_STATE, WAY
 from haechi.inbound.envoy.spool import Spool, SpoolBudget, SpoolFullError
+from haechi.inbound.envoy.stream import Stream
 from haechi.inbound.envoy.tally import Tally
 from haechi.ports.judge import Connection, Forward, Hold, Inspect, Judge, Judging, Refuse, Reply
 
@@ -94,7 +96,7 @@ class Processor:
 
     async def _process(self, _: Any, context: Any) -> None:
         metadata = {key: value for key, value in context.invocation_metadata() if key in (WAY, SCHEME, ROLE)}
-        stream = _Stream(context)
+        stream = Stream(context)
         try:
             if metadata[ROLE] == "hold":
                 await self._hold(stream)
@@ -109,8 +111,10 @@ class Processor:
             self._log.error("datapath.judging-failed", error=type(error).__name__, exc_info=True)
             self._abandon(stream, "judge-failed")
             await context.abort(grpc.StatusCode.INTERNAL, "the judge failed")
+        finally:
+            stream.close()
 
-    async def _judge_request(self, stream: _Stream, way: str, scheme: str) -> None:
+    async def _judge_request(self, stream: Stream, way: str, scheme: str) -> None:
         first = await stream.read()
         if first is None:
             return
@@ -140,7 +144,7 @@ class Processor:
                 stream.judging = None
                 await stream.write(messages.head_held(token))
 
-    async def _pieces(self, stream: _Stream, judging: Judging) -> None:
+    async def _pieces(self, stream: Stream, judging: Judging) -> None:
         read, write, tally = stream.read, stream.write, self.tally
         while True:
             message = await read()
@@ -152,11 +156,15 @@ class Processor:
                 tally.bytes_inspected += len(piece.data)
                 verdict = await judging.piece(piece.data, piece.last)
                 answer, last = messages.PIECE_PASSES, piece.last
-            elif ext_proc.ProcessingRequest.FromString(message).WhichOneof("request") == "request_trailers":
+            else:
+                kind = ext_proc.ProcessingRequest.FromString(message).WhichOneof("request")
+                if kind == "response_headers":
+                    stream.keep_answer()
+                    continue
+                if kind != "request_trailers":
+                    raise ValueError("a message out of turn")
                 verdict = await judging.piece(b"", True)
                 answer, last = messages.TRAILERS_PASS, True
-            else:
-                raise ValueError("a message out of turn")
             if isinstance(verdict, Refuse):
                 await self._refuse(stream, verdict.reply)
                 return
@@ -164,9 +172,10 @@ class Processor:
                 stream.judging = None
             await write(answer)
             if last:
+                await stream.release_answer()
                 return
 
-    async def _hold(self, stream: _Stream) -> None:
+    async def _hold(self, stream: Stream) -> None:
         first = await stream.read()
         if first is None:
             return
@@ -180,7 +189,7 @@ class Processor:
         stream.judging = waiting.judging
         await self._judge_whole(stream, waiting.judging)
 
-    async def _judge_whole(self, stream: _Stream, judging: Judging) -> None:
+    async def _judge_whole(self, stream: Stream, judging: Judging) -> None:
         """Judge every piece, and give head and body back only then."""
         with Spool(self._spool_dir, self._budget) as spool:
             verdict, trailers = await self._take_whole(stream, judging, spool)
@@ -193,9 +202,7 @@ class Processor:
             await stream.write(messages.HELD_HEAD_PASSES)
             await self._give_back(stream, spool, trailers=trailers)
 
-    async def _take_whole(
-        self, stream: _Stream, judging: Judging, spool: Spool
-    ) -> tuple[Forward | Refuse | None, bool]:
+    async def _take_whole(self, stream: Stream, judging: Judging, spool: Spool) -> tuple[Forward | Refuse | None, bool]:
         """The last verdict, None when the client broke off; and whether trailers ended the body."""
         while True:
             message = await stream.read()
@@ -222,7 +229,7 @@ class Processor:
             if isinstance(verdict, Refuse) or piece.last:
                 return verdict, trailers
 
-    async def _give_back(self, stream: _Stream, spool: Spool, *, trailers: bool) -> None:
+    async def _give_back(self, stream: Stream, spool: Spool, *, trailers: bool) -> None:
         credit = _AHEAD
         self._replaying += 1
         try:
@@ -265,12 +272,12 @@ class Processor:
         if waiting is not None:
             self._tell_abandoned(waiting.judging, "client-closed")
 
-    async def _refuse(self, stream: _Stream, reply: Reply) -> None:
+    async def _refuse(self, stream: Stream, reply: Reply) -> None:
         self.tally.refused += 1
         stream.judging = None
         await stream.write(messages.refusal(reply))
 
-    def _abandon(self, stream: _Stream, cause: str) -> None:
+    def _abandon(self, stream: Stream, cause: str) -> None:
         judging, stream.judging = stream.judging, None
         if judging is not None:
             self._tell_abandoned(judging, cause)
@@ -287,22 +294,6 @@ class Processor:
             await judging.abandoned(cause)
         except Exception as error:
             self._log.error("datapath.abandon-failed", error=type(error).__name__, exc_info=True)
-
-
-class _Stream:
-    """One gRPC stream: raw messages in and out, and the judgement that is not finished."""
-
-    __slots__ = ("_context", "judging", "write")
-
-    def __init__(self, context: Any) -> None:
-        self._context = context
-        self.write: Callable[[bytes], Awaitable[None]] = context.write
-        self.judging: Judging | None = None
-
-    async def read(self) -> bytes | None:
-        """The next message; None when Envoy has no more."""
-        message = await self._context.read()
-        return None if message is grpc.aio.EOF else message
 
 
 def _connection(message: ext_proc.ProcessingRequest, way: str) -> Connection:
