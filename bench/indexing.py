@@ -70,7 +70,7 @@ def small(folder: Path, count: int = 20_000) -> float:
     files = folder / "small"
     if not files.exists():
         files.mkdir()
-        (files / ".haechi.yaml").write_text("tags:\n  - {glob: '*.bin', technology: SEM-01, grade: A}\n")
+        (files / ".haechi.yaml").write_text("tags:\n  - {files: '*.bin', technology: SEM-01, grade: A}\n")
         for number in range(count):
             (files / f"{number}.bin").write_bytes(os.urandom(4096))
     place = folder / "index-small"

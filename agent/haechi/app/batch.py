@@ -23,7 +23,7 @@ class Batch:
     def add(self, seen: Observed) -> None:
         """One more; written with the others once they are enough."""
         self._waiting.append(seen)
-        self._prints += len(seen.body.prints) if seen.body else 0
+        self._prints += len(seen.body.prints)
         if len(self._waiting) >= BATCH_FILES or self._prints >= BATCH_PRINTS:
             self.flush()
 

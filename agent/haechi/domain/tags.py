@@ -115,5 +115,8 @@ def merge_tags(tags: Iterable[Tag]) -> tuple[Tag, ...]:
     merged: dict[str, Tag] = {}
     for tag in tags:
         known = merged.get(tag.technology)
-        merged[tag.technology] = known.merged(tag) if known else tag
+        if known is None:
+            merged[tag.technology] = tag
+        elif known != tag:
+            merged[tag.technology] = known.merged(tag)
     return tuple(merged[technology] for technology in sorted(merged))

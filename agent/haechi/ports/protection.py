@@ -53,12 +53,12 @@ class Fingerprints:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A tagged file that was read: its tags, and its body where that is new (None: as remembered)."""
+    """A tagged file that was read: its tags and its body."""
 
     path: str
     stamp: Stamp
     tags: tuple[Tag, ...]
-    body: Fingerprints | None
+    body: Fingerprints
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Protection(Protocol):
     def paths_after(self, path: str, most: int) -> Sequence[str]:
         """The next remembered names in order, to go through all of them in steps."""
 
-    def observe(self, seen: Iterable[Observed]) -> None:
+    def observe(self, seen: Sequence[Observed]) -> None:
         """Remember files as they are now. Tags of a content only tighten here."""
 
     def forget(self, paths: Iterable[str]) -> None:

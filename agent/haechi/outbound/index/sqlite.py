@@ -151,36 +151,31 @@ class SqliteContentIndex(IndexStorage):
         with self._reader() as rows:
             return rows.paths_after(path, most)
 
-    def observe(self, seen: Iterable[Observed]) -> None:
+    def observe(self, seen: Sequence[Observed]) -> None:
         """See the port. One transaction."""
         with self._changing() as after:
-            for file in seen:
-                self._observe(file, after)
+            self._rows.put_files([(file, self._observe(file, after)) for file in seen])
+            inodes = array("Q", [file.stamp.inode for file in seen])
+            after.append(lambda: self._know_inodes(inodes))
 
-    def _observe(self, file: Observed, after: list[Callable[[], None]]) -> None:
-        content: int | None = None
-        if file.body is None:
-            earlier = next(iter(self._rows.files("f.path = ?", (file.path,))), None)
-            content = earlier.content if earlier else None
-        elif file.body.size:
-            body, digest = file.body, bytes.fromhex(file.body.digest.removeprefix("blake3:"))
-            known = self._rows.by_digest(digest)
-            if known is None:
-                content = number = self._rows.add_content(body, file.path, file.tags)
-                self._sizes.add(body.size)
-                self._block(number, file.tags, body, after)
-                after.append(lambda: self._hot.add_digest(number, digest))
-            else:
-                content = known.number
-                if body.prints and not known.sealed and not self._rows.has_blocks(content):
-                    self._rows.give_blocks(content, body)
-                    self._block(content, known.tags, body, after)
-        if content is not None:
-            self._tighten(content, file.tags, after)
-        inode = array("Q", [file.stamp.inode])
-        after.append(lambda: self._know_inodes(inode))
-        self._rows.put_file(file.path, file.stamp, file.tags, content)
-        self._rows.readable(file.path)
+    def _observe(self, file: Observed, after: list[Callable[[], None]]) -> int | None:
+        """The number of the file's content, known from here on; None for an empty file."""
+        body = file.body
+        if not body.size:
+            return None
+        digest = bytes.fromhex(body.digest.removeprefix("blake3:"))
+        known = self._rows.by_digest(digest)
+        if known is None:
+            number = self._rows.add_content(body, file.path, file.tags)
+            self._sizes.add(body.size)
+            self._block(number, file.tags, body, after)
+            after.append(functools.partial(self._hot.add_digest, number, digest))
+            return number
+        if body.prints and not known.sealed and not self._rows.has_blocks(known.number):
+            self._rows.give_blocks(known.number, body)
+            self._block(known.number, known.tags, body, after)
+        self._tighten(known.number, file.tags, after)
+        return known.number
 
     def _block(self, number: int, tags: tuple[Tag, ...], body: Fingerprints, after: list[Callable[[], None]]) -> None:
         protection = self._protection(tags, False)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from haechi.domain.tags import Tag
 from haechi.outbound.index.scan import Detail
 from haechi.outbound.index.writing import read_tags, write_tags
-from haechi.ports.protection import Fingerprints, Stamp, TaggedFile, Unreadable
+from haechi.ports.protection import Fingerprints, Observed, Stamp, TaggedFile, Unreadable
 
 PART = 1 << 16
 """Fingerprints in one row of ``blocks``."""
@@ -129,11 +129,15 @@ class Store:
         """The inode of every name."""
         return (_unsigned(row[0]) for row in self.connection.execute("SELECT inode FROM files"))
 
-    def put_file(self, path: str, stamp: Stamp, tags: tuple[Tag, ...], content: int | None) -> None:
-        """What is now under a name."""
-        inode = _signed(stamp.inode)
-        row = (path, stamp.device, inode, stamp.size, stamp.mtime_ns, stamp.ctime_ns, write_tags(tags), content)
-        self.connection.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    def put_files(self, seen: Iterable[tuple[Observed, int | None]]) -> None:
+        """What is now under each name, with the number of its content; the last says it where one comes twice."""
+        rows = []
+        for file, content in seen:
+            stamp = file.stamp
+            inode, tags = _signed(stamp.inode), write_tags(file.tags)
+            rows.append((file.path, stamp.device, inode, stamp.size, stamp.mtime_ns, stamp.ctime_ns, tags, content))
+        self.connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self.connection.executemany("DELETE FROM unreadable WHERE path = ?", [(row[0],) for row in rows])
 
     def retag_files(self, number: int, tags: tuple[Tag, ...]) -> None:
         """Give every name of a content other tags."""
@@ -169,10 +173,6 @@ class Store:
         """Files that could not be read."""
         rows = [(file.path, write_tags(file.tags), file.cause) for file in files]
         self.connection.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?)", rows)
-
-    def readable(self, path: str) -> None:
-        """A file could be read after all."""
-        self.connection.execute("DELETE FROM unreadable WHERE path = ?", (path,))
 
     def common(self) -> Iterator[array[int]]:
         """Blocks that are everywhere."""

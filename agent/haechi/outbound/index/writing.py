@@ -10,6 +10,7 @@ from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Funding, Grade, Tag, TagOrigin
 
 
+@functools.lru_cache(maxsize=4096)
 def write_tags(tags: tuple[Tag, ...]) -> str:
     """One text for one set of tags."""
     return json.dumps([tag.as_json() for tag in tags], ensure_ascii=False, sort_keys=True, separators=(",", ":"))
