@@ -71,11 +71,21 @@ class Results:
         asked = f"ratio ≥ {least}" if least else f"ratio ≤ {most}" if most else ""
         self.add(Figure(name, value, unit, peer, peer_value, ratio, asked, met))
 
-    def plain(self, name: str, value: float, unit: str, *, least: float = 0, most: float = 0) -> None:
-        """A figure with a bar of its own, or just shown."""
+    def plain(
+        self,
+        name: str,
+        value: float,
+        unit: str,
+        *,
+        least: float = 0,
+        most: float = 0,
+        beside: tuple[str, float] | None = None,
+    ) -> None:
+        """A figure with a bar of its own, or just shown. ``beside``: a peer and its value, for comparison only."""
         met = value >= least if least else value <= most if most else None
         asked = f"≥ {least:g}" if least else f"≤ {most:g}" if most else ""
-        self.add(Figure(name, value, unit, asked=asked, met=met))
+        peer, peer_value = beside or ("", None)
+        self.add(Figure(name, value, unit, peer, peer_value, value / peer_value if peer_value else None, asked, met))
 
     def add(self, figure: Figure) -> None:
         """Keep and print it."""
@@ -114,7 +124,9 @@ class Results:
 
 def told(figure: Figure) -> str:
     """What is held against the bar."""
-    return f"{number(figure.value)} {figure.unit}" if figure.ratio is None else f"ratio {figure.ratio:.2f}"
+    if figure.ratio is not None and figure.asked.startswith("ratio"):
+        return f"ratio {figure.ratio:.2f}"
+    return f"{number(figure.value)} {figure.unit}"
 
 
 def row(figure: Figure, start: str = "", between: str = "  ", stop: str = "") -> str:

@@ -25,14 +25,15 @@ findings contains {
 		"role": place.role,
 		"container": place.container,
 		"country": place.country,
-		"reason": exports.reason(approvals, tag.technology),
+		"reason": reason,
 	},
 } if {
-	some place in facts.abroad
 	some tag in exports.technologies
 	not tag.funding == "private"
 
 	# Without a registry nothing is authorised.
 	approvals := object.get(input.registry, "approvals", [])
+	reason := exports.reason(approvals, tag.technology)
+	some place in facts.abroad
 	not exports.covered(approvals, tag.technology, place)
 }

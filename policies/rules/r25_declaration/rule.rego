@@ -25,14 +25,15 @@ findings contains {
 		"role": place.role,
 		"container": place.container,
 		"country": place.country,
-		"reason": exports.reason(declarations, tag.technology),
+		"reason": reason,
 	},
 } if {
 	some tag in input.content.tags
 	tag.funding == "private"
-	some place in facts.abroad
 
 	# Without a registry nothing is authorised.
 	declarations := object.get(input.registry, "declarations", [])
+	reason := exports.reason(declarations, tag.technology)
+	some place in facts.abroad
 	not exports.covered(declarations, tag.technology, place)
 }
