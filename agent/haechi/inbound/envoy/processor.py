@@ -217,10 +217,7 @@ class Processor:
                 piece = messages.Piece(memoryview(b""), True)
             self.tally.bytes_inspected += len(piece.data)
             try:
-                if spool.fits(len(piece.data)):
-                    spool.append(piece.data)
-                else:
-                    await asyncio.to_thread(spool.append, piece.data)
+                await spool.add(piece.data)
             except SpoolFullError:
                 self.tally.spool_full += 1
                 return await judging.overflow(), trailers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 import threading
@@ -65,6 +66,27 @@ class Spool:
     def fits(self, size: int) -> bool:
         """Whether so many more bytes stay in memory, so that ``append`` does not wait for a disk."""
         return self._file is None and self.size + size <= IN_MEMORY
+
+    async def add(self, data: bytes | memoryview) -> None:
+        """As ``append``, off the event loop where a disk is waited for. Whoever is cancelled waits for the writing to
+        end: until then the file must stay open, since its number may be another file's afterwards.
+        """
+        if self.fits(len(data)):
+            self.append(data)
+            return
+        # A future and no task: nothing but the thread's end makes it done.
+        work = asyncio.get_running_loop().run_in_executor(None, self.append, data)
+        cancelled: asyncio.CancelledError | None = None
+        while not work.done():
+            try:
+                await asyncio.wait({work})
+            except asyncio.CancelledError as error:
+                cancelled = error
+        failure = work.exception()
+        if cancelled is not None:
+            raise cancelled
+        if failure is not None:
+            raise failure
 
     def append(self, data: bytes | memoryview) -> None:
         """Raises ``SpoolFullError`` when the bound or the disk is full."""

@@ -1,0 +1,70 @@
+"""A body that is held whole: its file outlives whoever broke off, and it is given back no faster than it is taken."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from pathlib import Path
+
+import pytest
+import structlog
+from haechi.inbound.envoy.http import HOLD_HEADER
+from haechi.inbound.envoy.processor import Processor
+from haechi.inbound.envoy.spool import IN_MEMORY
+
+from tests.e2e.datapath_lab import WHOLE, ScriptedJudge
+from tests.unit.envoy.streams import Call
+
+LIMIT = 1 << 30
+
+
+class SlowDisk:
+    """``os.write`` that waits until it is told to go on, and then asks whether its file is still there."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.writing, self.go_on = threading.Event(), threading.Event()
+        self.gone: list[int] = []
+        self._write = os.write
+        monkeypatch.setattr(os, "write", self)
+
+    def __call__(self, file: int, data: bytes) -> int:
+        self.writing.set()
+        self.go_on.wait(30)
+        try:
+            os.fstat(file)
+        except OSError:
+            self.gone.append(file)
+            return len(data)
+        return self._write(file, data)
+
+
+async def held(processor: Processor) -> Call:
+    """The stream that brings a body to hold, its head given and answered by a token."""
+    asked = Call()
+    asked.head()
+    await processor._process(None, asked)
+    mutation = (await asked.got()).request_headers.response.header_mutation
+    token = mutation.set_headers[0].header.raw_value.decode()
+    call = Call("hold")
+    call.head((HOLD_HEADER, token))
+    return call
+
+
+async def test_a_file_that_is_written_outlives_the_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    processor = Processor(ScriptedJudge(WHOLE), spool_dir=tmp_path, spool_bytes=LIMIT, log=structlog.get_logger())
+    call = await held(processor)
+    disk = SlowDisk(monkeypatch)
+    call.body(bytes(IN_MEMORY + 1))
+    work = asyncio.create_task(processor._process(None, call))
+    await asyncio.to_thread(disk.writing.wait, 30)
+    for _ in range(2):  # grpc's own shutdown cancels what is cancelled already
+        work.cancel()
+        for _ in range(10):
+            await asyncio.sleep(0)
+    assert not work.done(), "the file would be closed under the thread that writes it"
+    disk.go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert not disk.gone
+    assert processor.spool_left == LIMIT
