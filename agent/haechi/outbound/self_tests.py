@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
+from haechi.durable import replace_file
 
 LARGEST = 65536
 
@@ -30,10 +30,7 @@ class FileSelfTests:
 
     def keep(self, result: Mapping[str, JSON]) -> None:
         """As ``SelfTests``. Raises ``HaechiError('doctor.not-kept')``."""
-        draft = self._path.with_name(self._path.name + ".new")
         try:
-            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:  # noqa: PTH123
-                json.dump(result, file, ensure_ascii=False)
-            draft.replace(self._path)
+            replace_file(self._path, json.dumps(result, ensure_ascii=False).encode())
         except OSError as error:
             raise HaechiError("doctor.not-kept", path=str(self._path), reason=error.strerror or "") from error

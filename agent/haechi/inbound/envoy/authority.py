@@ -11,9 +11,7 @@ anew; whoever hands out the trust bundle asks ``root_pem`` again.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -34,6 +32,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from haechi.domain.errors import HaechiError
 from haechi.domain.names import host_name
 from haechi.domain.scope import Scope, ScopeMode
+from haechi.durable import replace_file
 from haechi.inbound.envoy.constraints import UNNAMED, below, constraints, constraints_of, permitted_by
 
 _BACKDATED = dt.timedelta(hours=1)
@@ -245,23 +244,10 @@ class Authority:
             return
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if root_key is not None:
-            write_private(self._folder / "root.key", _private(root_key))
-        write_private(self._folder / "intermediate.key", _private(self._key))
-        write_private(self._folder / "intermediate.pem", self.intermediate_pem)
-        write_private(self._folder / "root.pem", self.root_pem, mode=0o644)
-
-
-def write_private(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Replace a file whole, readable by its owner only unless ``mode`` says otherwise."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    with contextlib.suppress(FileNotFoundError):
-        fresh.unlink()
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode), "wb") as out:
-        os.fchmod(out.fileno(), mode)
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    fresh.replace(path)
+            replace_file(self._folder / "root.key", _private(root_key))
+        replace_file(self._folder / "intermediate.key", _private(self._key))
+        replace_file(self._folder / "intermediate.pem", self.intermediate_pem)
+        replace_file(self._folder / "root.pem", self.root_pem, mode=0o644)
 
 
 def _private(key: ec.EllipticCurvePrivateKey) -> bytes:

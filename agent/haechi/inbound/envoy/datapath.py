@@ -15,8 +15,9 @@ import structlog
 
 from haechi.domain.errors import HaechiError
 from haechi.domain.scope import Scope
+from haechi.durable import replace_file
 from haechi.inbound.envoy import trust
-from haechi.inbound.envoy.authority import Authority, write_private
+from haechi.inbound.envoy.authority import Authority
 from haechi.inbound.envoy.bootstrap import as_text, bootstrap
 from haechi.inbound.envoy.checks import CheckServer
 from haechi.inbound.envoy.environment import boto_configuration
@@ -127,7 +128,7 @@ class DataPath:
         if len(str(agent_socket)) > _MAX_SOCKET_PATH:
             raise HaechiError("datapath.path-too-long", path=str(agent_socket), bound=_MAX_SOCKET_PATH)
         config = self._runtime_dir / "envoy.json"
-        write_private(config, self._configuration(settings))
+        replace_file(config, self._configuration(settings))
         self._supervisor = EnvoySupervisor(
             binary,
             config,
@@ -162,7 +163,7 @@ class DataPath:
         if settings == self._settings or self._supervisor is None:
             return False
         trial = self._runtime_dir / "envoy-next.json"
-        write_private(trial, self._configuration(settings))
+        replace_file(trial, self._configuration(settings))
         await self._supervisor.check(trial)
         await self._under_way.ended(_FINISH_S)
         await self._passed.look(self.envoy_pid)
@@ -264,9 +265,9 @@ class DataPath:
         trust.write_bundle(self.bundle, upstream, (), root)
         trust.write_java_truststore(self.truststore, self.bundle)
         # What `haechi install` puts into the system's trusted roots.
-        write_private(self._public_dir / "root.pem", root, mode=0o644)
+        replace_file(self._public_dir / "root.pem", root, mode=0o644)
         boto = boto_configuration("127.0.0.1", self.proxy_port, str(self.bundle))
-        write_private(self._public_dir / "boto.cfg", boto.encode(), mode=0o644)
+        replace_file(self._public_dir / "boto.cfg", boto.encode(), mode=0o644)
         self._published = root
 
     async def _watch_roots(self, upstream: Path) -> None:

@@ -26,7 +26,7 @@ import psutil
 import structlog
 
 from haechi.domain.errors import HaechiError
-from haechi.inbound.envoy.authority import write_private
+from haechi.durable import replace_file
 
 _LINE = re.compile(
     r"\[(?P<level>trace|debug|info|warning|error|critical)\]\[(?P<part>[^\]]*)\] ?(?:\[[^\]]*\] ?)?(?P<text>.*)"
@@ -185,7 +185,7 @@ class EnvoySupervisor:
         logging = asyncio.get_running_loop().create_task(self._relay(process))
         await self._set_minder(process.pid)
         started = psutil.Process(process.pid).create_time()
-        write_private(self._pid_file, f"{process.pid} {started}\n".encode())
+        replace_file(self._pid_file, f"{process.pid} {started}\n".encode())
         deadline = time.monotonic() + _START_S
         while not self._probe():
             if process.returncode is not None:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.hazmat.primitives.serialization.pkcs12 import PKCS12Certificate, serialize_java_truststore
 
 from haechi.domain.errors import HaechiError
-from haechi.inbound.envoy.authority import write_private
+from haechi.durable import replace_file
 
 TRUSTSTORE_PASSWORD = "haechi"  # noqa: S105 - a trust store holds no secret; Java wants some password
 _PLACES = (
@@ -37,7 +37,7 @@ def system_roots(places: Iterable[str] = _PLACES) -> Path:
 def write_bundle(path: Path, system: Path, extra: Iterable[Path], *own: bytes) -> None:
     """Write roots for others to read (0644). Raises ``HaechiError('datapath.bad-root')``."""
     parts = [system.read_bytes(), *(read_roots(file) for file in extra), *own]
-    write_private(path, b"\n".join(part.strip() for part in parts) + b"\n", mode=0o644)
+    replace_file(path, b"\n".join(part.strip() for part in parts) + b"\n", mode=0o644)
 
 
 def read_roots(file: Path) -> bytes:
@@ -58,4 +58,4 @@ def write_java_truststore(path: Path, bundle: Path) -> None:
         certificates = x509.load_pem_x509_certificates(bundle.read_bytes())
     entries = [PKCS12Certificate(certificate, f"root-{n}".encode()) for n, certificate in enumerate(certificates)]
     store = serialize_java_truststore(entries, BestAvailableEncryption(TRUSTSTORE_PASSWORD.encode()))
-    write_private(path, store, mode=0o644)
+    replace_file(path, store, mode=0o644)

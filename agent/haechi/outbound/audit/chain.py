@@ -15,9 +15,10 @@ from pathlib import Path
 
 from haechi.domain.audit import Checkpoint, Link, canonical, instant, line_of
 from haechi.domain.facts import JSON
+from haechi.durable import sync_folder
 from haechi.outbound.audit import checkpoints
 from haechi.outbound.audit.limits import AuditSettings, Counters
-from haechi.outbound.audit.segments import CHECKPOINTS, End, recover, segment_path, sync_folder
+from haechi.outbound.audit.segments import CHECKPOINTS, End, recover, segment_path
 from haechi.outbound.trust.keys import SigningKey
 from haechi.ports.clock import Clock
 from haechi.ports.metrics import Metrics

@@ -6,6 +6,8 @@ another party, and whoever changes the log later cannot change what that party h
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections import deque
 from collections.abc import Iterable, Mapping
 from importlib.resources.abc import Traversable
@@ -13,18 +15,23 @@ from pathlib import Path
 
 import jwt
 import msgspec
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from haechi.domain.audit import Checkpoint, Link, canonical
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
+from haechi.durable import replace_file
 from haechi.outbound.audit.segments import KEYS
 from haechi.outbound.trust.keys import SigningKey, jwk_of, load_public_key, open_jws, thumbprint
 
 ROLE = "checkpoint"
 MAX_LINE = 8 * 1024
+_UNREADABLE = "unreadable"
 MAX_WITNESSES = 1000
 """How many of the newest local checkpoints are held against the log; those in the chain itself are all checked."""
+
+_log = structlog.get_logger(__name__)
 
 Keys = Mapping[str, Ed25519PublicKey]
 
@@ -107,17 +114,28 @@ def read_keys(path: Traversable) -> dict[str, Ed25519PublicKey]:
 def publish_key(folder: Path, key: SigningKey) -> None:
     """Keep the public keys that ever signed here beside the log. Raises ``OSError``."""
     path = folder / KEYS
+    known: dict[str, Ed25519PublicKey] = {}
     try:
         known = read_keys(path)
-    except HaechiError:
-        known = {}
+    except HaechiError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            # Without these keys what they signed counts as forged: they are somebody's to mend, never thrown away.
+            kept = _set_aside(path)
+            _log.error("audit-keys-unreadable", kept_as=kept.name, cause=error.code)
     if key.id in known:
         return
     jwks: dict[str, JSON] = {"keys": [_entry(k) for k in (*known.values(), key.public)]}
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(msgspec.json.format(canonical(jwks), indent=2) + b"\n")
-    fresh.chmod(0o600)
-    fresh.replace(path)
+    replace_file(path, msgspec.json.format(canonical(jwks), indent=2) + b"\n")
+
+
+def keys_set_aside(folder: Traversable) -> list[str]:
+    """The names of files that held public keys and could not be read."""
+    return sorted(path.name for path in folder.iterdir() if path.name.startswith(f"{KEYS}.{_UNREADABLE}-"))
+
+
+def _set_aside(path: Path) -> Path:
+    names = (path.with_name(f"{path.name}.{_UNREADABLE}-{n}") for n in itertools.count(1))
+    return path.rename(next(name for name in names if not os.path.lexists(name)))
 
 
 def _entry(key: Ed25519PublicKey) -> dict[str, str]:

@@ -5,7 +5,7 @@ file                    holds
 ======================  ==========================================================
 ``000000000001.jsonl``  records from number 1; the next segment's name says where it ends
 ``checkpoints.jsonl``   copies of the signed checkpoints, to be witnessed elsewhere
-``checkpoint-keys.json``the public keys that signed them (JWKS)
+``checkpoint-keys.json``the public keys that signed them (JWKS); ``….unreadable-N``: what could not be read of them
 ``torn-….bin``          the end of a segment that a crash had left unfinished
 ``lock``                held by the agent that writes
 ======================  ==========================================================
@@ -27,6 +27,7 @@ from typing import TypeVar, cast
 from haechi.domain.audit import MAX_LINE, Link, Record, read_line
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
+from haechi.durable import sync_folder
 
 CHECKPOINTS = "checkpoints.jsonl"
 KEYS = "checkpoint-keys.json"
@@ -103,15 +104,6 @@ def take_lock(folder: Path) -> int:
     os.ftruncate(handle, 0)
     os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
     return handle
-
-
-def sync_folder(folder: Path) -> None:
-    """Make new names in the folder durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from haechi.domain.errors import HaechiError
+from haechi.outbound.audit.checkpoints import keys_set_aside
 from haechi.outbound.audit.segments import CHECKPOINTS, KEYS, segments
 
 MOST = 512 * 1024
@@ -24,6 +25,7 @@ class SharedFiles:
     def listed(self) -> dict[str, int]:
         """Segments, checkpoints and keys, with their sizes. Raises ``HaechiError('audit.missing')``."""
         found = [*segments(self._folder), self._folder / CHECKPOINTS, self._folder / KEYS]
+        found += [self._folder / name for name in keys_set_aside(self._folder)]
         return {path.name: path.stat().st_size for path in found if path.is_file()}
 
     def read(self, name: str, offset: int, most: int) -> bytes:

@@ -118,6 +118,8 @@ class _Walk:
             return keys
         path = self._folder / KEYS
         self._notes.append(Note("keys-from-folder"))
+        if aside := checkpoints.keys_set_aside(self._folder):
+            self._notes.append(Note("keys-set-aside", {"files": ", ".join(aside)}))
         return checkpoints.read_keys(path) if path.is_file() else {}
 
     def _witnesses(self, against: Path | Sequence[Checkpoint] | None) -> dict[int, Checkpoint]:

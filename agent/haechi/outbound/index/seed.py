@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
 from haechi.domain.errors import HaechiError
+from haechi.durable import create_file
 
 
 def read_seed(path: Path) -> int:
@@ -18,6 +18,5 @@ def read_seed(path: Path) -> int:
     except (ValueError, OSError) as error:
         raise HaechiError("index.corrupt", path=str(path), cause=type(error).__name__) from error
     secret = secrets.token_bytes(8)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(secret.hex())
+    create_file(path, secret.hex().encode("ascii"))
     return int.from_bytes(secret, "big")

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +32,7 @@ from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
 from haechi.domain.registry import Recipient, RegistryData, RegistryIndex, Site
 from haechi.domain.upload import Location
+from haechi.durable import replace_file
 from haechi.outbound.registry.reading import registry_from
 from haechi.outbound.trust.document import MAX_BYTES
 from haechi.outbound.trust.stamp import Stamp, stamp_of
@@ -217,10 +217,10 @@ class FileRegistry:
         folder = self._state_path
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _replace(folder / f"registry.yaml{SIGNATURE_SUFFIX}", fresh.signature)
-            _replace(folder / "registry.yaml", fresh.raw)
+            replace_file(folder / f"registry.yaml{SIGNATURE_SUFFIX}", fresh.signature)
+            replace_file(folder / "registry.yaml", fresh.raw)
             state: dict[str, JSON] = {"sequence": fresh.index.data.sequence, "revision": fresh.revision}
-            _replace(folder / "state.json", canonical(state))
+            replace_file(folder / "state.json", canonical(state))
         except OSError as error:
             raise HaechiError("registry.state-unwritable", file=str(folder), cause=error.strerror or "") from error
 
@@ -246,13 +246,3 @@ def _read(path: Path, limit: int, missing: str) -> bytes:
 
 def _signature_of(path: Path) -> Path:
     return path.with_name(path.name + SIGNATURE_SUFFIX)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    fresh = path.with_name(path.name + ".new")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

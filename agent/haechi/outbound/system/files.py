@@ -7,11 +7,11 @@ import os
 import pwd
 import shutil
 import stat
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from haechi.domain.errors import HaechiError
+from haechi.durable import replace_file
 
 MAX_READ = 1 << 20
 
@@ -78,17 +78,8 @@ class Files:
 
     def write(self, path: Path, data: bytes, mode: int) -> None:
         """Replace a file whole; it belongs to root."""
-        fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         with _named(path):
-            try:
-                with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-                    os.fchmod(out.fileno(), mode)
-                    out.write(data)
-                    out.flush()
-                    os.fsync(out.fileno())
-                fresh.replace(path)
-            finally:
-                fresh.unlink(missing_ok=True)
+            replace_file(path, data, mode=mode)
 
     def copy_folder(self, source: Path, target: Path) -> None:
         """A copy that belongs to root, writable by nobody else. Links are followed: it depends on nothing outside.

@@ -21,6 +21,7 @@ from jwt.utils import base64url_encode
 
 from haechi.domain.audit import canonical
 from haechi.domain.errors import HaechiError
+from haechi.durable import create_file
 
 ALGORITHM = "EdDSA"
 MAX_KEY_FILE = 16 * 1024
@@ -116,21 +117,20 @@ class SigningKey:
         return cls.load(path)
 
     def save(self, path: Path, passphrase: bytes | None = None) -> None:
-        """Write the key to a new file of mode 0600. Raises ``HaechiError('trust.key-exists')`` instead of replacing."""
+        """Write the key to a new file of mode 0600, whole or not at all.
+
+        Raises ``HaechiError``: ``trust.key-exists`` instead of replacing, ``trust.key-unwritable``.
+        """
         cipher: serialization.KeySerializationEncryption = serialization.NoEncryption()
         if passphrase:
             cipher = serialization.BestAvailableEncryption(passphrase)
         pem = self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, cipher)
         try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            create_file(path, pem)
         except FileExistsError as error:
             raise HaechiError("trust.key-exists", file=str(path)) from error
         except OSError as error:
             raise HaechiError("trust.key-unwritable", file=str(path), cause=error.strerror or "") from error
-        with os.fdopen(handle, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
 
     @property
     def public(self) -> Ed25519PublicKey:
