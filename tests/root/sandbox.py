@@ -141,7 +141,7 @@ def installs() -> dict[str, Any]:
         "version": _run(
             "/opt/haechi/bin/python", "-I", "-c", "from importlib.metadata import version; print(version('haechi'))"
         ),
-        "engineer_reads_keys": _as(61001, "cat", "/var/lib/haechi/keys/intermediate.key"),
+        "engineer_reads_keys": _as(61001, "cat", "/var/lib/haechi/keys/authority.pem"),
         "engineer_writes_program": _as(61001, "touch", "/opt/haechi/x"),
         "engineer_reads_root": _as(61001, "cat", "/var/lib/haechi/public/root.pem"),
     }

@@ -115,7 +115,7 @@ def test_sealing_and_unsealing_work_across_users_and_homes() -> None:
 
 def test_an_engineer_reaches_nothing_that_is_the_agents() -> None:
     looked = story()["looked_at"]
-    assert {"index.sqlite", "intermediate.key", "checkpoint.pem", "envoy.json", "credentials"} <= set(looked)
+    assert {"index.sqlite", "authority.pem", "checkpoint.pem", "envoy.json", "credentials"} <= set(looked)
     assert story()["credentials"] == "600"
     assert (story()["readable"], story()["listable"], story()["writable"]) == ([], [], [])
     assert not story()["killable"]

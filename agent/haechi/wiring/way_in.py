@@ -55,7 +55,9 @@ class WayIn:
             await self.data_path.follow(*wanted, keep_root=self.told)
             self.problem = self._refused = None
         except HaechiError as error:
-            self.problem, self._refused = HaechiError("datapath.scope-refused", why=error.code, **error.params), wanted
+            self.problem = HaechiError("datapath.scope-refused", why=error.code, **error.params)
+            # A disk that takes no new certificates is no answer about the scope: it is asked for again.
+            self._refused = wanted if error.code != "datapath.authority-unwritable" else None
         except OSError as error:
             self.problem = HaechiError("datapath.scope-refused", why=error.strerror or type(error).__name__)
 

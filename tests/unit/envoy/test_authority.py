@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
+import os
 import stat
 import subprocess
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 from haechi.domain.errors import HaechiError
 from haechi.domain.scope import Scope, ScopeMode
@@ -45,7 +48,7 @@ def test_nothing_is_minted_out_of_scope(host):
 def test_a_verifier_rejects_what_a_stolen_intermediate_signs_out_of_scope(tmp_path):
     narrow = Authority.create(tmp_path / "a", SCOPE)
     wide = Authority(None, Scope(ScopeMode.ALL))
-    wide._root, wide._intermediate, wide._key = narrow._root, narrow._intermediate, narrow._key
+    wide._issuer = narrow._issuer
     pair = wide._mint("bank.example")
     (tmp_path / "root.pem").write_bytes(narrow.root_pem)
     (tmp_path / "chain.pem").write_bytes(pair.chain)
@@ -60,7 +63,8 @@ def test_a_verifier_rejects_what_a_stolen_intermediate_signs_out_of_scope(tmp_pa
 def test_keys_are_private_and_the_roots_key_is_gone(tmp_path):
     Authority.create(tmp_path / "a", SCOPE)
     names = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "a").iterdir()}
-    assert names == {"root.pem": 0o644, "intermediate.pem": 0o600, "intermediate.key": 0o600}
+    assert names == {"root.pem": 0o644, "authority.pem": 0o600}
+    assert (tmp_path / "a" / "authority.pem").read_bytes().count(b"PRIVATE KEY-----\n") == 2  # one key, two lines
 
 
 def test_a_loaded_authority_is_the_same(tmp_path):
@@ -115,7 +119,8 @@ def test_the_cache_has_a_bound():
 
 def test_torn_files_are_named(tmp_path):
     Authority.create(tmp_path / "a", SCOPE)
-    (tmp_path / "a" / "intermediate.key").write_bytes(b"torn")
+    whole = (tmp_path / "a" / "authority.pem").read_bytes()
+    (tmp_path / "a" / "authority.pem").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(HaechiError, match="authority-unreadable"):
         Authority.load(tmp_path / "a", SCOPE)
 
@@ -158,3 +163,125 @@ def test_a_kept_root_covers_less_than_everything():
     authority = Authority.create(None, SCOPE)
     authority.rescope(Scope(ScopeMode.ALL), keep=True)
     assert "*" in authority.uncovered
+
+
+class Moments:
+    """What a folder held before each step of a change: what a kill at that moment would leave."""
+
+    def __init__(self, folder, copies):
+        self.folder, self.copies, self.taken = folder, copies, []
+
+    def __enter__(self):
+        self._patch = pytest.MonkeyPatch()
+        for name in ("open", "fsync", "replace", "link", "unlink"):
+            self._patch.setattr(os, name, self._noting(getattr(os, name)))
+        return self
+
+    def __exit__(self, *_):
+        self._patch.undo()
+        self.note()
+
+    def _noting(self, real):
+        def call(*arguments, **more):
+            self.note()
+            return real(*arguments, **more)
+
+        return call
+
+    def note(self):
+        held = {path.name: path.read_bytes() for path in self.folder.glob("*") if path.suffix != ".new"}
+        if not self.taken or held != self.taken[-1]:
+            self.taken.append(held)
+
+    def each(self):
+        for n, held in enumerate(self.taken):
+            folder = self.copies / str(n)
+            folder.mkdir(parents=True)
+            for name, data in held.items():
+                (folder / name).write_bytes(data)
+            yield folder
+
+
+def usable(authority):
+    """Clients that trust its root take its leaves."""
+    leaf, *rest = chain(authority.leaf(HOST))
+    store = Store(x509.load_pem_x509_certificates(authority.root_pem))
+    PolicyBuilder().store(store).time(authority._now()).build_server_verifier(x509.DNSName(HOST)).verify(leaf, rest)
+    return authority.root_pem
+
+
+@pytest.mark.parametrize("keep_root", [False, True])
+def test_a_kill_in_mid_renewal_leaves_the_old_authority_or_the_new(tmp_path, keep_root):
+    clock = Clock()
+    authority = Authority.create(tmp_path / "a", SCOPE, now=clock, keep_root=keep_root)
+    old = (authority.root_pem, authority.intermediate_pem)
+    clock.time += dt.timedelta(days=725)
+    with Moments(tmp_path / "a", tmp_path / "moments") as moments:
+        authority.leaf(HOST)
+    new = (authority.root_pem, authority.intermediate_pem)
+    assert new != old
+    patient = Lifetimes(leaf=dt.timedelta(days=1))  # so that nothing is due yet where the old one was left
+    seen = set()
+    for folder in moments.each():
+        left = Authority.load(folder, SCOPE, now=clock, lifetimes=patient)
+        assert usable(left) == (folder / "root.pem").read_bytes()
+        seen.add((left.root_pem, left.intermediate_pem))
+    assert seen == {old, new}
+
+
+def test_a_kill_in_mid_making_leaves_nothing_or_the_new_authority(tmp_path):
+    with Moments(tmp_path / "a", tmp_path / "moments") as moments:
+        made = Authority.create(tmp_path / "a", SCOPE)
+    roots = [usable(Authority.open(folder, SCOPE)) for folder in moments.each()]
+    assert roots[-1] == made.root_pem
+
+
+def test_an_authority_of_the_earlier_layout_is_taken_over(tmp_path):
+    made = Authority.create(None, SCOPE)
+    issuer = made._issuer
+    earlier = tmp_path / "a"
+    earlier.mkdir()
+    (earlier / "root.pem").write_bytes(made.root_pem)
+    (earlier / "intermediate.pem").write_bytes(made.intermediate_pem)
+    (earlier / "intermediate.key").write_bytes(
+        issuer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    with Moments(earlier, tmp_path / "moments") as moments:
+        Authority.open(earlier, SCOPE)
+    assert {path.name for path in earlier.iterdir()} == {"authority.pem", "root.pem"}
+    for folder in moments.each():
+        assert usable(Authority.open(folder, SCOPE)) == made.root_pem
+        assert {path.name for path in folder.iterdir()} == {"authority.pem", "root.pem"}
+
+
+def test_certificates_that_do_not_belong_together_are_not_taken(tmp_path):
+    one, other = Authority.create(tmp_path / "a", SCOPE), Authority.create(None, SCOPE)
+    mixed = (tmp_path / "a" / "authority.pem").read_bytes().replace(one.root_pem, other.root_pem)
+    (tmp_path / "a" / "authority.pem").write_bytes(mixed)
+    with pytest.raises(HaechiError, match="authority-unreadable"):
+        Authority.load(tmp_path / "a", SCOPE)
+
+
+def test_what_cannot_be_kept_is_not_used(tmp_path, monkeypatch):
+    clock = Clock()
+    authority = Authority.create(tmp_path / "a", SCOPE, now=clock)
+    before = (authority.root_pem, authority.intermediate_pem, authority.scope)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        with pytest.raises(HaechiError, match="authority-unwritable"):
+            authority.rescope(WIDER)
+        clock.time += dt.timedelta(days=729)
+        assert usable(authority) == before[0]
+        assert authority.problem.code == "datapath.authority-unwritable"
+        clock.time += dt.timedelta(days=2)
+        with pytest.raises(HaechiError, match="authority-unwritable"):
+            authority.leaf(HOST)
+        assert (authority.root_pem, authority.intermediate_pem, authority.scope) == before
+        with pytest.raises(HaechiError, match="authority-unwritable"):
+            Authority.create(tmp_path / "b", SCOPE)
+    assert usable(authority) != before[0]
+    assert authority.problem is None

@@ -21,19 +21,14 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from haechi.domain.errors import HaechiError
 from haechi.domain.names import host_name
 from haechi.domain.scope import Scope, ScopeMode
-from haechi.durable import replace_file
 from haechi.inbound.envoy.constraints import UNNAMED, below, constraints, constraints_of, permitted_by
+from haechi.inbound.envoy.issuer import Issuer, is_kept, keep_issuer, private_pem, read_issuer
 
 _BACKDATED = dt.timedelta(hours=1)
 
@@ -84,42 +79,36 @@ class Authority:
         self._keep = False
         self._leaves: OrderedDict[str, LeafPair] = OrderedDict()
         self._lock = threading.Lock()
-        self._root: x509.Certificate
-        self._intermediate: x509.Certificate
-        self._key: ec.EllipticCurvePrivateKey
+        self._issuer: Issuer
+        self.problem: HaechiError | None = None
+        """Why certificates that end soon could not be renewed."""
 
     @classmethod
     def create(cls, folder: Path | None, scope: Scope, **options: object) -> Authority:
-        """Make a new authority; with no folder it lives in memory only. An earlier one in the folder is replaced."""
+        """Make a new authority; with no folder it lives in memory only. An earlier one in the folder is replaced.
+
+        Raises ``HaechiError('datapath.authority-unwritable')``.
+        """
         made = cls(folder, scope, **options)  # type: ignore[arg-type]
-        made._establish()
+        made._establish(scope, None)
         return made
 
     @classmethod
     def load(cls, folder: Path, scope: Scope, **options: object) -> Authority:
         """Take up the authority of a folder. A scope that differs from its constraints gives a new intermediate.
 
-        Raises ``HaechiError``: ``datapath.authority-missing``, ``datapath.authority-unreadable``.
+        Raises ``HaechiError``: ``datapath.authority-missing``, ``datapath.authority-unreadable``,
+        ``datapath.authority-unwritable``.
         """
-        if not (folder / "root.pem").exists():
-            raise HaechiError("datapath.authority-missing", folder=str(folder))
         made = cls(folder, scope, **options)  # type: ignore[arg-type]
-        try:
-            made._root = x509.load_pem_x509_certificate((folder / "root.pem").read_bytes())
-            made._intermediate = x509.load_pem_x509_certificate((folder / "intermediate.pem").read_bytes())
-            key = load_pem_private_key((folder / "intermediate.key").read_bytes(), None)
-        except (OSError, ValueError) as error:
-            raise HaechiError("datapath.authority-unreadable", folder=str(folder)) from error
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != made._intermediate.public_key():
-            raise HaechiError("datapath.authority-unreadable", folder=str(folder))
-        made._key = key
-        made._renew_if_due()
+        made._issuer = read_issuer(folder)
+        made._take_up(scope, keep=False)
         return made
 
     @classmethod
     def open(cls, folder: Path, scope: Scope, **options: object) -> Authority:
-        """The folder's authority, made if there is none."""
-        if (folder / "root.pem").exists():
+        """The folder's authority, made if there is none. Raises as ``load`` and ``create``."""
+        if is_kept(folder):
             return cls.load(folder, scope, **options)
         return cls.create(folder, scope, **options)
 
@@ -131,19 +120,19 @@ class Authority:
     def rescope(self, scope: Scope, *, keep: bool = False) -> bool:
         """Mint for other names from now on. True when that took another root, which clients have to be told of.
 
-        ``keep``: stay with the root there is. Names in scope that it is not made for are ``uncovered`` then.
+        ``keep``: stay with the root there is. Names in scope that it is not made for are ``uncovered`` then. Raises
+        ``HaechiError('datapath.authority-unwritable')``: everything stays as it was.
         """
         with self._lock:
-            before = self._root
-            self._scope, self._keep = scope, keep
+            before = self._issuer.root
+            self._take_up(scope, keep=keep)
             self._leaves.clear()
-            self._renew_if_due()
-            return self._root is not before
+            return self._issuer.root is not before
 
     @property
     def uncovered(self) -> tuple[str, ...]:
         """Patterns in scope that get no certificate, because the root that clients trust is not made for them."""
-        permitted = permitted_by(self._intermediate)
+        permitted = permitted_by(self._issuer.intermediate)
         if permitted is None:
             return ()
         beyond = tuple(pattern for pattern in self._scope.patterns if not below(pattern.removeprefix("*."), permitted))
@@ -152,22 +141,24 @@ class Authority:
     @property
     def root_pem(self) -> bytes:
         """The certificate that clients trust."""
-        return self._root.public_bytes(Encoding.PEM)
+        return self._issuer.root_pem
 
     @property
     def intermediate_pem(self) -> bytes:
         """The certificate that signs the leaves."""
-        return self._intermediate.public_bytes(Encoding.PEM)
+        return self._issuer.intermediate_pem
 
     @property
     def not_after(self) -> dt.datetime:
         """When clients stop trusting it."""
-        return min(self._root.not_valid_after_utc, self._intermediate.not_valid_after_utc)
+        issuer = self._issuer
+        return min(issuer.root.not_valid_after_utc, issuer.intermediate.not_valid_after_utc)
 
     def leaf(self, host: str) -> LeafPair:
         """The certificate of a host, from the cache while it is fresh.
 
-        Raises ``HaechiError``: ``datapath.name-out-of-scope``, ``datapath.name-not-covered``.
+        Raises ``HaechiError``: ``datapath.name-out-of-scope``, ``datapath.name-not-covered``,
+        ``datapath.authority-unwritable`` where the issuer has ended and another one cannot be kept.
         """
         name = host_name(host)
         if name != UNNAMED and (name not in self._scope or name.startswith("*") or len(name) > 253):
@@ -177,8 +168,8 @@ class Authority:
             if known is not None and self._now() < known.renew_at:
                 self._leaves.move_to_end(name)
                 return known
-            self._renew_if_due()
-            permitted = permitted_by(self._intermediate)
+            self._renew()
+            permitted = permitted_by(self._issuer.intermediate)
             if permitted is not None and not below(name, permitted):
                 raise HaechiError("datapath.name-not-covered", host=name)
             made = self._mint(name)
@@ -188,70 +179,66 @@ class Authority:
             return made
 
     def _mint(self, name: str) -> LeafPair:
-        key = ec.generate_private_key(ec.SECP256R1())
+        issuer, key = self._issuer, ec.generate_private_key(ec.SECP256R1())
         now = self._now()
-        end = min(now + self._lifetimes.leaf, self._intermediate.not_valid_after_utc)
+        end = min(now + self._lifetimes.leaf, issuer.intermediate.not_valid_after_utc)
         common = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name if len(name) <= 64 else "haechi")])
         leaf = (
-            _builder(common, self._intermediate.subject, key.public_key(), now, end)
+            _builder(common, issuer.intermediate.subject, key.public_key(), now, end)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
-            .sign(self._key, hashes.SHA256())
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False)
+            .sign(issuer.key, hashes.SHA256())
         )
-        chain = leaf.public_bytes(Encoding.PEM) + self.intermediate_pem
-        return LeafPair(name, chain, _private(key), end, now + (end - now) * 2 / 3)
+        chain = leaf.public_bytes(Encoding.PEM) + issuer.intermediate_pem
+        return LeafPair(name, chain, private_pem(key), end, now + (end - now) * 2 / 3)
 
-    def _renew_if_due(self) -> None:
+    def _renew(self) -> None:
+        """Another issuer where one is due. One that cannot be kept is a reason to refuse when the earlier has ended."""
+        try:
+            self._take_up(self._scope, keep=self._keep)
+            self.problem = None
+        except HaechiError as error:
+            self.problem = error
+            if self.not_after <= self._now():
+                raise
+
+    def _take_up(self, scope: Scope, *, keep: bool) -> None:
+        """Mint for these names, with another issuer where one is due. Where that cannot be kept, nothing is changed."""
+        issuer = self._issuer
         late = self.not_after - self._now() < self._lifetimes.leaf
-        if late or (not self._keep and constraints_of(self._intermediate) != constraints(self._scope)):
-            self._keep = False
-            self._establish()
+        if late or (not keep and constraints_of(issuer.intermediate) != constraints(scope)):
+            keep = False
+            self._establish(scope, issuer)
+        self._scope, self._keep = scope, keep
 
-    def _establish(self) -> None:
-        """Sign an intermediate with the kept root, or make both."""
+    def _establish(self, scope: Scope, earlier: Issuer | None) -> None:
+        """Sign an intermediate with the kept root, or make both; they are in use once they are kept."""
+        made = self._signed(scope, earlier)
+        if self._folder is not None:
+            keep_issuer(self._folder, made)
+        self._issuer = made
+        self._leaves.clear()
+
+    def _signed(self, scope: Scope, earlier: Issuer | None) -> Issuer:
         now = self._now()
-        root_key = self._kept_root(now)
-        if root_key is None:
-            root_key = ec.generate_private_key(ec.SECP256R1())
-            self._root = _authority_certificate(
+        fresh = earlier is not None and earlier.root.not_valid_after_utc - now >= self._lifetimes.leaf
+        if earlier is not None and earlier.root_key is not None and fresh:
+            root, root_key, kept = earlier.root, earlier.root_key, True
+        else:
+            root_key, kept = ec.generate_private_key(ec.SECP256R1()), self._keep_root
+            root = _authority_certificate(
                 "Haechi local root", None, root_key.public_key(), root_key, now, now + self._lifetimes.authority, None
             )
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        end = min(now + self._lifetimes.authority, self._root.not_valid_after_utc)
-        self._intermediate = _authority_certificate(
-            "Haechi interception", self._root, self._key.public_key(), root_key, now, end, constraints(self._scope)
+        key = ec.generate_private_key(ec.SECP256R1())
+        end = min(now + self._lifetimes.authority, root.not_valid_after_utc)
+        intermediate = _authority_certificate(
+            "Haechi interception", root, key.public_key(), root_key, now, end, constraints(scope)
         )
-        self._leaves.clear()
-        self._store(root_key if self._keep_root else None)
-
-    def _kept_root(self, now: dt.datetime) -> ec.EllipticCurvePrivateKey | None:
-        if self._folder is None or not (self._folder / "root.key").exists():
-            return None
-        try:
-            key = load_pem_private_key((self._folder / "root.key").read_bytes(), None)
-            self._root = x509.load_pem_x509_certificate((self._folder / "root.pem").read_bytes())
-        except (OSError, ValueError) as error:
-            raise HaechiError("datapath.authority-unreadable", folder=str(self._folder)) from error
-        fresh = self._root.not_valid_after_utc - now >= self._lifetimes.leaf
-        return key if fresh and isinstance(key, ec.EllipticCurvePrivateKey) else None
-
-    def _store(self, root_key: ec.EllipticCurvePrivateKey | None) -> None:
-        if self._folder is None:
-            return
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if root_key is not None:
-            replace_file(self._folder / "root.key", _private(root_key))
-        replace_file(self._folder / "intermediate.key", _private(self._key))
-        replace_file(self._folder / "intermediate.pem", self.intermediate_pem)
-        replace_file(self._folder / "root.pem", self.root_pem, mode=0o644)
-
-
-def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return Issuer(root, intermediate, key, root_key if kept else None)
 
 
 def _builder(

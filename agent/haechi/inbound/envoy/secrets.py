@@ -47,6 +47,7 @@ class LeafSecrets:
         self._publish = publish
         self._intermediate = authority.intermediate_pem
         self._renewed = asyncio.Event()
+        self._told: set[str] = set()
         self.refused = 0
 
     def handler(self) -> grpc.GenericRpcHandler:
@@ -117,24 +118,42 @@ class LeafSecrets:
             return None
         try:
             leaf = self._authority.leaf(name)
-            self._follow_authority()
-            return leaf
         except HaechiError as error:
             self.refused += 1
             self._log.warning("datapath.certificate-refused", cause=error.code, host=name[:253])
             return None
+        self._tell("datapath.authority-not-renewed", self._authority.problem)
+        # One whose root nobody can trust yet is shown to nobody; who has an earlier one keeps it.
+        return leaf if self._follow_authority() else held.get(name)
 
     def _outlived(self, leaf: LeafPair) -> bool:
         """Signed by an intermediate that is no longer in use."""
         return not leaf.chain.endswith(self._intermediate)
 
-    def _follow_authority(self) -> None:
-        """A renewed authority: publish its root, and have every stream replace what the earlier one signed."""
+    def _follow_authority(self) -> bool:
+        """A renewed authority: publish its root, and have every stream replace what the earlier one signed. False where
+        the root could not be published; it is tried again with the next certificate that is asked for.
+        """
         current = self._authority.intermediate_pem
         if current == self._intermediate:
-            return
+            return True
+        try:
+            self._publish()
+        except (HaechiError, OSError) as error:
+            self._tell("datapath.roots-unpublished", error)
+            return False
+        self._tell("datapath.roots-unpublished", None)
         self._intermediate = current
-        self._publish()
         self._log.warning("datapath.authority-renewed", not_after=self._authority.not_after.isoformat())
         self._renewed.set()
         self._renewed = asyncio.Event()
+        return True
+
+    def _tell(self, event: str, problem: HaechiError | OSError | None) -> None:
+        """Once for as long as it lasts: certificates are asked for many times a second."""
+        if problem is None:
+            self._told.discard(event)
+        elif event not in self._told:
+            self._told.add(event)
+            cause = problem.code if isinstance(problem, HaechiError) else type(problem).__name__
+            self._log.error(event, cause=cause, error=str(problem))
