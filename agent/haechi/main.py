@@ -65,5 +65,5 @@ async def start_agent(settings: Settings, stack: AsyncExitStack) -> DataPath:
     await start_control(ground, rules, stores, marking, judging, way_in, status)
     marking.start_watching()
     marking.start_learning()
-    ground.background(Following(ground, rules, stores, marking, judging, way_in).run())
+    ground.background(Following(ground, rules, stores, marking, judging, way_in).run(), "following")
     return way_in.data_path

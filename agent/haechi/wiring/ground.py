@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import secrets
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
@@ -13,6 +11,7 @@ from typing import Any
 from haechi.outbound.clock import SystemClock
 from haechi.outbound.telemetry.prometheus import PrometheusMetrics
 from haechi.settings import Paths, Settings
+from haechi.tasks import background, ended
 from haechi.words import language
 
 ID_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -44,13 +43,7 @@ class Ground:
         """The language of the machine's people."""
         return language() if self.settings.language == "auto" else self.settings.language
 
-    def background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run beside everything else until the agent stops."""
-        task = asyncio.get_running_loop().create_task(work)
-
-        async def end() -> None:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-        self.stack.push_async_callback(end)
+    def background(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run beside everything else until the agent stops. ``name``: for the log, should it fail."""
+        task = background(work, name, self.metrics.count)
+        self.stack.push_async_callback(ended, task)

@@ -109,7 +109,7 @@ def make_judge(
 
     posture = S3Posture(Clients(_store_access(ground)), registry.accounts, ground.clock, sites=lambda: registry.sites)
     ground.stack.callback(posture.close)
-    ground.background(asyncio.to_thread(posture.warm, HOME_REGION))
+    ground.background(asyncio.to_thread(posture.warm, HOME_REGION), "warming")
     wanted = settings.destinations
     destinations = CachedDestinations(
         _readers(posture, registry.sites),

@@ -96,7 +96,7 @@ class Marking:
                         log.info("common.learned", blocks=blocks)
                 await asyncio.sleep(LEARN_EVERY_S)
 
-        self.ground.background(learns())
+        self.ground.background(learns(), "learning")
         self.ground.stack.callback(stopping.set)
 
     def _note_scan(self, progress: Progress) -> None:

@@ -20,7 +20,7 @@ def start_telemetry(ground: Ground) -> DesktopNotices:
         ground.stack.callback(stop)
     elif wanted.metrics == "textfile":
         file = wanted.textfile or ground.paths.state / "haechi.prom"
-        ground.background(write_regularly(ground.metrics, file, wanted.textfile_interval, log))
+        ground.background(write_regularly(ground.metrics, file, wanted.textfile_interval, log), "textfile")
     program = notifier() if notices.desktop and ground.paths.layout is Layout.USER else ""
     made = DesktopNotices(program, notices.per_minute, ground.clock, ground.metrics)
     ground.stack.push_async_callback(made.close)

@@ -74,6 +74,7 @@ async def start_way_in(ground: Ground, rules: Rules, judging: Judging) -> WayIn:
         log,
         public_dir=paths.public,
         tunnels=_tunnels(judging.judge),
+        count=ground.metrics.count,
     )
     await data_path.start()
     ground.stack.push_async_callback(data_path.stop)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from haechi.inbound.envoy.supervisor import EnvoySupervisor, State, envoy_binary
 from haechi.inbound.envoy.tunnels import ClosedTunnels, PassedTunnels, TunnelQuestions
 from haechi.ports.judge import Judge
 from haechi.ports.tunnels import Tunnels
+from haechi.tasks import background, ended
 
 _MAX_SOCKET_PATH = 100
 _ROOT_WATCH_S = 300.0
@@ -53,8 +53,10 @@ class DataPath:
         *,
         public_dir: Path | None = None,
         tunnels: Tunnels | None = None,
+        count: Callable[[str], None] = lambda name: None,
     ) -> None:
-        """``tunnels`` answers for those in doubt; without it they are closed."""
+        """``tunnels`` answers for those in doubt; without it they are closed. ``count`` gets the name of a metric."""
+        self._count = count
         self._settings = settings
         self._authority = authority
         self._runtime_dir = runtime_dir
@@ -137,6 +139,7 @@ class DataPath:
             concurrency=settings.concurrency,
             linger_s=settings.linger_s,
             log=self._log,
+            count=self._count,
         )
         try:
             await self._serve(agent_socket)
@@ -145,10 +148,9 @@ class DataPath:
         except BaseException:
             await self.stop()
             raise
-        loop = asyncio.get_running_loop()
         self._watches = [
-            loop.create_task(self._watch_roots(upstream)),
-            loop.create_task(self._passed.run(lambda: self.envoy_pid)),
+            background(self._watch_roots(upstream), "roots-watch", self._count),
+            background(self._passed.run(lambda: self.envoy_pid), "tunnels-watch", self._count),
         ]
 
     async def follow(self, scope: Scope, networks: Sequence[str], *, keep_root: bool = False) -> bool:
@@ -182,9 +184,7 @@ class DataPath:
         """Stop all: Envoy first, so that nothing asks a judge that is gone. Safe to call twice."""
         watches, self._watches = self._watches, []
         for watch in watches:
-            watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watch
+            await ended(watch)
         if watches:
             await self._passed.look(self.envoy_pid)
         if self._supervisor is not None:
@@ -271,10 +271,13 @@ class DataPath:
         self._published = root
 
     async def _watch_roots(self, upstream: Path) -> None:
-        """A renewed root reaches the bundle without a restart."""
+        """A renewed root reaches the bundle without a restart; where it cannot, it does the next time."""
         while True:
             await asyncio.sleep(_ROOT_WATCH_S)
-            self._publish_roots(upstream)
+            try:
+                self._publish_roots(upstream)
+            except (HaechiError, OSError) as error:
+                self._log.error("datapath.roots-unpublished", error=str(error))
 
 
 def health_handler() -> grpc.GenericRpcHandler:

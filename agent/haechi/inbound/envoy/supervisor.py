@@ -27,6 +27,7 @@ import structlog
 
 from haechi.domain.errors import HaechiError
 from haechi.durable import replace_file
+from haechi.tasks import background, ended
 
 _LINE = re.compile(
     r"\[(?P<level>trace|debug|info|warning|error|critical)\]\[(?P<part>[^\]]*)\] ?(?:\[[^\]]*\] ?)?(?P<text>.*)"
@@ -75,7 +76,9 @@ class EnvoySupervisor:
         concurrency: int,
         linger_s: float,
         log: structlog.typing.FilteringBoundLogger,
+        count: Callable[[str], None] = lambda name: None,
     ) -> None:
+        self._count = count
         self._binary = binary
         self._config = config
         self._pid_file = runtime_dir / "envoy.pid"
@@ -106,7 +109,7 @@ class EnvoySupervisor:
         except BaseException:
             await self.stop()
             raise
-        self._watch = asyncio.get_running_loop().create_task(self._keep_running())
+        self._watch = background(self._keep_running(), "envoy-watch", self._count)
 
     async def check(self, config: Path) -> None:
         """Let Envoy itself say whether it would start with a configuration.
@@ -142,13 +145,11 @@ class EnvoySupervisor:
             await _end(self._process)
             raise
         finally:
-            self._watch = asyncio.get_running_loop().create_task(self._keep_running())
+            self._watch = background(self._keep_running(), "envoy-watch", self._count)
 
     async def _stop_watching(self) -> None:
         if self._watch is not None:
-            self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
+            await ended(self._watch)
             self._watch = None
 
     async def stop(self) -> None:
@@ -182,16 +183,21 @@ class EnvoySupervisor:
             env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
         )
         process = self._process
+        started = _started(process.pid)
         logging = asyncio.get_running_loop().create_task(self._relay(process))
         await self._set_minder(process.pid)
-        started = psutil.Process(process.pid).create_time()
-        replace_file(self._pid_file, f"{process.pid} {started}\n".encode())
+        if started is None:
+            await process.wait()
+        else:
+            replace_file(self._pid_file, f"{process.pid} {started}\n".encode())
         deadline = time.monotonic() + _START_S
-        while not self._probe():
+        while True:
             if process.returncode is not None:
                 await logging
                 code = "datapath.envoy-config" if self._complaint else "datapath.envoy-died"
                 raise HaechiError(code, reason=self._complaint, status=process.returncode)
+            if self._probe():
+                break
             if time.monotonic() > deadline:
                 raise HaechiError("datapath.envoy-silent", seconds=_START_S)
             await asyncio.sleep(0.02)
@@ -281,6 +287,14 @@ class EnvoySupervisor:
             except (OSError, ValueError, psutil.NoSuchProcess):
                 return
         self._log.warning("datapath.envoy-left-behind", pid=int(pid))
+
+
+def _started(pid: int) -> float | None:
+    """When a process began, in seconds since the epoch; None when it is gone already."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return None
 
 
 async def _ended(handle: int, seconds: float) -> bool:

@@ -30,6 +30,7 @@ from haechi.outbound.engine.loaded import LoadedPolicies
 from haechi.outbound.engine.probe import probe_input
 from haechi.outbound.engine.process import WorkerProcess
 from haechi.ports.engine import Answered
+from haechi.tasks import background, ended
 
 _log = structlog.get_logger(__name__)
 
@@ -45,8 +46,9 @@ class WorkerEngine(LoadedPolicies):
     """``haechi.ports.engine.PolicyEngine`` over a worker process.
 
     ``deadline_ms`` is how long one evaluation may take before its answer is ``engine-late``; ``hang`` the seconds of
-    silence, with questions open, after which the worker is killed. ``count`` is told of every restart. ``accept`` is
-    asked before policies are put in force, and raises ``HaechiError`` where they may not be.
+    silence, with questions open, after which the worker is killed. ``count`` is told of every restart and
+    of a watch that failed. ``accept`` is asked before policies are put in force, and raises ``HaechiError`` where they
+    may not be.
     Start before use; what puts policies in force raises ``HaechiError('policy.…')``.
     """
 
@@ -77,14 +79,12 @@ class WorkerEngine(LoadedPolicies):
         """Load the policies and stand by."""
         await self.reload(self._folder)
         if self._watching is None:
-            self._watching = asyncio.create_task(self._watch())
+            self._watching = background(self._watch(), "engine-watch", self._count)
 
     async def stop(self) -> None:
         """End the worker. What was asked and not answered fails as ``engine-crashed``."""
         if self._watching is not None:
-            self._watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watching
+            await ended(self._watching)
             self._watching = None
         async with self._changing:
             worker, self._worker = self._worker, None

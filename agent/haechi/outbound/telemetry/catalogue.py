@@ -39,6 +39,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("haechi_changes_total", Kind.COUNTER, "Other signed data put in force", ("what",)),
     Metric("haechi_changes_refused_total", Kind.COUNTER, "Changed data not put in force", ("what", "cause")),
     Metric("haechi_engine_restarts_total", Kind.COUNTER, "Engine workers that were lost and started again"),
+    Metric("haechi_background_failures_total", Kind.COUNTER, "Work of the agent's own that ended with an error"),
     Metric("haechi_audit_refused_total", Kind.COUNTER, "Records that the audit could not take", ("cause",)),
     Metric("haechi_audit_outages_total", Kind.COUNTER, "Times the audit could not write", ("cause",)),
     Metric("haechi_audit_torn_total", Kind.COUNTER, "Ends of the audit that a crash had cut"),
