@@ -18,9 +18,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from haechi.domain.upload import Request
+
+FRAMING: Final = frozenset({"content-length", "transfer-encoding", "connection"})
+"""Headers that say how an answer lies on the wire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +45,19 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A complete HTTP answer for the client, in the provider's own error shape."""
+    """A complete HTTP answer for the client, in the provider's own error shape.
+
+    How it is framed on the wire is the data path's: ``ValueError`` for a header that says so.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+
+    def __post_init__(self) -> None:
+        for name, _ in self.headers:
+            if name.lower() in FRAMING:
+                raise ValueError(f"{name} is the data path's to say")
 
 
 class Hold(StrEnum):

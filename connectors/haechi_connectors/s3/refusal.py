@@ -32,11 +32,9 @@ def reply(text: RefusalText, request: Request) -> Reply:
         body = b""
     headers = (
         ("content-type", "application/xml"),
-        ("content-length", str(len(body))),
         ("x-amz-request-id", number),
         ("x-amz-id-2", "haechi"),
         ("cache-control", "no-store"),
-        ("connection", "close"),
     )
     return Reply(STATUS, headers, body)
 

@@ -88,10 +88,16 @@ def test_a_body_that_http_2_does_not_announce_is_announced_to_the_judge():
 
 
 def test_a_refusal_carries_status_headers_and_body():
-    reply = Reply(403, (("Content-Type", "application/xml"), ("Content-Length", "9")), b"<Error/>")
+    reply = Reply(403, (("Content-Type", "application/xml"),), b"<Error/>")
     sent = ext_proc.ProcessingResponse.FromString(messages.refusal(reply)).immediate_response
     assert (sent.status.code, sent.body) == (403, b"<Error/>")
-    assert [option.header.key for option in sent.headers.set_headers] == ["content-type"]
+    assert [option.header.key for option in sent.headers.set_headers] == ["content-type", "server"]
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection"])
+def test_an_answer_does_not_say_how_it_lies_on_the_wire(name):
+    with pytest.raises(ValueError, match=name):
+        Reply(403, ((name, "9"),), b"<Error/>")
 
 
 def test_a_streamed_head_also_asks_for_trailers():

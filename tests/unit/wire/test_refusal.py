@@ -78,5 +78,4 @@ def test_any_words_make_well_formed_xml(message, number):
 
     reply = S3Connector().refusal(RefusalText("AccessDenied", message, number), Request("PUT", "https", "h", message))
     assert fromstring(reply.body).find("Code").text == "AccessDenied"
-    assert dict(reply.headers)["content-length"] == str(len(reply.body))
     assert all(c.isprintable() and c.isascii() for _, value in reply.headers for c in value)

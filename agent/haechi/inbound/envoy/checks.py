@@ -26,8 +26,9 @@ from aiohttp import web
 
 from haechi.domain.upload import Request
 from haechi.inbound.envoy.clusters import HEALTH_PATH
-from haechi.inbound.envoy.http import ADDED_HEADER, APART_HEADER, CHECK_PREFIX, CONNECTION_HEADER, END
+from haechi.inbound.envoy.http import ADDED_HEADER, APART_HEADER, CHECK_PREFIX, CONNECTION_HEADER, END, SERVED_BY
 from haechi.inbound.envoy.tally import Tally
+from haechi.inbound.envoy.told import connection_of
 from haechi.ports.judge import Connection, Forward, Inspect, Judge, Refuse, Reply
 
 _ENVOY = "x-envoy-"
@@ -129,23 +130,10 @@ def said(asked: web.BaseRequest) -> tuple[Connection, Request]:
             headers.append((name, value))
     # The server's name stands last: it alone may hold a space.
     way, scheme, source, local, connect, sni = about.removesuffix(END)[:-1].split(" ", 5)
-    address, _, port = source.rpartition(":")
-    connection = Connection(
-        address=address.strip("[]"),
-        port=int(port) if port.isdigit() else 0,
-        connect=_known(connect) if way == "proxy" else "",
-        sni=_known(sni),
-        way="proxy" if way == "plain" else way,
-        original=_known(local) if way == "redirect" else "",
-    )
+    connection = connection_of(way=way, source=source, connect=connect, sni=sni, local=local)
     if not asked.raw_path.startswith(CHECK_PREFIX):
         raise ValueError("a check of another path")
     return connection, Request(asked.method, scheme, host.lower(), asked.raw_path[len(CHECK_PREFIX) :], tuple(headers))
-
-
-def _known(value: str) -> str:
-    """Envoy may write a dash for what it does not know."""
-    return "" if value == "-" else value
 
 
 def _perhaps_repeated(request: Request) -> bool:
@@ -158,9 +146,4 @@ def _refuses(reply: Reply) -> bool:
 
 
 def _refusal(reply: Reply) -> web.Response:
-    headers = [
-        (name, value)
-        for name, value in reply.headers
-        if name.lower() not in ("content-length", "transfer-encoding", "connection")
-    ]
-    return web.Response(status=reply.status, body=reply.body, headers=[*headers, ("server", "haechi")])
+    return web.Response(status=reply.status, body=reply.body, headers=[*reply.headers, SERVED_BY])

@@ -45,6 +45,8 @@ SCHEME = "haechi-scheme"
 ROLE = "haechi-role"
 SOURCE_STATE = "haechi.source"
 CONNECT_STATE = "haechi.connect"
+SERVED_BY = ("server", "haechi")
+"""On every answer that is the judge's own."""
 UNANSWERED_STATUS = 510
 """Envoy's answer when no judge did, turned into the provider's shape by the local reply. A judge never sends it."""
 

@@ -13,7 +13,7 @@ from envoy.extensions.filters.http.ext_proc.v3 import processing_mode_pb2
 from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 
 from haechi.domain.upload import Request
-from haechi.inbound.envoy.http import ADDED_HEADER, APART_HEADER, HOLD_HEADER
+from haechi.inbound.envoy.http import ADDED_HEADER, APART_HEADER, HOLD_HEADER, SERVED_BY
 from haechi.ports.judge import Reply
 
 _REQUEST_BODY = 0x22  # field 4, length-delimited
@@ -162,8 +162,7 @@ def refusal(reply: Reply) -> bytes:
             header=base_pb2.HeaderValue(key=name.lower(), raw_value=value.encode("utf-8")),
             append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
         )
-        for name, value in reply.headers
-        if name.lower() not in ("content-length", "transfer-encoding", "connection")
+        for name, value in (*reply.headers, SERVED_BY)
     ]
     return _made(
         immediate_response=ext_proc.ImmediateResponse(

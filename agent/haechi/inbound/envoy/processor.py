@@ -35,6 +35,7 @@ from haechi.inbound.envoy.http import CONNECT_STATE, ROLE, SCHEME, SOURCE_STATE,
 from haechi.inbound.envoy.spool import Spool, SpoolBudget, SpoolFullError
 from haechi.inbound.envoy.stream import Stream
 from haechi.inbound.envoy.tally import Tally
+from haechi.inbound.envoy.told import connection_of
 from haechi.ports.judge import Connection, Forward, Hold, Inspect, Judge, Judging, Refuse, Reply
 
 SERVICE = "envoy.service.ext_proc.v3.ExternalProcessor"
@@ -298,13 +299,10 @@ def _connection(message: ext_proc.ProcessingRequest, way: str) -> Connection:
     for attributes in message.attributes.values():
         for name, value in attributes.fields.items():
             said[name] = value.string_value
-    source = said.get(f"filter_state['{SOURCE_STATE}']") or said.get("source.address", "")
-    address, _, port = source.rpartition(":")
-    return Connection(
-        address=address.strip("[]"),
-        port=int(port) if port.isdigit() else 0,
-        connect=said.get(f"filter_state['{CONNECT_STATE}']", "") if way == "proxy" else "",
+    return connection_of(
+        way=way,
+        source=said.get(f"filter_state['{SOURCE_STATE}']") or said.get("source.address", ""),
+        connect=said.get(f"filter_state['{CONNECT_STATE}']", ""),
         sni=said.get("connection.requested_server_name", ""),
-        way="proxy" if way == "plain" else way,
-        original=said.get("destination.address", "") if way == "redirect" else "",
+        local=said.get("destination.address", ""),
     )

@@ -21,14 +21,13 @@ from haechi.domain.errors import HaechiError
 from haechi.domain.names import host_name, is_address
 from haechi.inbound.envoy.doubts import AGREED, ASKED, NAME, TOWARD_PROVIDER
 from haechi.inbound.envoy.pressure import AdminSocket
+from haechi.inbound.envoy.told import connection_of
 from haechi.ports.judge import Connection
 from haechi.ports.tunnels import Doubt, Tunnels
 
 SERVICE: Final = "envoy.service.auth.v3.Authorization"
 EVERY_S: Final = 5.0
 _OK, _DENIED = 0, 7
-_NOTHING = "-"
-"""Envoy's word for a value that is not there."""
 
 
 class TunnelQuestions:
@@ -46,12 +45,13 @@ class TunnelQuestions:
         return grpc.method_handlers_generic_handler(SERVICE, {"Check": check})
 
     async def _check(self, _: bytes, context: Any) -> external_auth.CheckResponse:
-        said = {key: value for key, value in context.invocation_metadata() if key in ASKED and value != _NOTHING}
+        said = {key: value for key, value in context.invocation_metadata() if key in ASKED}
         answer = external_auth.CheckResponse()
         answer.status.code = _DENIED
         try:
-            connection = _connection(said)
-            if await self._tunnels.doubtful(connection, doubt_of(connection, said.get(ASKED[-1], ""))):
+            source, connect, sni, local, way, doubt = (said.get(name, "") for name in ASKED)
+            connection = connection_of(way=way, source=source, connect=connect, sni=sni, local=local)
+            if await self._tunnels.doubtful(connection, doubt_of(connection, doubt)):
                 answer.status.code = _OK
         except HaechiError as error:
             self._log.error("datapath.tunnel-unjudged", cause=error.code)
@@ -120,16 +120,3 @@ class ClosedTunnels:
     def totals(self) -> dict[str, int]:
         """As ``Tunnels``."""
         return dict(self._counts)
-
-
-def _connection(said: dict[str, str]) -> Connection:
-    source, connect, sni, original, way, _ = (said.get(name, "") for name in ASKED)
-    address, _, port = source.rpartition(":")
-    return Connection(
-        address=address.strip("[]"),
-        port=int(port) if port.isdigit() else 0,
-        connect=connect,
-        sni=sni,
-        way=way or "proxy",
-        original=original if way == "redirect" else "",
-    )
