@@ -9,6 +9,7 @@ long: a client may wait for it before it sends the rest.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import grpc
@@ -23,11 +24,12 @@ KEPT_S = 2.0
 class Stream:
     """One gRPC stream. Reads belong to one task; writes may come from several."""
 
-    __slots__ = ("_context", "_kept", "_writing", "judging")
+    __slots__ = ("_context", "_judged", "_kept", "_writing", "judging")
 
     def __init__(self, context: Any) -> None:
         self._context = context
         self._writing = asyncio.Lock()
+        self._judged = asyncio.Event()
         self._kept: asyncio.Task[None] | None = None
         self.judging: Judging | None = None
 
@@ -42,13 +44,19 @@ class Stream:
             await self._context.write(message)
 
     def keep_answer(self) -> None:
-        """The store answered early: its answer waits for ``release_answer``, at most ``KEPT_S``."""
+        """The store answered early: its answer waits for ``release_answer``, at most ``KEPT_S``.
+
+        Raises ``ValueError`` for a second one: a store answers once.
+        """
+        if self._kept is not None:
+            raise ValueError("a message out of turn")
         self._kept = asyncio.get_running_loop().create_task(self._answer_in_the_end())
 
     async def release_answer(self) -> None:
-        """The body was judged: an answer that still waits may go."""
-        if self._kept is not None and self._kept.cancel():
-            await self.write(messages.ANSWER_PASSES)
+        """The body was judged: an answer that still waits may go. Returns when it went."""
+        self._judged.set()
+        if self._kept is not None:
+            await self._kept
 
     def close(self) -> None:
         """Nothing more is written. An answer that waited is dropped by Envoy, with the refusal or the error it got."""
@@ -56,5 +64,8 @@ class Stream:
             self._kept.cancel()
 
     async def _answer_in_the_end(self) -> None:
-        await asyncio.sleep(KEPT_S)
+        """The one place that passes the answer on, so that it goes once however verdict and time meet."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(KEPT_S):
+                await self._judged.wait()
         await self.write(messages.ANSWER_PASSES)
