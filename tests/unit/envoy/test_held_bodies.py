@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from haechi.inbound.envoy import processor as processors
 from haechi.inbound.envoy.http import HOLD_HEADER
 from haechi.inbound.envoy.processor import Processor
 from haechi.inbound.envoy.spool import IN_MEMORY
@@ -68,3 +69,38 @@ async def test_a_file_that_is_written_outlives_the_stream(tmp_path: Path, monkey
         await work
     assert not disk.gone
     assert processor.spool_left == LIMIT
+
+
+class Gauge:
+    """Envoy's gauge, which cannot be read at first."""
+
+    def __init__(self, silent: int) -> None:
+        self.silent = silent
+        self.enough, self.speaks = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self) -> int:
+        if self.speaks.is_set():
+            return 0
+        self.silent -= 1
+        if self.silent <= 0:
+            self.enough.set()
+        raise ConnectionRefusedError
+
+
+async def test_no_word_of_envoy_is_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead = 4 * processors._REPLAYED
+    monkeypatch.setattr(processors, "_AHEAD", ahead)
+    monkeypatch.setattr(processors, "_LOOK_AGAIN_S", 0)
+    monkeypatch.setattr(processors, "_TRICKLE_S", 3600)
+    gauge = Gauge(silent=5)
+    processor = Processor(
+        ScriptedJudge(WHOLE), spool_dir=tmp_path, spool_bytes=LIMIT, log=structlog.get_logger(), buffered=gauge
+    )
+    call = await held(processor)
+    call.body(bytes(3 * ahead), last=True)
+    work = asyncio.create_task(processor._process(None, call))
+    await asyncio.wait_for(gauge.enough.wait(), 10)
+    assert call.written.qsize() == 1 + 4, "the head, and as much as may go ahead"
+    gauge.speaks.set()
+    await asyncio.wait_for(work, 10)
+    assert call.written.qsize() == 1 + 12

@@ -67,7 +67,7 @@ class DataPath:
         self._watches: list[asyncio.Task[None]] = []
         self._tunnels = tunnels or ClosedTunnels()
         self._questions = TunnelQuestions(self._tunnels, log)
-        admin = AdminSocket(runtime_dir / "admin.sock")
+        self._admin = admin = AdminSocket(runtime_dir / "admin.sock")
         self._passed = PassedTunnels(admin, self._tunnels)
         self._under_way = UnderWay(admin)
         self._published = b""
@@ -195,6 +195,7 @@ class DataPath:
             await self._server.stop(grace=None)
             self._server = None
         await self._checks.stop()
+        await self._admin.close()
 
     def describe(self) -> dict[str, Any]:
         """What a command needs to go through this data path (the answer to ``datapath.describe``)."""

@@ -20,6 +20,7 @@ Small requests come as ``checks`` instead, unless their head has to be seen line
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -242,18 +243,18 @@ class Processor:
             await stream.write(messages.TRAILERS_PASS)
 
     async def _room(self) -> int:
-        """Wait until the upstreams took what was given; how many bytes may follow."""
+        """Wait until the upstreams took what was given; how many bytes may follow. As long as Envoy does not say, there
+        is no room: at once, a whole body would go into its memory.
+        """
         if self._buffered is None:
             return _REPLAYED
         loop = asyncio.get_running_loop()
         until = loop.time() + _TRICKLE_S
         while loop.time() < until:
-            try:
+            with contextlib.suppress(OSError):
                 left = _AHEAD * self._replaying - await self._buffered()
-            except (OSError, ValueError):
-                return _REPLAYED  # an Envoy that does not answer breaks the stream by itself
-            if left >= _AHEAD // 2:  # in large steps: each look costs a connection
-                return min(left, _AHEAD)
+                if left >= _AHEAD // 2:  # in large steps: each look costs Envoy a walk through its figures
+                    return min(left, _AHEAD)
             await asyncio.sleep(_LOOK_AGAIN_S)
         return _REPLAYED
 

@@ -76,7 +76,8 @@ class PassedTunnels:
     def __init__(self, admin: AdminSocket, tunnels: Tunnels) -> None:
         self._admin = admin
         self._tunnels = tunnels
-        self._known = 0
+        self._agreed = 0
+        self._handed_on = 0
         self._envoy: int | None = None
 
     async def run(self, envoy: Callable[[], int | None]) -> None:
@@ -90,13 +91,16 @@ class PassedTunnels:
         """Read once; an Envoy that does not answer is asked again later."""
         try:
             counted = await self._admin.figures(f"^({re.escape(AGREED)}|{re.escape(TOWARD_PROVIDER)})$")
-        except (OSError, ValueError):
+        except OSError:
             return
-        now = counted.get(AGREED, 0) - counted.get(TOWARD_PROVIDER, 0)
-        if envoy != self._envoy or now < self._known:
-            self._envoy, self._known = envoy, 0
-        self._tunnels.passed(now - self._known)
-        self._known = now
+        agreed = counted.get(AGREED, 0)
+        if envoy != self._envoy or agreed < self._agreed:
+            self._envoy, self._handed_on = envoy, 0
+        self._agreed = agreed
+        # The two are not counted in one moment: under one and the same Envoy their difference may fall and grow again.
+        passed = max(agreed - counted.get(TOWARD_PROVIDER, 0), self._handed_on)
+        self._tunnels.passed(passed - self._handed_on)
+        self._handed_on = passed
 
 
 class ClosedTunnels:
