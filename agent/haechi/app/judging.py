@@ -114,6 +114,8 @@ class Judgement:
         self._about: Circumstances | None = None
         self._inspection: Inspection | None = None
         self._document = bytearray()
+        self._unheard = False
+        """A verdict that lets pass is being recorded: nobody has it yet."""
 
     # --- the data path's questions ------------------------------------------------------------------------------
 
@@ -159,10 +161,13 @@ class Judgement:
         return verdict
 
     async def abandoned(self, cause: str) -> None:
-        """The request ended early. What had been recognised in the released pieces is worth a record."""
+        """The request ended early. What had been recognised in the released pieces is worth a record, and so is that a
+        verdict on record, to let it pass, reached nobody.
+        """
         about, inspection = self._about, self._inspection
-        if self._state is State.INSPECTING and about and inspection and inspection.matches:
-            self._state = State.DECIDED
+        recognised = self._state is State.INSPECTING and inspection is not None and bool(inspection.matches)
+        if about and (recognised or self._unheard):
+            self._state, self._unheard = State.DECIDED, False
             await self._case.recorder.broken_off(self._case.recorder.new_id(), about, cause, self._case.clock.now())
 
     async def _judge_head(self, action: Action) -> Forward | Inspect | Refuse:
@@ -379,11 +384,14 @@ class Judgement:
                 self._remember_stored(made)
             except HaechiError as error:
                 made = case.assessor.hindered(made, _cause_of(error))
+        effect = made.decision.effect
+        self._unheard = effect is not Effect.BLOCK
         try:
             await case.recorder.decided(self._connection, self._request, about, made, case.clock.now(), decision_id)
         except HaechiError as error:
+            self._unheard = False
             return self._unrecorded(made, error, decision_id)
-        effect = made.decision.effect
+        self._unheard = False
         case.metrics.count("haechi_decisions_total", effect=effect.value, operation=about.action.operation)
         if effect is Effect.BLOCK:
             self._state = State.REFUSED

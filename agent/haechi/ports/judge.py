@@ -101,7 +101,9 @@ class Judging(Protocol):
         """The spool for a body held whole is full: the reply, recorded."""
 
     async def abandoned(self, cause: str) -> None:
-        """The client or the data path broke off before the last piece (``client-closed``, ``stream-reset``)."""
+        """The client or the data path broke off before the last piece (``client-closed``, ``stream-reset``), or the
+        judge was late or failed (``judge-late``, ``judge-failed``) and the data path refused.
+        """
 
 
 class Judge(Protocol):

@@ -19,6 +19,7 @@ and the stream is asked: two servers may read two lines differently. Must not kn
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import structlog
@@ -29,7 +30,7 @@ from haechi.inbound.envoy.clusters import HEALTH_PATH
 from haechi.inbound.envoy.http import ADDED_HEADER, APART_HEADER, CHECK_PREFIX, CONNECTION_HEADER, END, SERVED_BY
 from haechi.inbound.envoy.tally import Tally
 from haechi.inbound.envoy.told import connection_of
-from haechi.ports.judge import Connection, Forward, Inspect, Judge, Refuse, Reply
+from haechi.ports.judge import Connection, Forward, Inspect, Judge, Judging, Refuse, Reply
 
 _ENVOY = "x-envoy-"
 _COMMAS = frozenset(
@@ -53,7 +54,13 @@ _APART = {APART_HEADER: "1"}
 class CheckServer:
     """The service, on a Unix socket that only Envoy's user can reach."""
 
-    def __init__(self, judge: Judge, tally: Tally, log: structlog.typing.FilteringBoundLogger) -> None:
+    def __init__(
+        self, judge: Judge, tally: Tally, log: structlog.typing.FilteringBoundLogger, *, answer_s: float
+    ) -> None:
+        """``answer_s``: how long judging may take. Shorter than Envoy waits: what Envoy refuses for want of an answer
+        must not be on record as allowed.
+        """
+        self._answer_s = answer_s
         self._judge = judge
         self._tally = tally
         self._log = log
@@ -102,17 +109,28 @@ class CheckServer:
             return web.Response(status=500)
 
     async def _verdict(self, connection: Connection, request: Request, body: bytes) -> Forward | Refuse:
-        """Not broken off when the client leaves: what was decided is recorded all the same."""
-        tally = self._tally
-        tally.requests += 1
+        """Not broken off when the client leaves: what was decided is recorded all the same. A judge that is late or
+        fails is: its verdict reaches nobody.
+        """
+        self._tally.requests += 1
         judging = self._judge.open(connection, request)
+        try:
+            async with asyncio.timeout(self._answer_s):
+                verdict = await self._judged(judging, body)
+        except Exception as error:
+            self._tally.abandoned += 1
+            await judging.abandoned("judge-late" if isinstance(error, TimeoutError) else "judge-failed")
+            raise
+        if isinstance(verdict, Refuse):
+            self._tally.refused += _refuses(verdict.reply)
+        return verdict
+
+    async def _judged(self, judging: Judging, body: bytes) -> Forward | Refuse:
         verdict = await judging.head()
         if isinstance(verdict, Inspect):
-            tally.inspected += 1
-            tally.bytes_inspected += len(body)
+            self._tally.inspected += 1
+            self._tally.bytes_inspected += len(body)
             verdict = await judging.piece(body, True)
-        if isinstance(verdict, Refuse):
-            tally.refused += _refuses(verdict.reply)
         return verdict
 
 

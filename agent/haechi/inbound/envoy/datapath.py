@@ -32,6 +32,8 @@ from haechi.tasks import background, ended
 
 _MAX_SOCKET_PATH = 100
 _ROOT_WATCH_S = 300.0
+_BEFORE_ENVOY_GIVES_UP = 0.9
+"""The part of Envoy's patience that a judge may take for a check."""
 _FINISH_S = 5.0
 """How long uploads that are on their way may take to end, before another scope cuts them off."""
 
@@ -80,7 +82,9 @@ class DataPath:
             answer_s=settings.judge_timeout_s,
             buffered=UpstreamPressure(admin).buffered,
         )
-        self._checks = CheckServer(judge, self.processor.tally, log)
+        self._checks = CheckServer(
+            judge, self.processor.tally, log, answer_s=settings.judge_timeout_s * _BEFORE_ENVOY_GIVES_UP
+        )
         self.secrets = LeafSecrets(
             authority,
             max_names=settings.max_names,

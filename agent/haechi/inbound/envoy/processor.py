@@ -111,7 +111,7 @@ class Processor:
             # The adapter's edge: whatever went wrong becomes a refusal, since the stream ends with an error.
             self.tally.failed += 1
             self._log.error("datapath.judging-failed", error=type(error).__name__, exc_info=True)
-            self._abandon(stream, "judge-failed")
+            self._abandon(stream, "judge-late" if isinstance(error, TimeoutError) else "judge-failed")
             await context.abort(grpc.StatusCode.INTERNAL, "the judge failed")
         finally:
             stream.close()

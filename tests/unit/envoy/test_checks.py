@@ -1,0 +1,84 @@
+"""A check that is answered too late, or not at all, is on record as that: Envoy refuses it, so it was not allowed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+import structlog
+from haechi.inbound.envoy.checks import CheckServer
+from haechi.inbound.envoy.http import CHECK_PREFIX, CONNECTION_HEADER, END
+from haechi.inbound.envoy.tally import Tally
+from haechi.ports.judge import Forward
+
+from tests.e2e.datapath_lab import PIECES, ScriptedJudge, ScriptedJudging
+
+ABOUT = f"proxy https 127.0.0.1:51000 127.0.0.1:1 h.example:443 h.example {END}"
+HEADERS = {"host": "h.example", CONNECTION_HEADER: ABOUT, "content-type": "x/y"}
+
+
+class Forgetful(ScriptedJudge):
+    """Never answers one kind of question."""
+
+    def __init__(self, question: str, answer: Callable[..., object]) -> None:
+        super().__init__(PIECES)
+        self._question, self._answer = question, answer
+
+    def open(self, *about: object) -> ScriptedJudging:
+        judging = super().open(*about)  # type: ignore[arg-type]
+        setattr(judging, self._question, self._answer)
+        return judging
+
+
+async def never(*_: object) -> Forward:
+    await asyncio.Event().wait()
+    return Forward()
+
+
+async def broken(*_: object) -> Forward:
+    raise RuntimeError("broken")
+
+
+@pytest_asyncio.fixture
+async def asked(tmp_path: Path) -> AsyncIterator[Callable[..., object]]:
+    started: list[CheckServer] = []
+
+    async def ask(judge: ScriptedJudge, tally: Tally, answer_s: float) -> int:
+        server = CheckServer(judge, tally, structlog.get_logger(), answer_s=answer_s)
+        started.append(server)
+        await server.start(tmp_path / "checks.sock")
+        connector = aiohttp.UnixConnector(str(tmp_path / "checks.sock"))
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(10)) as session,
+            session.put(f"http://h{CHECK_PREFIX}/k", data=b"hello", headers=HEADERS) as reply,
+        ):
+            return reply.status
+
+    yield ask
+    for server in started:
+        await server.stop()
+
+
+@pytest.mark.parametrize("question", ["head", "piece"])
+async def test_a_judge_that_is_late_is_broken_off_with_a_cause(asked: Callable[..., object], question: str) -> None:
+    judge, tally = Forgetful(question, never), Tally()
+    assert await asked(judge, tally, 0.05) == 500
+    assert judge.opened[0].causes == ["judge-late"]
+    assert (tally.failed, tally.abandoned) == (1, 1)
+
+
+async def test_a_judge_that_fails_is_broken_off_with_a_cause(asked: Callable[..., object]) -> None:
+    judge, tally = Forgetful("piece", broken), Tally()
+    assert await asked(judge, tally, 10) == 500
+    assert judge.opened[0].causes == ["judge-failed"]
+
+
+async def test_what_was_judged_in_time_is_not_broken_off(asked: Callable[..., object]) -> None:
+    judge, tally = ScriptedJudge(PIECES), Tally()
+    assert await asked(judge, tally, 10) == 200
+    assert judge.opened[0].causes == []
+    assert (tally.failed, tally.abandoned) == (0, 0)
