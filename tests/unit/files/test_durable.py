@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 from haechi.durable import create_file, replace_file
+from haechi.outbound.index.seed import read_seed
 from haechi.outbound.self_tests import FileSelfTests
+from haechi.outbound.system.files import Files
 from haechi.outbound.trust.keys import SigningKey
 
 WRITES: dict[str, Callable[[Path], object]] = {
     "replace": lambda path: replace_file(path, b"new"),
     "create": lambda path: create_file(path, b"new"),
     "key": lambda path: SigningKey.generate().save(path),
+    "seed": read_seed,
+    "installed": lambda path: Files().write(path, b"new", 0o644),
     "self-tests": lambda path: FileSelfTests(path).keep({"state": "well"}),
 }
 
