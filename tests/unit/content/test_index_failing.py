@@ -99,6 +99,22 @@ def test_what_memory_could_not_take_is_brought_up_before_the_index_is_ready(
     assert _state(index, body(1, 100_000)[:50_000]) is ContentState.MATCHED
 
 
+def test_a_later_change_does_not_hide_what_memory_could_not_take(
+    indexing: Indexing, index: SqliteContentIndex, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indexing.scan([str(files)])
+    (files / "f").write_bytes(body(1, 100_000))
+    (files / "g").write_bytes(body(2, 100_000))
+    with monkeypatch.context() as broken:
+        broken.setattr(Hot, "add_blocks", _full)
+        with pytest.raises(HaechiError, match=r"index\.full"):
+            indexing.examine([str(files / "f")], (TAG,))
+    indexing.examine([str(files / "g")], (TAG,))
+    indexing.settle()
+    assert index.ready
+    assert _state(index, body(1, 100_000)[:50_000]) is ContentState.MATCHED
+
+
 def test_the_watcher_is_ready_again_soon_after_a_write_that_failed(
     index: SqliteContentIndex, sources: FileTagSources, files: Path, path: Path
 ) -> None:

@@ -223,10 +223,10 @@ class IndexStorage:
                     self._rows.connection.execute("ROLLBACK")
                 raise
             self._revision += 1
-            self._stale = True
+            stale, self._stale = self._stale, True
             for step in after:
                 step()
-            self._stale = False
+            self._stale = stale  # what an earlier change could not bring to memory is missing there still
             self._revision += 1
 
 
