@@ -10,6 +10,7 @@ nothing.
 A file without any tag is never read, unless it has the size of a protected content: then it may be a copy.
 Nothing here loosens. Every call may be made from any thread; a file looked at twice at once ends with what it held
 last. What storage refused is *owed*: ``settle`` looks again, and the index is ready as soon as all of it was taken.
+Owed is a file too that changed under every reading; the index does not wait for it, because it may never rest.
 """
 
 # Names are plain strings here: millions pass, and an object for each would cost more than the work on it.
@@ -70,6 +71,11 @@ class Indexing:
         """Whether all was gone through since the start, and what storage refused since is owed."""
 
     @property
+    def ready(self) -> bool:
+        """Whether nothing that is protected is missing from the index."""
+        return self._protection.ready
+
+    @property
     def behind(self) -> bool:
         """Whether a scan of everything is due: there was none yet, or too much was refused, or storage is damaged."""
         return not self._protection.ready and (not self._complete or self._damaged)
@@ -92,12 +98,12 @@ class Indexing:
         return self._protection.renew()
 
     def settle(self) -> None:
-        """Look again at what storage refused; the index is ready afterwards, where all was gone through before. Raises
-        ``HaechiError`` while storage refuses still.
+        """Look again at what is owed, each once; the index is ready afterwards, where all was gone through before.
+        Raises ``HaechiError`` while storage refuses still.
         """
         failures = self._protection.failures
-        while (look := self._owed.first()) is not None:
-            self._look_at([look[0]], look[1])
+        for look in self._owed.due():
+            self._look_at([look.path], look.tags)
             self._owed.paid(look)
         if self._complete and not self._damaged:
             self._protection.mark_ready(failures)
@@ -272,6 +278,8 @@ class Indexing:
             tags = merge_tags([*reading.tags, *self._by_name(path), *remembered, *added])
             self._report_unreadable(Unreadable(path, tags, _cause(error)), report)
             return
+        if body.torn:
+            self._owe([path], added)
         of_content = self._protection.tags_of(body.digest) if body.size else ()
         tags = merge_tags([*tags, *(_by_content(of_content))])
         if not tags:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Tag
+
+NEVER = -1
+"""A time of change that no file has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,12 @@ class Stamp:
     size: int
     mtime_ns: int
     ctime_ns: int
+
+    def unsettled(self) -> Stamp:
+        """The stamp of a file that may have been written to after it was read, with this stamp nevertheless: it equals
+        none that a file has, so that the next look reads the file again.
+        """
+        return replace(self, ctime_ns=NEVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +51,15 @@ class TaggedFile:
 class Fingerprints:
     """The body of a file: digest (``blake3:<hex>``), size, and its distinct blocks with where they begin.
 
-    ``prints`` are packed 64-bit fingerprints, ``units`` their beginnings in units of 512 bytes.
+    ``prints`` are packed 64-bit fingerprints, ``units`` their beginnings in units of 512 bytes. ``torn``: the file
+    changed under every reading, so this is a mixture, and the file is to be read again without a further event.
     """
 
     digest: str
     size: int
     prints: array[int] = field(default_factory=lambda: array("Q"))
     units: array[int] = field(default_factory=lambda: array("I"))
+    torn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,4 +193,6 @@ class BodyReader(Protocol):
     """Reads files and fingerprints them."""
 
     def read(self, path: str) -> tuple[Stamp, Fingerprints]:
-        """The body of a regular file as it is now. Raises ``OSError``."""
+        """The body of a regular file as it is now, and the stamp under which it need not be read again. Raises
+        ``OSError``.
+        """

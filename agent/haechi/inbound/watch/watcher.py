@@ -161,8 +161,10 @@ class Watcher:
                 else:
                     self._apply(due)
                     if self._indexing.owes:
+                        ready = self._indexing.ready
                         self._indexing.settle()
-                        _log.info("watch.index-mended")
+                        if self._indexing.ready and not ready:
+                            _log.info("watch.index-mended")
                     pause = PATIENCE
             except HaechiError as error:  # the index cannot be written: try again, the files do not run away
                 self.failures += 1

@@ -1,12 +1,22 @@
-"""Read a file and fingerprint it, hashing and winnowing at the same time on two cores where the file is large."""
+"""Read a file and fingerprint it, hashing and winnowing at the same time on two cores where the file is large.
+
+Theory of stamps. A file whose stamp is known is not read again, so a stamp may be handed out as known only where every
+later write must change it. The time of change that a write leaves is the clock's at its last tick; where the file's is
+older than one tick when reading begins, a write during the reading or after it leaves another. Otherwise the stamp is
+*unsettled* (git calls such entries racily clean), and the next look reads the file again: the write that could not be
+seen brings its own event.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+import time
 from array import array
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 from blake3 import blake3
 
@@ -15,6 +25,11 @@ from haechi.payload.anchors import PIECE, ROOM, Table, Winnower
 from haechi.ports.protection import Fingerprints, Stamp
 
 _ATTEMPTS = 3
+_TICK_NS = 20_000_000
+"""Longer than the kernel's slowest tick (100 a second)."""
+_COARSE_NS = 2_000_000_000
+"""What the coarsest of the usual file systems (FAT) counts in; assumed where a time has no fraction of a second."""
+_SECOND_NS = 1_000_000_000
 _READ = 4 * PIECE  # long enough that handing over costs little, short enough that two lie in the cache
 
 
@@ -23,29 +38,35 @@ def stamp_of(status: os.stat_result) -> Stamp:
     return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
+def _racy(stamp: Stamp, now: int) -> bool:
+    """Whether a write after ``now`` could leave the file with this stamp."""
+    return stamp.ctime_ns > now - (_TICK_NS if stamp.ctime_ns % _SECOND_NS else _COARSE_NS)
+
+
 class FileReader:
     """Implements ``ports.protection.BodyReader``. Safe from any thread."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, now: Callable[[], int] = time.time_ns) -> None:
+        """``now`` gives nanoseconds of the clock that files' times come from."""
         self._seed = seed
+        self._now = now
         self._pool = ThreadPoolExecutor(2, "haechi-winnow")
 
     def read(self, path: str) -> tuple[Stamp, Fingerprints]:
-        """See the port. A file that changes while it is read is read again, at most three times: its next change is
-        watched.
-        """
+        """See the port. A file that changes while it is read is read again, at most three times; then it is torn."""
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # never waits on a pipe that took the name
         try:
             for _ in range(_ATTEMPTS):
+                now = self._now()
                 before = os.fstat(file)
                 if not stat.S_ISREG(before.st_mode):
                     raise OSError(errno.EINVAL, "not a regular file", path)
                 read = self._small if before.st_size <= PIECE else self._large
                 body = read(file, before.st_size)
-                after = os.fstat(file)
-                if stamp_of(before) == stamp_of(after) and body.size == after.st_size:
-                    break
-            return stamp_of(after), body
+                stamp = stamp_of(os.fstat(file))
+                if stamp_of(before) == stamp and body.size == stamp.size:
+                    return (stamp.unsettled() if _racy(stamp, now) else stamp), body
+            return stamp.unsettled(), replace(body, torn=True)
         finally:
             os.close(file)
 
