@@ -91,6 +91,15 @@ def test_beyond_the_spool(at: Ward) -> None:
     forwarded(at, at.key("abroad"), at.tagged + os.urandom(3 * MIB), bucket=at.land.tokyo, region=TOKYO)
 
 
+def test_a_control_document_beyond_the_spool_is_the_stores_to_judge(at: Ward) -> None:
+    rule = b"<CORSRule><AllowedMethod>GET</AllowedMethod><AllowedOrigin>*</AllowedOrigin></CORSRule>"
+    filler = b" " * (3 * MIB)
+    answer = at.raw("?cors", b"<CORSConfiguration>" + rule + filler + b"</CORSConfiguration>")
+    assert answer.status == 200, answer
+    *_, event = [one for one in at.lab.decisions() if one["action"]["operation"] == "PutBucketCors"]
+    assert event["decision"]["effect"] != "block" and not event["decision"]["causes"], event["decision"]
+
+
 def test_with_a_ledger_that_cannot_be_written(at: Ward) -> None:
     ledger = at.lab.folder / "state" / "objects.sqlite"
     aside = ledger.with_name("aside")

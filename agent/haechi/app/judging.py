@@ -11,7 +11,7 @@ Theory. A judgement is a small state machine::
     NEW ──head──▶ DOCUMENT ──last piece──▶ as above
 
 A control document is held whole, whatever its request does, and looked through like an upload: nothing leaves in a
-body that nobody read.
+body that nobody read. Where nothing is enforced it passes piece by piece: a full spool must not become a block.
 
 A piece is answered only after every chunk completed in it was looked up; the answer to the piece with which a store
 could call the object complete waits for the final decision and its record. A record that cannot be made refuses,
@@ -27,7 +27,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from haechi.app.assessing import Assessment, Assessor, Circumstances
+from haechi.app.assessing import UNDETERMINED, Assessment, Assessor, Circumstances
 from haechi.app.inspection import Inspection, merge_matches
 from haechi.app.preparations import applied, noted
 from haechi.app.recording import Recorder
@@ -35,7 +35,7 @@ from haechi.domain.content import Content, ContentState, Match, MatchHow, union
 from haechi.domain.decision import Cause, Decision, Effect, Mode
 from haechi.domain.errors import HaechiError
 from haechi.domain.names import names_agree
-from haechi.domain.upload import Action, ActionKind, Framing, Request
+from haechi.domain.upload import Action, ActionKind, Framing, Location, Request
 from haechi.payload.body import decoder
 from haechi.payload.events import MalformedError
 from haechi.ports.actors import Actors
@@ -86,6 +86,9 @@ class JudgeUploads:
 NO_EDGES = Edges(b"", b"", 0)
 """A piece that was copied on the server's side: its bytes were never seen."""
 
+NOT_SEEN = "content-not-seen"
+"""Noted where nothing is known of what lies at a place, and nothing tagged of its container."""
+
 Verdict = Forward | Refuse
 
 
@@ -127,12 +130,16 @@ class Judgement:
         if action.assembly is not None and action.assembly.abandons and action.destination is not None:
             with contextlib.suppress(HaechiError):  # what stays too long in the ledger goes by age
                 case.assemblies.forget(action.destination, action.assembly)
-        if not action.judged and consistent and (action.body.framing is Framing.NONE or case.index.empty):
+        ordinary = not action.judged and consistent
+        if ordinary and action.body.framing is Framing.NONE:
             self._state = State.PASSING
             return Forward()
         actor = case.actors.of(self._connection.address, self._connection.port)
         self._about = Circumstances(action, actor, request.scheme, request.host, consistent)
         try:
+            if ordinary and case.index.empty:
+                self._state = State.PASSING
+                return Forward()
             if not consistent:
                 # Nobody looks into the body, so it may be anything: also where that rule alone is only monitored.
                 carries = action.judged or action.body.framing is not Framing.NONE
@@ -165,7 +172,8 @@ class Judgement:
         verdict on record, to let it pass, reached nobody.
         """
         about, inspection = self._about, self._inspection
-        recognised = self._state is State.INSPECTING and inspection is not None and bool(inspection.matches)
+        looking = self._state in (State.INSPECTING, State.DOCUMENT)
+        recognised = looking and inspection is not None and bool(inspection.matches)
         if about and (recognised or self._unheard):
             self._state, self._unheard = State.DECIDED, False
             await self._case.recorder.broken_off(self._case.recorder.new_id(), about, cause, self._case.clock.now())
@@ -177,7 +185,7 @@ class Judgement:
         if action.body.framing is Framing.DOCUMENT and action.body.wire_length != 0:
             self._inspection = Inspection(decoder(action.body), case.index)
             self._state = State.DOCUMENT
-            return Inspect(Hold.WHOLE)
+            return Inspect(Hold.WHOLE if case.assessor.engine.modes.enforces else Hold.PIECES)
         match action.kind:
             case ActionKind.READ:
                 self._state = State.PASSING
@@ -229,14 +237,14 @@ class Judgement:
         except HaechiError as error:
             return await self._fail(_cause_of(error), self._so_far())
         if self._state is State.TRAILING:
-            return await self._refuse_early(inspection) if grew else Forward()
+            return await self._guarded(self._refuse_early(inspection)) if grew else Forward()
         if last or inspection.complete:
             verdict = await self._guarded(self._completed(inspection))
             if self._state is State.DECIDED and not last:
                 self._state = State.TRAILING
             return verdict
         if grew:
-            return await self._refuse_early(inspection)
+            return await self._guarded(self._refuse_early(inspection))
         return Forward()
 
     async def _refuse_early(self, inspection: Inspection) -> Verdict:
@@ -328,34 +336,32 @@ class Judgement:
 
     async def _copied(self, action: Action) -> Verdict:
         """Copy on the server's side: what the source is known to hold, or the worst where it may hold something."""
-        case, source, place, assembly = self._case, action.source, action.destination, action.assembly
-        if source is None:
-            content = case.assessor.worst_case()
-        else:
-            known = case.ledger.holds(source)
-            if known is not None:
-                content = _as_stored(known)
-            elif case.ledger.may_hold(source):
-                content = case.assessor.worst_case()
-            else:
-                content = Content(ContentState.NOT_INSPECTED, notes=("source-not-seen",))
+        source, place, assembly = action.source, action.destination, action.assembly
+        content = self._case.assessor.worst_case() if source is None else self._stored(source)
         verdict = await self._decide_now(content)
         if isinstance(verdict, Forward) and place and assembly and assembly.part is not None:
-            case.assemblies.put(place, assembly, Piece(assembly.part, content, NO_EDGES))
+            self._case.assemblies.put(place, assembly, Piece(assembly.part, content, NO_EDGES))
         return verdict
 
     async def _exposed(self, action: Action, carried: Content | None = None) -> Verdict:
         """Change who can read a place: judged with what the place is known to hold."""
-        case, place = self._case, action.destination
-        content = Content(ContentState.NOT_INSPECTED)
-        if place is not None and place.container:
-            if place.key:
-                known = case.ledger.holds(place)
-                content = _as_stored(known) if known is not None else content
-            elif case.ledger.may_hold(place):
-                match = Match("*", place.container, case.index.worst_tags(), MatchHow.STORED)
-                content = Content(ContentState.MATCHED, (match,)) if match.tags else content
+        place = action.destination
+        named = place is not None and place.container
+        content = self._stored(place) if place and named else Content(ContentState.NOT_INSPECTED)
         return await self._decide_now(_with(content, carried))
+
+    def _stored(self, place: Location) -> Content:
+        """What lies at a place: what its object is known to hold, or the worst where nobody saw that and the container
+        may hold something. Clean content is not remembered, so it is no better known than what never passed here.
+        """
+        case = self._case
+        known = case.ledger.holds(place) if place.key else None
+        if known is not None:
+            return _as_stored(known)
+        if not case.ledger.may_hold(place):
+            return Content(ContentState.NOT_INSPECTED, notes=(NOT_SEEN,))
+        match = Match("*", place.container, case.index.worst_tags() or (UNDETERMINED,), MatchHow.STORED)
+        return Content(ContentState.MATCHED, (match,))
 
     # --- deciding -------------------------------------------------------------------------------------------------
 

@@ -132,6 +132,11 @@ class Modes:
         """The mode of one rule."""
         return self.by_rule.get(rule, self.default)
 
+    @property
+    def enforces(self) -> bool:
+        """Whether anything can be refused under these modes."""
+        return self.default is Mode.ENFORCE or Mode.ENFORCE in self.by_rule.values()
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

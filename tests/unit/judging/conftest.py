@@ -99,12 +99,16 @@ class Case:
 
     def records(self) -> list[dict[str, Any]]:
         """Every decision so far."""
+        return self.events("decision")
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """Every record of a kind so far."""
         self.log.close()
         lines: Iterable[str] = (
             line for part in sorted((self.folder / "audit").glob("*.jsonl")) for line in part.read_text().splitlines()
         )
         events = (json.loads(line).get("event", {}) for line in lines)
-        return [event for event in events if event.get("kind") == "decision"]
+        return [event for event in events if event.get("kind") == kind]
 
 
 def noise(seed: int, size: int) -> bytes:
