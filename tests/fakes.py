@@ -90,9 +90,13 @@ class CountedMetrics:
     """Counts, to be looked at."""
 
     counts: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, set[str]] = field(default_factory=dict)
+    """Every value that a label of a metric had, by ``metric.label``."""
 
     def count(self, name: str, /, amount: int = 1, **labels: str) -> None:
         """See ``ports.metrics``."""
+        for label, value in labels.items():
+            self.labels.setdefault(f"{name}.{label}", set()).add(value)
         self.counts[name] = self.counts.get(name, 0) + amount
 
     def observe(self, name: str, seconds: float, /, **labels: str) -> None:

@@ -30,9 +30,9 @@ from enum import Enum, auto
 from haechi.app.assessing import UNDETERMINED, Assessment, Assessor, Circumstances
 from haechi.app.inspection import Inspection, merge_matches
 from haechi.app.preparations import applied, noted
-from haechi.app.recording import Recorder
+from haechi.app.recording import Judged, Recorder
 from haechi.domain.content import Content, ContentState, Match, MatchHow, union
-from haechi.domain.decision import Cause, Decision, Effect, Mode
+from haechi.domain.decision import Cause, Decision, Effect
 from haechi.domain.errors import HaechiError
 from haechi.domain.names import names_agree
 from haechi.domain.upload import Action, ActionKind, Framing, Location, Request
@@ -147,7 +147,7 @@ class Judgement:
                 return await self._decide_now(case.assessor.worst_case() if carries else nothing)
             return await self._judge_head(action)
         except HaechiError as error:
-            return await self._fail(_cause_of(error), Content(ContentState.NOT_INSPECTED))
+            return await self._fail(Cause.of(error), Content(ContentState.NOT_INSPECTED))
 
     async def piece(self, data: bytes | memoryview, last: bool) -> Verdict:
         """Judge the next bytes of the body."""
@@ -235,7 +235,7 @@ class Judgement:
                 Cause("body-malformed", {"code": broken.code, "offset": broken.offset}), self._so_far()
             )
         except HaechiError as error:
-            return await self._fail(_cause_of(error), self._so_far())
+            return await self._fail(Cause.of(error), self._so_far())
         if self._state is State.TRAILING:
             return await self._guarded(self._refuse_early(inspection)) if grew else Forward()
         if last or inspection.complete:
@@ -288,7 +288,7 @@ class Judgement:
                 Cause("body-malformed", {"code": broken.code, "offset": broken.offset}), self._so_far()
             )
         except HaechiError as error:
-            return await self._fail(_cause_of(error), self._so_far())
+            return await self._fail(Cause.of(error), self._so_far())
         if says:
             self._document += data
         if len(self._document) > DOCUMENT_LIMIT:
@@ -370,7 +370,7 @@ class Judgement:
         try:
             return await step
         except HaechiError as error:
-            return await self._fail(_cause_of(error), self._so_far())
+            return await self._fail(Cause.of(error), self._so_far())
 
     async def _decide_now(self, content: Content) -> Verdict:
         return await self._conclude(await self._case.assessor.assess(self._certain(), content))
@@ -384,49 +384,24 @@ class Judgement:
     async def _conclude(self, made: Assessment) -> Verdict:
         """Record, then act."""
         case, about = self._case, self._certain()
-        decision_id = self._case.recorder.new_id()
         if made.decision.effect is not Effect.BLOCK:
             try:
                 self._remember_stored(made)
             except HaechiError as error:
-                made = case.assessor.hindered(made, _cause_of(error))
-        effect = made.decision.effect
-        self._unheard = effect is not Effect.BLOCK
-        try:
-            await case.recorder.decided(self._connection, self._request, about, made, case.clock.now(), decision_id)
-        except HaechiError as error:
-            self._unheard = False
-            return self._unrecorded(made, error, decision_id)
+                made = case.assessor.hindered(made, Cause.of(error))
+        recorder = case.recorder
+        judged = Judged(self._connection, self._request, about, made, case.clock.now(), recorder.new_id())
+        self._unheard = made.decision.effect is not Effect.BLOCK
+        settled = await recorder.settle(judged, case.assessor.engine.modes)
         self._unheard = False
-        case.metrics.count("haechi_decisions_total", effect=effect.value, operation=about.action.operation)
+        effect = settled.decision.effect
         if effect is Effect.BLOCK:
             self._state = State.REFUSED
-            return Refuse(self._reply(made.decision, decision_id))
+            return Refuse(self._reply(settled.decision, settled.id))
         if about.action.kind is ActionKind.EXPOSE and about.action.destination is not None:
             case.assessor.destinations.forget(about.action.destination)
         self._state = State.OBSERVING if effect is Effect.WOULD_BLOCK else State.DECIDED
         return Forward()
-
-    def _unrecorded(self, made: Assessment, error: HaechiError, decision_id: str) -> Verdict:
-        """The record cannot be made now. Enforcing refuses, whatever the fail mode; monitoring never blocks. Either way
-        the record follows when it can, and is counted where it is lost.
-        """
-        case, cause, decision = self._case, _cause_of(error), made.decision
-        watching = case.assessor.engine.modes.default is Mode.MONITOR and decision.effect is not Effect.BLOCK
-        effect = decision.effect if watching else Effect.BLOCK
-        named = (*decision.causes, cause) if decision.effect is Effect.BLOCK else (cause, *decision.causes)
-        decision = Decision(effect, decision.findings, named)
-        made = dataclasses.replace(made, decision=decision)
-        operation = self._certain().action.operation
-        case.metrics.count("haechi_decisions_total", effect=effect.value, operation=operation)
-        case.metrics.count("haechi_records_delayed_total", cause=error.code)
-        now = case.clock.now()
-        kept = case.recorder.delayed(self._connection, self._request, self._certain(), made, now, decision_id, cause)
-        if watching:
-            self._state = State.OBSERVING
-            return Forward()
-        self._state = State.REFUSED
-        return Refuse(self._reply(decision, decision_id if kept else ""))
 
     def _remember_stored(self, made: Assessment) -> None:
         """Note what goes to which object, before it goes: a ledger that cannot be written refuses.
@@ -481,11 +456,6 @@ class Judgement:
         text = self._case.compose(decision, self._certain().action, decision_id)
         self._case.notify(text.message)
         return self._connector.refusal(text, self._request)
-
-
-def _cause_of(error: HaechiError) -> Cause:
-    """Our own failure as a cause: its code, in the causes' spelling; its parameters are for the operations log."""
-    return Cause(error.code.replace(".", "-"))
 
 
 def _hold(worst: Assessment, scheme: str, holds: Holds, provider: str) -> Hold:

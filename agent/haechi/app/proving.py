@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from haechi.app.recording import self_test_event
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
 from haechi.domain.proof import STEM, concerns, content_name
@@ -178,7 +179,7 @@ class ProveTools:
             "tools": {name: one.outcome.value for name, one in found.items()},
             "evidence": {name: asdict(one) for name, one in found.items()},
         }
-        await self.recent.durable({"schema": "haechi.record/1", "kind": "self-test", **result})
+        await self.recent.durable(self_test_event(result))
         self.self_tests.keep(result)
         return found
 

@@ -8,21 +8,28 @@ waiting. A verdict that leaves while the audit can not be written (a refusal for
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from haechi.app.assessing import Assessment, Circumstances
 from haechi.app.tagging import Released
 from haechi.domain.content import ContentState
-from haechi.domain.decision import Cause, Effect
+from haechi.domain.decision import Cause, Decision, Effect, Mode, Modes
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
 from haechi.domain.redaction import redact_target
+from haechi.domain.tags import Tag
 from haechi.domain.upload import ActionKind, Request
 from haechi.ports.audit import AuditLog
 from haechi.ports.judge import Connection
+from haechi.ports.metrics import Metrics
 from haechi.ports.protection import TaggedFile
+
+if TYPE_CHECKING:
+    from haechi.app.sealing import Sealed  # which records by what is here
 
 SCHEMA = "haechi.record/1"
 UNFIT = ("audit-too-large", "audit-not-recordable")
@@ -31,50 +38,128 @@ ESSENTIAL = ("schema", "kind", "id", "at", "decision", "action", "destination", 
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """One request and what was decided about it: all that its record tells. ``id`` is the decision's."""
+
+    connection: Connection
+    request: Request
+    about: Circumstances
+    made: Assessment
+    at: dt.datetime
+    id: str
+
+    @property
+    def durable(self) -> bool:
+        """Whether the record must be safe before the verdict leaves."""
+        return (
+            self.made.decision.effect is not Effect.ALLOW
+            or bool(self.made.decision.causes)
+            or self.made.content.state in (ContentState.MATCHED, ContentState.OPAQUE)
+            or self.about.action.kind in (ActionKind.EXPOSE, ActionKind.UNRECOGNISED)
+        )
+
+    def event(self, delayed: Cause | None = None) -> Mapping[str, JSON]:
+        """The decision as it is recorded. The whole policy input is kept where something was found or recognised, so
+        that the decision can be explained and judged again; an allowed clean upload keeps what an auditor counts.
+        ``delayed`` says why the verdict does not wait for this record.
+        """
+        about, made, request, connection = self.about, self.made, self.request, self.connection
+        action, destination = about.action, made.destination
+        target, masked = redact_target(request.target)
+        event: dict[str, JSON] = {
+            "schema": SCHEMA,
+            "kind": "decision",
+            "id": self.id,
+            "at": self.at.isoformat(),
+            "decision": made.decision.as_json(),
+            "action": {
+                "provider": action.provider,
+                "service": action.service,
+                "operation": action.operation,
+                "kind": action.kind.value,
+                "reason": action.reason,
+                "access_key": action.access_key,
+                "presigned": action.presigned,
+            },
+            "request": {
+                "method": request.method,
+                "scheme": request.scheme,
+                "host": request.host,
+                "target": target,
+                "masked": list(masked),
+            },
+            "connection": {"way": connection.way, "connect": connection.connect, "sni": connection.sni},
+            "actor": about.actor.as_json(),
+            "destination": action.destination.as_json() if action.destination else None,
+            "destination_revision": destination.revision if destination else "",
+            "content": made.content.as_json(),
+            "policy": made.policy,
+            "registry": made.registry,
+            "engine_seconds": round(made.seconds, 6),
+            "cached": made.cached,
+        }
+        if self.durable:
+            event["input"] = dict(made.facts)
+        if delayed is None:
+            return event
+        event["delayed"] = delayed.as_json()
+        return {name: event[name] for name in ESSENTIAL} if delayed.code in UNFIT else event
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What is carried out, once its record is as durable as it must be. ``id`` names the record; it is empty where none
+    is left, and counted. ``delayed`` says why the record only follows.
+    """
+
+    decision: Decision
+    id: str
+    delayed: Cause | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recorder:
-    """Writes decisions to the audit. ``new_id`` gives a fresh decision id that a person can read out and type."""
+    """Writes to the audit and counts. ``new_id`` gives a fresh decision id that a person can read out and type."""
 
     audit: AuditLog
     new_id: Callable[[], str]
+    metrics: Metrics
 
-    async def decided(
-        self,
-        connection: Connection,
-        request: Request,
-        about: Circumstances,
-        made: Assessment,
-        at: dt.datetime,
-        decision_id: str,
-    ) -> None:
-        """Record a decision; returns once it is as durable as it must be. Raises ``HaechiError`` where it can not."""
-        event = decision_event(connection, request, about, made, at, decision_id)
-        if must_be_durable(about, made):
-            await self.audit.durable(event)
+    async def settle(self, judged: Judged, modes: Modes) -> Settled:
+        """Record a decision, then say what is to be carried out. Never raises ``HaechiError``."""
+        try:
+            if judged.durable:
+                await self.audit.durable(judged.event())
+            else:
+                self.audit.soon(judged.event())
+        except HaechiError as error:
+            settled = self._unrecorded(judged, modes, Cause.of(error))
         else:
-            self.audit.soon(event)
+            settled = Settled(judged.made.decision, judged.id)
+        effect, operation = settled.decision.effect.value, judged.about.action.operation
+        self.metrics.count("haechi_decisions_total", effect=effect, operation=operation)
+        return settled
 
-    def delayed(
-        self,
-        connection: Connection,
-        request: Request,
-        about: Circumstances,
-        made: Assessment,
-        at: dt.datetime,
-        decision_id: str,
-        cause: Cause,
-    ) -> bool:
-        """Record a verdict that does not wait for its record. False where the record is lost, and counted."""
-        event = {**decision_event(connection, request, about, made, at, decision_id), "delayed": cause.as_json()}
-        if cause.code in UNFIT:
-            event = {name: event[name] for name in ESSENTIAL}
-        return self.audit.later(event)
+    def _unrecorded(self, judged: Judged, modes: Modes, cause: Cause) -> Settled:
+        """The record cannot be made now. Enforcing refuses, whatever the fail mode; monitoring never blocks. Either way
+        the record follows when it can, and is counted where it is lost.
+        """
+        decision = judged.made.decision
+        refused = decision.effect is Effect.BLOCK
+        effect = decision.effect if modes.default is Mode.MONITOR else Effect.BLOCK
+        named = (*decision.causes, cause) if refused else (cause, *decision.causes)
+        decision = Decision(effect, decision.findings, named)
+        late = dataclasses.replace(judged, made=dataclasses.replace(judged.made, decision=decision))
+        self.metrics.count("haechi_records_delayed_total", cause=cause.code)
+        kept = self.audit.later(late.event(cause))
+        return Settled(decision, judged.id if kept else "", cause)
 
     async def certainly(self, event: Mapping[str, JSON]) -> None:
         """Record what has happened already: durably, or as soon as the audit takes it."""
         try:
             await self.audit.durable(event)
         except HaechiError as error:
-            self.audit.later({**event, "delayed": {"code": error.code.replace(".", "-"), "params": {}}})
+            self.audit.later({**event, "delayed": Cause.of(error).as_json()})
 
     async def broken_off(self, decision_id: str, about: Circumstances, cause: str, at: dt.datetime) -> None:
         """Record that a request whose body carried recognised content ended before a decision was carried out."""
@@ -88,66 +173,6 @@ class Recorder:
             "destination": place.as_json() if place else None,
         }
         await self.certainly(event)
-
-
-def must_be_durable(about: Circumstances, made: Assessment) -> bool:
-    """Whether the record must be safe before the verdict leaves."""
-    return (
-        made.decision.effect is not Effect.ALLOW
-        or bool(made.decision.causes)
-        or made.content.state in (ContentState.MATCHED, ContentState.OPAQUE)
-        or about.action.kind in (ActionKind.EXPOSE, ActionKind.UNRECOGNISED)
-    )
-
-
-def decision_event(
-    connection: Connection,
-    request: Request,
-    about: Circumstances,
-    made: Assessment,
-    at: dt.datetime,
-    decision_id: str,
-) -> Mapping[str, JSON]:
-    """One decision as it is recorded. The whole policy input is kept where something was found or recognised, so that
-    the decision can be explained and judged again; an allowed clean upload keeps what an auditor counts.
-    """
-    action, destination = about.action, made.destination
-    target, masked = redact_target(request.target)
-    event: dict[str, JSON] = {
-        "schema": SCHEMA,
-        "kind": "decision",
-        "id": decision_id,
-        "at": at.isoformat(),
-        "decision": made.decision.as_json(),
-        "action": {
-            "provider": action.provider,
-            "service": action.service,
-            "operation": action.operation,
-            "kind": action.kind.value,
-            "reason": action.reason,
-            "access_key": action.access_key,
-            "presigned": action.presigned,
-        },
-        "request": {
-            "method": request.method,
-            "scheme": request.scheme,
-            "host": request.host,
-            "target": target,
-            "masked": list(masked),
-        },
-        "connection": {"way": connection.way, "connect": connection.connect, "sni": connection.sni},
-        "actor": about.actor.as_json(),
-        "destination": action.destination.as_json() if action.destination else None,
-        "destination_revision": destination.revision if destination else "",
-        "content": made.content.as_json(),
-        "policy": made.policy,
-        "registry": made.registry,
-        "engine_seconds": round(made.seconds, 6),
-        "cached": made.cached,
-    }
-    if must_be_durable(about, made):
-        event["input"] = dict(made.facts)
-    return event
 
 
 def tag_event(files: Sequence[TaggedFile], event_id: str, at: dt.datetime, user: str) -> Mapping[str, JSON]:
@@ -204,3 +229,38 @@ def change_event(
         "after": after,
         "cause": cause.code if cause else "",
     }
+
+
+def sealed_event(done: Sealed, name: str, plain: str, event_id: str, at: dt.datetime, user: str) -> Mapping[str, JSON]:
+    """The record of a sealing: ``plain`` is the digest of what went into the ciphertext, ``name`` the ciphertext's."""
+    return {
+        "schema": SCHEMA,
+        "kind": "sealed",
+        "id": event_id,
+        "at": at.isoformat(),
+        "name": name,
+        "user": user,
+        "plain": plain,
+        "sealed": done.digest,
+        "size": done.size,
+        "tags": [tag.as_json() for tag in done.tags],
+        "recipients": list(done.recipients),
+    }
+
+
+def unsealed_event(name: str, tags: Sequence[Tag], event_id: str, at: dt.datetime, user: str) -> Mapping[str, JSON]:
+    """The record of an unsealing, and the tags that the plain content is protected under."""
+    return {
+        "schema": SCHEMA,
+        "kind": "unsealed",
+        "id": event_id,
+        "at": at.isoformat(),
+        "name": name,
+        "user": user,
+        "tags": [tag.as_json() for tag in tags],
+    }
+
+
+def self_test_event(result: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    """The record of a self-test; ``result`` is what ``haechi status`` keeps of it."""
+    return {"schema": SCHEMA, "kind": "self-test", **result}

@@ -22,9 +22,9 @@ from typing import Final, TypeVar
 from blake3 import blake3
 
 from haechi.app.inspection import Inspection
+from haechi.app.recording import sealed_event
 from haechi.domain.content import Content, MatchHow
 from haechi.domain.errors import HaechiError
-from haechi.domain.facts import JSON
 from haechi.domain.tags import Tag, merge_tags
 from haechi.domain.upload import BodyShape, Framing
 from haechi.payload.body import decoder
@@ -100,8 +100,9 @@ class SealFile:
             prints = await self._encrypt(source, target, name, recipients, inspected, size, report)
         if tags:  # untagged content may be tagged later: ciphertext remembered without tags would then pass as harmless
             self.index.remember_sealed(prints.digest, prints.size, name, tags, prints.chunks)
-        await self.audit.durable(self._event(name, user, inspected, prints, tags, recipients))
-        return Sealed(prints.digest, prints.size, tags, recipients)
+        done = Sealed(prints.digest, prints.size, tags, recipients)
+        await self.audit.durable(sealed_event(done, name, inspected, self.new_id(), self.clock.now(), user))
+        return done
 
     async def _inspect(self, source: int, path: str, size: int, report: Report) -> tuple[str, tuple[Tag, ...]]:
         """Digest and tags of the plain content."""
@@ -154,29 +155,6 @@ class SealFile:
 
     async def _blocking(self, work: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.executor, work, *arguments)
-
-    def _event(
-        self,
-        name: str,
-        user: str,
-        plain: str,
-        prints: _Ciphertext,
-        tags: Sequence[Tag],
-        recipients: Sequence[str],
-    ) -> dict[str, JSON]:
-        return {
-            "schema": "haechi.record/1",
-            "kind": "sealed",
-            "id": self.new_id(),
-            "at": self.clock.now().isoformat(),
-            "name": name,
-            "user": user,
-            "plain": plain,
-            "sealed": prints.digest,
-            "size": prints.size,
-            "tags": [tag.as_json() for tag in tags],
-            "recipients": list(recipients),
-        }
 
 
 async def inspected(

@@ -5,7 +5,8 @@ tunnels a second, and closing one is no loss to it: so of tunnels that are *alik
 the first within ``WINDOW_S`` is judged and recorded, the others get the same answer and are counted toward that record;
 a second record (``tunnels-alike``) tells how many there were. Of unlike ones ``MOST`` are recorded singly within a
 window; the rest share a record without names (``tunnels-crowded``). So a window brings at most 2 × ``MOST`` + 2
-records, however many tunnels are opened.
+records, however many tunnels are opened. The second ones are written by the agent's own task (``settle``): a client
+that breaks off in the middle of its question takes no count with it.
 
 =====================  ==========================================  ================
 tunnel                 answer                                      record
@@ -22,12 +23,13 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from haechi.app.assessing import Assessment, Assessor, Circumstances
-from haechi.app.recording import SCHEMA, Recorder
+from haechi.app.recording import SCHEMA, Judged, Recorder
 from haechi.domain.actor import Actor
 from haechi.domain.content import Content, ContentState
 from haechi.domain.decision import Cause, Decision, Effect, Mode
@@ -44,6 +46,8 @@ from haechi.ports.tunnels import Doubt
 
 WINDOW_S: Final = 60.0
 MOST: Final = 32
+UNTOLD: Final = 4 * (MOST + 1)
+"""Records of windows that ended and are not written yet: what four windows can bring."""
 TOTALS_EVERY_S: Final = 3600.0
 LONGEST_NAME: Final = 255
 """Characters of a name that are kept; no host name is longer."""
@@ -75,6 +79,8 @@ class JudgeTunnels:
     notify: Callable[[str], object] = lambda message: None
     _seen: dict[_Kind, _Seen] = field(default_factory=dict)
     _crowd: _Seen | None = None
+    _untold: deque[Mapping[str, JSON]] = field(default_factory=deque)
+    """Records of windows that ended, each until it is written. Only ``settle`` takes from it."""
     _opened: float = 0.0
     _totalled: float | None = None
     _counts: dict[str, int] = field(default_factory=lambda: {"passed": 0, "refused": 0, "observed": 0})
@@ -86,7 +92,7 @@ class JudgeTunnels:
         actor = self.actors.of(connection.address, connection.port)
         kind = (actor.uid, actor.executable, connection.connect, connection.sni, doubt)
         async with self._one:  # two that are alike must not both be the first
-            await self._turn()
+            self._turn()
             seen = self._seen.get(kind)
             if seen is not None:
                 seen.more += 1
@@ -110,9 +116,11 @@ class JudgeTunnels:
 
     async def settle(self, *, ending: bool = False) -> None:
         """As ``Tunnels``."""
-        async with self._one:
-            await self._turn(ending=ending)
-            self._total(ending=ending)
+        self._turn(ending=ending)
+        while self._untold:
+            await self.recorder.certainly(self._untold[0])
+            self._untold.popleft()
+        self._total(ending=ending)
 
     # --- one tunnel -------------------------------------------------------------------------------------------------
 
@@ -126,38 +134,17 @@ class JudgeTunnels:
         where = Location("unknown", host, "", Unknown("tunnel"), host)
         action = Action("unknown", "tunnel", "CONNECT", ActionKind.UNRECOGNISED, where, reason=doubt.value)
         about = Circumstances(action, actor, "https", host, consistent=False)
-        decision_id, now = self.recorder.new_id(), self.clock.now()
         try:
-            made = self._bounded(await self.assessor.assess(about, self.assessor.worst_case()), doubt)
+            made = await self.assessor.assess(about, self.assessor.worst_case())
         except HaechiError as error:
-            made = self._failed(about, error)
+            made = self.assessor.failed(about, Content(ContentState.NOT_INSPECTED), Cause.of(error))
         request = Request("CONNECT", "https", host, str(names["connect"]) or host)
-        try:
-            await self.recorder.decided(connection, request, about, made, now, decision_id)
-        except HaechiError as error:
-            if self.assessor.engine.in_force.modes.default is not Mode.MONITOR:
-                made = self._failed(about, error)
-            cause = _cause_of(error)
-            self.metrics.count("haechi_records_delayed_total", cause=cause.code)
-            self.recorder.delayed(connection, request, about, made, now, decision_id, cause)
-        self.metrics.count("haechi_decisions_total", effect=made.decision.effect.value, operation=action.operation)
-        if made.decision.effect is Effect.BLOCK:
+        judged = Judged(connection, request, about, _bounded(made, doubt), self.clock.now(), self.recorder.new_id())
+        settled = await self.recorder.settle(judged, self.assessor.engine.in_force.modes)
+        if settled.decision.effect is Effect.BLOCK:
             # The client reads nothing but a closed connection.
-            self.notify(self.compose(made.decision, action, decision_id).message)
-        return _Seen(decision_id, made.decision.effect, names, now)
-
-    def _bounded(self, made: Assessment, doubt: Doubt) -> Assessment:
-        """What the data path could not carry on anyway is closed in monitor mode too, and the record says so."""
-        if doubt.passable or made.decision.effect is Effect.BLOCK:
-            return made
-        causes = (*made.decision.causes, Cause("tunnel-nowhere"))
-        return dataclasses.replace(
-            made, decision=dataclasses.replace(made.decision, effect=Effect.BLOCK, causes=causes)
-        )
-
-    def _failed(self, about: Circumstances, error: HaechiError) -> Assessment:
-        made = self.assessor.failed(about, Content(ContentState.NOT_INSPECTED), _cause_of(error))
-        return dataclasses.replace(made, decision=dataclasses.replace(made.decision, effect=Effect.BLOCK))
+            self.notify(self.compose(settled.decision, action, settled.id).message)
+        return _Seen(settled.id, settled.decision.effect, names, judged.at)
 
     async def _crowded(self) -> _Seen:
         """Too many unlike ones: their names are not kept, their number is."""
@@ -166,15 +153,15 @@ class JudgeTunnels:
             effect = Effect.WOULD_BLOCK if monitored else Effect.BLOCK
             crowd = _Seen(self.recorder.new_id(), effect, {}, self.clock.now())
             begun = {"schema": SCHEMA, "kind": "tunnels-crowded", "id": crowd.decision, "at": crowd.at.isoformat()}
-            await self._durable({**begun, "effect": effect.value})
+            await self.recorder.certainly({**begun, "effect": effect.value})
             self._crowd = crowd
         self._crowd.more += 1
         return self._crowd
 
     # --- what was only counted ----------------------------------------------------------------------------------------
 
-    async def _turn(self, *, ending: bool = False) -> None:
-        """A new window: tell how many the last one had."""
+    def _turn(self, *, ending: bool = False) -> None:
+        """A new window: what the last one had is told by ``settle``. Waits for nothing: a client may break off."""
         now = self.clock.monotonic()
         if not ending and now - self._opened < WINDOW_S:
             return
@@ -185,18 +172,23 @@ class JudgeTunnels:
             self._crowd = None
         for seen in alike:
             if seen.more:
-                await self._durable(
-                    {
-                        "schema": SCHEMA,
-                        "kind": "tunnels-alike",
-                        "id": seen.decision,
-                        "at": self.clock.now().isoformat(),
-                        "since": seen.at.isoformat(),
-                        "more": seen.more,
-                        "effect": seen.effect.value,
-                        **seen.names,
-                    }
-                )
+                self._tell(seen)
+
+    def _tell(self, seen: _Seen) -> None:
+        event: dict[str, JSON] = {
+            "schema": SCHEMA,
+            "kind": "tunnels-alike",
+            "id": seen.decision,
+            "at": self.clock.now().isoformat(),
+            "since": seen.at.isoformat(),
+            "more": seen.more,
+            "effect": seen.effect.value,
+            **seen.names,
+        }
+        if len(self._untold) < UNTOLD:
+            self._untold.append(event)
+        else:
+            self.recorder.audit.later(event)  # which counts what it has no room for
 
     def _total(self, *, ending: bool) -> None:
         """What went through unseen, and what did not, once an hour where there was any."""
@@ -220,16 +212,14 @@ class JudgeTunnels:
                 self.recorder.audit.later(event)
         self._told = dict(self._counts)
 
-    async def _durable(self, event: dict[str, JSON]) -> None:
-        try:
-            await self.recorder.audit.durable(event)
-        except HaechiError:
-            self.recorder.audit.later(event)
-
     def _count(self, outcome: str, amount: int = 1) -> None:
         self._counts[outcome] += amount
         self.metrics.count("haechi_tunnels_total", amount, outcome=outcome)
 
 
-def _cause_of(error: HaechiError) -> Cause:
-    return Cause(error.code.replace(".", "-"))
+def _bounded(made: Assessment, doubt: Doubt) -> Assessment:
+    """What the data path could not carry on anyway is closed in monitor mode too, and the record says so."""
+    if doubt.passable or made.decision.effect is Effect.BLOCK:
+        return made
+    causes = (*made.decision.causes, Cause("tunnel-nowhere"))
+    return dataclasses.replace(made, decision=dataclasses.replace(made.decision, effect=Effect.BLOCK, causes=causes))

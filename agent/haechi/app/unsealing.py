@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from haechi.app.recording import unsealed_event
 from haechi.app.sealing import inspected
 from haechi.domain.content import MatchHow
 from haechi.domain.errors import HaechiError
-from haechi.domain.facts import JSON
 from haechi.domain.tags import Tag, merge_tags
 from haechi.ports.audit import AuditLog
 from haechi.ports.clock import Clock
@@ -47,14 +47,6 @@ class UnsealFile:
         so they are taken as they are.
         """
         attributes = dict(await self.protect(plain, path, tags)) if tags else {}
-        event: dict[str, JSON] = {
-            "schema": "haechi.record/1",
-            "kind": "unsealed",
-            "id": self.new_id(),
-            "at": self.clock.now().isoformat(),
-            "name": path.rsplit("/", 1)[-1],
-            "user": user,
-            "tags": [tag.as_json() for tag in tags],
-        }
-        await self.audit.durable(event)
+        name = path.rsplit("/", 1)[-1]
+        await self.audit.durable(unsealed_event(name, tags, self.new_id(), self.clock.now(), user))
         return attributes

@@ -25,6 +25,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
 
 LATEST = 99
@@ -114,6 +115,11 @@ class Cause:
 
     code: str
     params: Mapping[str, JSON] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, error: HaechiError) -> Cause:
+        """A failure of our own: its code in the causes' spelling. Its parameters are for the operations log."""
+        return cls(error.code.replace(".", "-"))
 
     def as_json(self) -> dict[str, JSON]:
         """The form used in the audit."""

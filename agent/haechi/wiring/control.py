@@ -108,7 +108,7 @@ def _register_tagging(
     async def tagged(report: TagReport, peer: Peer) -> None:
         if report.files:
             event = tag_event(report.files, decision_id(), ground.clock.now(), peer.user)
-            await Recorder(stores.audit, decision_id).certainly(event)
+            await Recorder(stores.audit, decision_id, ground.metrics).certainly(event)
 
     calls = TagCalls(marking.tagging, record, tagged, authorise)
     server.register("tags.index", calls.index, Role.ENGINEER, timeout=HOUR)

@@ -129,7 +129,7 @@ def make_judge(
         actors,
         stores.assemblies,
         stores.ledger,
-        Recorder(stores.audit, decision_id),
+        Recorder(stores.audit, decision_id, ground.metrics),
         RefusalWriter(rules.rule_words, ground.lang),
         ground.clock,
         ground.metrics,

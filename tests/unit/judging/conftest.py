@@ -127,6 +127,7 @@ async def case(tmp_path: Path) -> AsyncIterator[Case]:
     ledger = SqliteObjectLedger(tmp_path / "objects.sqlite", clock)
     assemblies = SqliteAssemblies(tmp_path / "pieces.sqlite", clock)
     numbers = iter(range(1_000_000))
+    metrics = CountedMetrics()
     log = SegmentedAuditLog(tmp_path / "audit", SigningKey.generate(), clock).start()
     judge = JudgeUploads(
         (S3Connector(), GenericConnector()),
@@ -135,10 +136,10 @@ async def case(tmp_path: Path) -> AsyncIterator[Case]:
         FixedActors(ACTOR),
         assemblies,
         ledger,
-        Recorder(log, lambda: f"d{next(numbers)}"),
+        Recorder(log, lambda: f"d{next(numbers)}", metrics),
         RefusalWriter(engine.words, "en"),
         clock,
-        CountedMetrics(),
+        metrics,
     )
     yield Case(tmp_path, judge, index, destinations, ledger, assemblies, log)
     log.close()

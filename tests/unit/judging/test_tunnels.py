@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from haechi.app.tunnelling import MOST, TOTALS_EVERY_S, WINDOW_S, JudgeTunnels
+from haechi.app.tunnelling import MOST, TOTALS_EVERY_S, UNTOLD, WINDOW_S, JudgeTunnels
 from haechi.domain.decision import Mode, Modes
 from haechi.domain.errors import HaechiError
 from haechi.outbound.clock import SystemClock
@@ -112,6 +113,108 @@ async def test_what_passed_unseen_is_recorded_by_the_hour(case: Case, tunnels: J
     await tunnels.settle(ending=True)
     (event,) = everything(case)
     assert (event["kind"], event["passed"]) == ("tunnels", 7)
+
+
+class Stuck:
+    """The audit's disk, slow to answer: every record waits until ``freed``."""
+
+    def __init__(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.freed, self.waiting = asyncio.Event(), asyncio.Event()
+        real = type(case.log).durable
+
+        async def durable(log: Any, event: Any) -> None:
+            self.waiting.set()
+            await self.freed.wait()
+            await real(log, event)
+
+        monkeypatch.setattr(type(case.log), "durable", durable)
+
+    async def broken_off(self, call: Coroutine[Any, Any, object]) -> None:
+        """Break a call off while it waits for its record."""
+        self.waiting.clear()
+        task = asyncio.create_task(call)
+        await self.waiting.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+@pytest.mark.parametrize("by", ["a client", "the end"])
+async def test_a_call_that_is_broken_off_takes_no_count_with_it(
+    case: Case, tunnels: JudgeTunnels, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    for number in (0, 0, 0, 1, 1):
+        await tunnels.doubtful(lie(number), Doubt.NAMES)
+    tunnels.clock.at += WINDOW_S  # type: ignore[attr-defined]
+    stuck = Stuck(case, monkeypatch)
+    await stuck.broken_off(tunnels.doubtful(lie(2), Doubt.NAMES) if by == "a client" else tunnels.settle())
+    stuck.freed.set()
+    await tunnels.settle(ending=True)
+    more = {event["connect"]: event["more"] for event in everything(case) if event["kind"] == "tunnels-alike"}
+    assert more == {lie(0).connect: 2, lie(1).connect: 1}
+
+
+async def test_a_question_waits_for_no_record_but_its_own(
+    case: Case, tunnels: JudgeTunnels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        await tunnels.doubtful(lie(number), Doubt.NAMES)
+        await tunnels.doubtful(lie(number), Doubt.NAMES)
+    tunnels.clock.at += WINDOW_S  # type: ignore[attr-defined]
+    written: list[str] = []
+    real = type(case.log).durable
+
+    async def durable(log: Any, event: Any) -> None:
+        written.append(event["kind"])
+        await real(log, event)
+
+    monkeypatch.setattr(type(case.log), "durable", durable)
+    await tunnels.doubtful(lie(9), Doubt.NAMES)
+    assert written == ["decision"]
+
+
+async def test_what_waits_to_be_told_is_bounded_and_the_rest_left_to_the_audit(
+    case: Case, tunnels: JudgeTunnels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later: list[Any] = []
+    monkeypatch.setattr(case.log, "later", lambda event: later.append(event) or True)
+    for _ in range(UNTOLD + 2):
+        await tunnels.doubtful(lie(), Doubt.NAMES)
+        await tunnels.doubtful(lie(), Doubt.NAMES)
+        tunnels.clock.at += WINDOW_S  # type: ignore[attr-defined]
+    await tunnels.settle()
+    assert len(later) == 2
+    assert [event["kind"] for event in everything(case)].count("tunnels-alike") == UNTOLD
+
+
+@pytest.mark.parametrize(("doubt", "passes"), [(Doubt.NAMES, True), (Doubt.NO_NAME, False)])
+async def test_a_failing_index_closes_in_monitor_mode_only_what_leads_nowhere(
+    case: Case, tunnels: JudgeTunnels, monkeypatch: pytest.MonkeyPatch, doubt: Doubt, passes: bool
+) -> None:
+    def locked(index: object) -> bool:
+        raise HaechiError("index.locked", path="x")
+
+    monitored(case, monkeypatch)
+    monkeypatch.setattr(type(case.index), "empty", property(locked))
+    assert await tunnels.doubtful(lie(), doubt) is passes
+    (record,) = case.records()
+    assert record["decision"]["effect"] == ("would_block" if passes else "block")
+    assert record["decision"]["causes"][0]["code"] == "index-locked"
+
+
+async def test_the_notice_names_no_decision_of_which_no_record_is_left(
+    case: Case, tunnels: JudgeTunnels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise HaechiError("audit.disk-full", path="/")
+
+    told: list[str] = []
+    tunnels.notify = told.append
+    monkeypatch.setattr(type(case.log), "durable", broken)
+    monkeypatch.setattr(case.log, "later", lambda event: False)
+    assert await tunnels.doubtful(lie(), Doubt.NAMES) is False
+    (message,) = told
+    assert "haechi explain" not in message and "no decision number" in message
 
 
 @pytest.mark.parametrize("monitor", [False, True])

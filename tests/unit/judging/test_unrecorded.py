@@ -82,6 +82,16 @@ async def test_monitor_forwards_and_the_record_follows(case: Case, disk) -> None
     assert record["delayed"]["code"] == "audit-disk-full"
     counts = case.judge.metrics.counts  # type: ignore[attr-defined]
     assert counts["haechi_records_delayed_total"] == counts["haechi_decisions_total"] == 1
+    labels = case.judge.metrics.labels  # type: ignore[attr-defined]
+    assert labels["haechi_records_delayed_total.cause"] == {"audit-disk-full"}, "as the record spells it"
+
+
+async def test_monitor_reads_a_place_anew_after_a_change_whose_record_follows(case: Case, disk) -> None:
+    case.tag("secret", noise(1, 20_000))
+    under(case, Modes(Mode.MONITOR))
+    await disk.fill()
+    assert await case.allowed("PUT", "/ours-seoul?acl", b"", ("x-amz-acl", "public-read"))
+    assert [place.container for place in case.destinations.forgotten] == ["ours-seoul"]
 
 
 async def test_a_refusal_for_want_of_a_record_names_a_decision_that_explain_knows(case: Case, disk) -> None:

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from haechi.app.judging import _cause_of
 from haechi.app.refusing import RefusalWriter
-from haechi.domain.decision import Decision, Effect
+from haechi.domain.decision import Cause, Decision, Effect
 from haechi.domain.errors import HaechiError
 from haechi.domain.upload import Action, ActionKind
 from haechi.words import catalogue
@@ -64,7 +63,7 @@ def test_the_search_finds_what_is_known_to_be_there() -> None:
 @pytest.mark.parametrize("lang", ["ko", "en"])
 @pytest.mark.parametrize("code", sorted(raised_by_our_stores()))
 def test_a_failure_of_our_own_stores_is_told_in_words(code: str, lang: str) -> None:
-    decision = Decision(Effect.BLOCK, (), (_cause_of(HaechiError(code)),))
+    decision = Decision(Effect.BLOCK, (), (Cause.of(HaechiError(code)),))
     line = RefusalWriter(lambda *_: pytest.fail("no rule spoke"), lang)(
         decision, Action("aws", "s3", "PutObject", ActionKind.UPLOAD), "hd-TEST"
     ).message

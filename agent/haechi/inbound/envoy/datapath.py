@@ -193,11 +193,11 @@ class DataPath:
             await self._passed.look(self.envoy_pid)
         if self._supervisor is not None:
             await self._supervisor.stop()
-        if watches:
-            await self._tunnels.settle(ending=True)
         if self._server is not None:
             await self._server.stop(grace=None)
             self._server = None
+        if watches:  # nobody asks any more, and the loop that settles has ended
+            await self._tunnels.settle(ending=True)
         await self._checks.stop()
         await self._admin.close()
 
