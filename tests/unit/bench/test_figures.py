@@ -30,7 +30,11 @@ def test_a_bar_that_was_not_met_is_told_with_value_and_bar() -> None:
     results.ratio("behind", 2.0, "MB/s", "peer", 4.0, least=1.1)
     results.plain("shown", 3.0, "ms")
     results.plain("slow-too", 3.0, "ms", most=2, beside=("peer", 6.0))
-    assert results.missed() == ["slow: 3 ms, asked ≤ 2", "behind: ratio 0.50, asked ratio ≥ 1.1", "slow-too: 3 ms, asked ≤ 2"]
+    assert results.missed() == [
+        "slow: 3 ms, asked ≤ 2",
+        "behind: ratio 0.50, asked ratio ≥ 1.1",
+        "slow-too: 3 ms, asked ≤ 2",
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(ASKED))
