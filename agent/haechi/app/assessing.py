@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from haechi.domain.actor import Actor
-from haechi.domain.content import Content, ContentState, Match, MatchHow
+from haechi.domain.content import Content, ContentState, Match, MatchHow, union
 from haechi.domain.decision import Cause, Decision, decide
 from haechi.domain.destination import Destination, KeyFacts
 from haechi.domain.errors import HaechiError
@@ -40,6 +40,15 @@ MOST_TARGETS = 4
 
 UNDETERMINED = Tag("OFFICIAL-PENDING", Grade.A, Funding.UNKNOWN)
 """What an uninspected body may carry while no tag at all is known yet: material that waits for determination (R01)."""
+
+
+def _assumed(tags: tuple[Tag, ...]) -> Content:
+    """Content that nobody saw, taken for what these tags are on."""
+    return Content(ContentState.MATCHED, (Match("*", "", tags, MatchHow.WORST_CASE),))
+
+
+UNSEEN = _assumed((UNDETERMINED,))
+"""The worst case where not even the tags on this machine can be read."""
 
 
 @dataclass(frozen=True)  # no slots: the reduced form is made once
@@ -118,8 +127,7 @@ class Assessor:
         if self.index.empty:
             return Content(ContentState.NOT_INSPECTED)
         tags = self.index.worst_tags() or (UNDETERMINED,)
-        match = Match("*", "", tags, MatchHow.WORST_CASE)
-        return Content(ContentState.MATCHED, (match,))
+        return _assumed(tags)
 
     async def assess(self, about: Circumstances, content: Content) -> Assessment:
         """Decide. Never raises for what provider, policy or engine did wrong: those are unknown facts and causes."""
@@ -169,6 +177,24 @@ class Assessor:
         policies = self.engine.in_force
         decision = decide((), policies.modes, (cause,), may_be_tagged=self._may_be_tagged(content))
         return Assessment(decision, content, {}, policies.revision, self.registry.in_force.revision)
+
+    async def unseen(self, about: Circumstances, content: Content, cause: Cause) -> Assessment:
+        """The decision where ``cause`` kept us from seeing all that a request carries; ``content`` is what was seen.
+
+        A client chooses what its body looks like, so the fail mode alone must not answer: the policy is asked about the
+        worst that may be in it, beside what was recognised, and rules that are enforced stay so in any mode.
+        """
+        if not self._may_be_tagged(content):
+            return self.failed(about, content, cause)
+        try:
+            worst = self.worst_case()
+        except HaechiError:
+            worst = UNSEEN
+        try:
+            made = await self.assess(about, union([content, worst]))
+        except HaechiError:  # our own stores, where they are asked for it: there is only the fail mode left
+            return self.failed(about, content, cause)
+        return self.hindered(made, cause)
 
     def hindered(self, made: Assessment, cause: Cause) -> Assessment:
         """A decision that could not be prepared to be carried out: the cause stands beside what was found."""

@@ -237,7 +237,7 @@ class Judgement:
         except HaechiError as error:
             return await self._fail(Cause.of(error), self._so_far())
         if self._state is State.TRAILING:
-            return await self._guarded(self._refuse_early(inspection)) if grew else Forward()
+            return await self._guarded(self._decide_again(inspection)) if grew else Forward()
         if last or inspection.complete:
             verdict = await self._guarded(self._completed(inspection))
             if self._state is State.DECIDED and not last:
@@ -253,6 +253,13 @@ class Judgement:
         if made.decision.effect is Effect.BLOCK:
             return await self._conclude(made)
         return Forward()
+
+    async def _decide_again(self, inspection: Inspection) -> Verdict:
+        """Something was recognised behind what was decided: a decision of its own, on record whatever it is."""
+        verdict = await self._decide_now(inspection.so_far())
+        if self._state is State.DECIDED:
+            self._state = State.TRAILING
+        return verdict
 
     async def _completed(self, inspection: Inspection) -> Verdict:
         """The whole body is known: judge it, together with what was sent of the same object before."""
@@ -376,7 +383,7 @@ class Judgement:
         return await self._conclude(await self._case.assessor.assess(self._certain(), content))
 
     async def _fail(self, cause: Cause, content: Content, *, always: bool = False) -> Verdict:
-        made = self._case.assessor.failed(self._certain(), content, cause)
+        made = await self._case.assessor.unseen(self._certain(), content, cause)
         if always and made.decision.effect is not Effect.BLOCK:
             made = dataclasses.replace(made, decision=dataclasses.replace(made.decision, effect=Effect.BLOCK))
         return await self._conclude(made)

@@ -7,7 +7,7 @@ are named by their title.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -54,7 +54,9 @@ class RefusalWriter:
     def __call__(self, decision: Decision, action: Action, decision_id: str) -> RefusalText:
         """The refusal of one request. ``decision_id`` is empty where no record of it is left to ask for."""
         blocking = [finding for finding in decision.findings if finding.severity is Severity.BLOCK]
-        reason = self._of_finding(blocking) if blocking else self._of_cause(decision.causes)
+        reason = (
+            self._of_cause(decision.causes, blocking) if decision.causes or not blocking else self._of_finding(blocking)
+        )
         line = "refusal.line" if decision_id else "refusal.line-unrecorded"
         message = say(line, self.lang, reason=reason, id=decision_id)
         return RefusalText("AccessDenied", " ".join(message.split()), decision_id)
@@ -63,8 +65,7 @@ class RefusalWriter:
         first = blocking[0]
         words = self.rule_words(first.rule, self.lang, first.params)
         name = self._name(first)
-        others = list(dict.fromkeys(self._named(other) for other in blocking[1:] if other.rule != first.rule))
-        also = say("refusal.also", self.lang, others=", ".join(others)) if others else ""
+        also = self._also(other for other in blocking[1:] if other.rule != first.rule)
         basis = say(f"basis.{first.basis.value}", self.lang)
         return say(
             "refusal.finding",
@@ -86,8 +87,13 @@ class RefusalWriter:
         title = self.rule_words(finding.rule, self.lang, finding.params).title
         return f"{finding.requirement} {title}" if finding.requirement != OWN_CAUTION else title or finding.rule
 
-    def _of_cause(self, causes: tuple[Cause, ...]) -> str:
+    def _of_cause(self, causes: tuple[Cause, ...], blocking: list[Finding]) -> str:
+        """What kept us from seeing all of it; the findings rest on the worst that may be in what was not seen."""
         if not causes:
             return say("cause.unnamed", self.lang)
         first = causes[0]
-        return say(f"cause.{first.code}", self.lang, **first.params)
+        return say(f"cause.{first.code}", self.lang, **first.params) + self._also(blocking)
+
+    def _also(self, others: Iterable[Finding]) -> str:
+        named = dict.fromkeys(self._named(other) for other in others)
+        return say("refusal.also", self.lang, others=", ".join(named)) if named else ""
