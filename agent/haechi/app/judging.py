@@ -27,24 +27,25 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from haechi.app.assessing import UNDETERMINED, Assessment, Assessor, Circumstances
-from haechi.app.inspection import Inspection, merge_matches
+from haechi.app.assessing import Assessment, Assessor, Circumstances
+from haechi.app.inspection import Inspection
 from haechi.app.preparations import applied, noted
 from haechi.app.recording import Judged, Recorder
-from haechi.domain.content import Content, ContentState, Match, MatchHow, union
+from haechi.app.stored import NO_EDGES, beside, held, joined, placed, together
+from haechi.domain.content import Content, ContentState, union
 from haechi.domain.decision import Cause, Decision, Effect
 from haechi.domain.errors import HaechiError
 from haechi.domain.names import names_agree
-from haechi.domain.upload import Action, ActionKind, Framing, Location, Request
+from haechi.domain.upload import Action, ActionKind, Framing, Request
 from haechi.payload.body import decoder
 from haechi.payload.events import MalformedError
 from haechi.ports.actors import Actors
 from haechi.ports.clock import Clock
 from haechi.ports.connector import Connector, RefusalText
-from haechi.ports.index import ContentIndex, Edges
+from haechi.ports.index import ContentIndex
 from haechi.ports.judge import Connection, Forward, Hold, Inspect, Judging, Refuse, Reply
 from haechi.ports.metrics import Metrics
-from haechi.ports.objects import REPLACED, Assemblies, ObjectLedger, Piece
+from haechi.ports.objects import Assemblies, ObjectLedger, Piece
 
 DOCUMENT_LIMIT = 8 << 20
 """Bytes of a control document that are read for what they say: room for a completion of 10,000 parts with all their
@@ -82,12 +83,6 @@ class JudgeUploads:
         """Begin to judge a request."""
         return Judgement(self, connection, request)
 
-
-NO_EDGES = Edges(b"", b"", 0)
-"""A piece that was copied on the server's side: its bytes were never seen."""
-
-NOT_SEEN = "content-not-seen"
-"""Noted where nothing is known of what lies at a place, and nothing tagged of its container."""
 
 Verdict = Forward | Refuse
 
@@ -163,9 +158,14 @@ class Judgement:
 
     async def overflow(self) -> Refuse:
         """The spool is full."""
-        verdict = await self._fail(Cause("spool-full"), self._so_far(), always=True)
-        assert isinstance(verdict, Refuse)  # noqa: S101 - always=True refuses in every mode
-        return verdict
+        made = await self._case.assessor.unseen(self._certain(), self._so_far(), Cause("spool-full"))
+        blocked = dataclasses.replace(made.decision, effect=Effect.BLOCK)
+        verdict = await self._conclude(dataclasses.replace(made, decision=blocked))
+        match verdict:
+            case Refuse():
+                return verdict
+            case Forward():
+                raise RuntimeError("a decision that blocks was not carried out")
 
     async def abandoned(self, cause: str) -> None:
         """The request ended early. What had been recognised in the released pieces is worth a record, and so is that a
@@ -223,8 +223,7 @@ class Judgement:
     # --- bodies -------------------------------------------------------------------------------------------------
 
     async def _inspect(self, data: bytes | memoryview, last: bool) -> Verdict:
-        inspection = self._inspection
-        assert inspection is not None  # noqa: S101 - INSPECTING has one
+        inspection = self._inspecting()
         try:
             grew = inspection.feed(data)
             self._fill_form()
@@ -271,20 +270,16 @@ class Judgement:
         if place is None or assembly is None or assembly.part is None:
             return await self._decide_now(content)
         seen = case.assemblies.pieces(place, assembly)
-        others = [other for other in seen if other.part != assembly.part]
-        earlier = next((other.content for other in seen if other.part == assembly.part), content)
-        if earlier.digest != content.digest or REPLACED in earlier.notes:
-            content = dataclasses.replace(content, notes=tuple(dict.fromkeys((*content.notes, REPLACED))))
-        piece = Piece(assembly.part, content, inspection.edges())
-        whole = self._union([*others, piece], complete=False)
+        piece = placed(assembly.part, content, inspection.edges(), seen)
+        others = [other for other in seen if other.part != piece.part]
+        whole = together([*others, piece], case.index, complete=False)
         verdict = await self._decide_now(dataclasses.replace(whole, digest=content.digest, size=content.size))
         if isinstance(verdict, Forward):
             case.assemblies.put(place, assembly, piece)
         return verdict
 
     async def _read_document(self, data: bytes | memoryview, last: bool) -> Verdict:
-        about, inspection = self._certain(), self._inspection
-        assert inspection is not None  # noqa: S101 - DOCUMENT has one
+        about, inspection = self._certain(), self._inspecting()
         says = about.action.kind is not ActionKind.READ
         try:
             inspection.feed(data)
@@ -329,46 +324,26 @@ class Judgement:
         case, place, assembly = self._case, action.destination, action.assembly
         if place is None or assembly is None:
             return await self._decide_now(case.assessor.worst_case())
-        about = self._certain()
-        self._about = dataclasses.replace(about, action=applied(action, case.assemblies))
-        seen = {piece.part: piece for piece in case.assemblies.pieces(place, assembly)}
-        about = self._certain()
-        joined = about.action.assembly.parts if about.action.assembly else None
-        if not joined or any(part not in seen or REPLACED in seen[part].content.notes for part in joined):
-            # Pieces that this agent never saw, or saw with different bytes, may hold anything.
-            content = case.assessor.worst_case()
-        else:
-            content = self._union([seen[part] for part in dict.fromkeys(joined)], complete=True)
-        return await self._decide_now(_with(content, carried))
+        self._about = dataclasses.replace(self._certain(), action=applied(action, case.assemblies))
+        known = joined(assembly.parts, case.assemblies.pieces(place, assembly), case.index)
+        content = known if known is not None else case.assessor.worst_case()
+        return await self._decide_now(beside(content, carried))
 
     async def _copied(self, action: Action) -> Verdict:
         """Copy on the server's side: what the source is known to hold, or the worst where it may hold something."""
-        source, place, assembly = action.source, action.destination, action.assembly
-        content = self._case.assessor.worst_case() if source is None else self._stored(source)
+        case, source, place, assembly = self._case, action.source, action.destination, action.assembly
+        content = case.assessor.worst_case() if source is None else held(source, case.ledger, case.index)
         verdict = await self._decide_now(content)
         if isinstance(verdict, Forward) and place and assembly and assembly.part is not None:
-            self._case.assemblies.put(place, assembly, Piece(assembly.part, content, NO_EDGES))
+            case.assemblies.put(place, assembly, Piece(assembly.part, content, NO_EDGES))
         return verdict
 
     async def _exposed(self, action: Action, carried: Content | None = None) -> Verdict:
         """Change who can read a place: judged with what the place is known to hold."""
-        place = action.destination
-        named = place is not None and place.container
-        content = self._stored(place) if place and named else Content(ContentState.NOT_INSPECTED)
-        return await self._decide_now(_with(content, carried))
-
-    def _stored(self, place: Location) -> Content:
-        """What lies at a place: what its object is known to hold, or the worst where nobody saw that and the container
-        may hold something. Clean content is not remembered, so it is no better known than what never passed here.
-        """
-        case = self._case
-        known = case.ledger.holds(place) if place.key else None
-        if known is not None:
-            return _as_stored(known)
-        if not case.ledger.may_hold(place):
-            return Content(ContentState.NOT_INSPECTED, notes=(NOT_SEEN,))
-        match = Match("*", place.container, case.index.worst_tags() or (UNDETERMINED,), MatchHow.STORED)
-        return Content(ContentState.MATCHED, (match,))
+        case, place, content = self._case, action.destination, Content(ContentState.NOT_INSPECTED)
+        if place is not None and place.container:
+            content = held(place, case.ledger, case.index)
+        return await self._decide_now(beside(content, carried))
 
     # --- deciding -------------------------------------------------------------------------------------------------
 
@@ -382,11 +357,8 @@ class Judgement:
     async def _decide_now(self, content: Content) -> Verdict:
         return await self._conclude(await self._case.assessor.assess(self._certain(), content))
 
-    async def _fail(self, cause: Cause, content: Content, *, always: bool = False) -> Verdict:
-        made = await self._case.assessor.unseen(self._certain(), content, cause)
-        if always and made.decision.effect is not Effect.BLOCK:
-            made = dataclasses.replace(made, decision=dataclasses.replace(made.decision, effect=Effect.BLOCK))
-        return await self._conclude(made)
+    async def _fail(self, cause: Cause, content: Content) -> Verdict:
+        return await self._conclude(await self._case.assessor.unseen(self._certain(), content, cause))
 
     async def _conclude(self, made: Assessment) -> Verdict:
         """Record, then act."""
@@ -427,37 +399,25 @@ class Judgement:
 
     # --- small things -----------------------------------------------------------------------------------------------
 
-    def _union(self, pieces: Sequence[Piece], *, complete: bool) -> Content:
-        """What all pieces carry together. While pieces are missing, ciphertext that every piece showed to be sealed is
-        not yet held to be whole; when the object is completed it must be.
-        """
-        ordered = sorted(pieces, key=lambda piece: piece.part)
-        together = union(piece.content for piece in ordered)
-        seams = self._case.index.seams([piece.edges for piece in ordered])
-        if not complete:
-            sealed = {match.content_id for match in together.matches if match.how is MatchHow.SEALED}
-            seams = tuple(match for match in seams if match.content_id not in sealed)
-        if not seams:
-            return together
-        return dataclasses.replace(
-            together, state=ContentState.MATCHED, matches=merge_matches([*together.matches, *seams])
-        )
-
     def _fill_form(self) -> None:
         """A POST form names its object and its wishes in fields that come before the file."""
         about = self._certain()
         fields = self._inspection.fields if self._inspection else None
         if fields and about.action.body.framing is Framing.FORM:
-            complete = getattr(self._connector, "with_form", None)
-            if complete is not None:
-                self._about = dataclasses.replace(about, action=complete(about.action, fields))
+            self._about = dataclasses.replace(about, action=self._connector.with_form(about.action, fields))
 
     def _so_far(self) -> Content:
         return self._inspection.so_far() if self._inspection else Content(ContentState.NOT_INSPECTED)
 
     def _certain(self) -> Circumstances:
-        assert self._about is not None  # noqa: S101 - set by head() before anything is decided
+        if self._about is None:
+            raise RuntimeError("asked before the head was judged")
         return self._about
+
+    def _inspecting(self) -> Inspection:
+        if self._inspection is None:
+            raise RuntimeError("a body that nobody was to look at was offered")
+        return self._inspection
 
     def _reply(self, decision: Decision, decision_id: str) -> Reply:
         text = self._case.compose(decision, self._certain().action, decision_id)
@@ -477,19 +437,3 @@ def _hold(worst: Assessment, scheme: str, holds: Holds, provider: str) -> Hold:
         return Hold.PIECES
     at_home = place is not None and place.country == "KR" and scheme == "https" and place.provider == provider
     return holds.home if at_home else holds.abroad
-
-
-def _with(content: Content, carried: Content | None) -> Content:
-    """The content of the place, and what was recognised in the request's own document."""
-    return union([content, carried]) if carried is not None and carried.matches else content
-
-
-def _as_stored(content: Content) -> Content:
-    """Content known from the ledger: sealed stays sealed, all else is recognised by its place."""
-    return dataclasses.replace(
-        content,
-        matches=tuple(
-            match if match.how is MatchHow.SEALED else dataclasses.replace(match, how=MatchHow.STORED)
-            for match in content.matches
-        ),
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,6 +40,9 @@ class Connector(Protocol):
 
     def with_document(self, action: Action, document: bytes) -> Action:
         """Complete the action from its small control document (ACL, policy, replication …). Total, as ``action``."""
+
+    def with_form(self, action: Action, fields: Mapping[str, str]) -> Action:
+        """Complete a form upload from the fields before its file (lower-case names). Total, as ``action``."""
 
     def refusal(self, text: RefusalText, request: Request) -> Reply:
         """The answer that this cloud's own tools print as a readable, final error (not retried)."""

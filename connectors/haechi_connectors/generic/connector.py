@@ -6,7 +6,7 @@ for watched hosts and for services of a provider that no connector describes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from haechi.domain.facts import Unknown
@@ -46,6 +46,10 @@ class GenericConnector:
 
     def with_document(self, action: Action, document: bytes) -> Action:
         """Nothing is known of documents here."""
+        return action
+
+    def with_form(self, action: Action, fields: Mapping[str, str]) -> Action:
+        """Nothing is known of forms here: where they go is known by the host alone."""
         return action
 
     def refusal(self, text: RefusalText, request: Request) -> Reply:
