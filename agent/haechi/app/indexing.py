@@ -117,12 +117,12 @@ class Indexing:
     def scan(
         self,
         roots: Iterable[str],
-        progress: Callable[[Progress], None] | None = None,
+        progress: Progress | None = None,
         *,
         stopped: Callable[[], bool] = lambda: False,
     ) -> Report:
         """Go through folders, and through every remembered name outside of them. ``progress`` is called a few times a
-        second.
+        second, and once at the end.
 
         The index is *ready* afterwards, unless ``stopped`` said to break off.
         """
@@ -133,17 +133,16 @@ class Indexing:
         recalled = self._recall() if self._protection.lost else Recalled()
         if self._protection.lost:
             self._protection.restore(recalled.contents.values())
-        for folder in self._folders(roots, report):
+        for folder, inside in self._folders(roots, report):
             if stopped():
                 batch.flush()
                 return report
             if progress is not None and self._clock() - said >= PROGRESS_EVERY:
                 said = self._clock()
-                progress(report.progress(folder))
+                progress(folder, report.figures())
             remembered = {file.path: file for file in self._protection.files_in(folder)}
-            for entry in self._entries(folder, report):
-                if not entry.is_dir(follow_symlinks=False):
-                    self._examine(entry.path, remembered.pop(entry.path, None), report, batch)
+            for path in inside:
+                self._examine(path, remembered.pop(path, None), report, batch)
             self._gone(remembered, report)
         self._elsewhere(roots, report, batch)
         for path, (_, tags) in recalled.names.items():
@@ -155,30 +154,27 @@ class Indexing:
         if self.owes:
             self.settle()
         if progress is not None:
-            progress(report.progress(""))
+            progress("", report.figures())
         return report
 
-    def _folders(self, roots: Iterable[str], report: Report) -> Iterator[str]:
+    def _folders(self, roots: Iterable[str], report: Report) -> Iterator[tuple[str, list[str]]]:
+        """Every folder, with the paths in it that are no folders; each is listed once. One that cannot be listed comes
+        empty, and is reported.
+        """
         waiting = [os.path.abspath(root) for root in roots]
         while waiting:
             folder = waiting.pop()
             if folder in _SKIPPED or self._exclude(folder):
                 continue
-            yield folder
+            inside: list[str] = []
             try:
                 with os.scandir(folder) as entries:
-                    waiting += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
-            except OSError:
-                continue  # reported when its entries were listed
-
-    def _entries(self, folder: str, report: Report) -> list[os.DirEntry[str]]:
-        try:
-            with os.scandir(folder) as entries:
-                return list(entries)
-        except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
-                self._report_unreadable(Unreadable(folder, (), _cause(error)), report)
-            return []
+                    for entry in entries:
+                        (waiting if entry.is_dir(follow_symlinks=False) else inside).append(entry.path)
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                    self._report_unreadable(Unreadable(folder, (), _cause(error)), report)
+            yield folder, inside
 
     def _gone(self, paths: Iterable[str], report: Report) -> None:
         gone = [path for path in paths if not os.path.lexists(path)]
@@ -216,10 +212,9 @@ class Indexing:
         report, batch = Report(), Batch(self._protection, self._owe)
         for path in paths:
             if os.path.isdir(path) and not os.path.islink(path):
-                for folder in self._folders([path], report):
-                    for entry in self._entries(folder, report):
-                        if not entry.is_dir(follow_symlinks=False):
-                            self._examine(entry.path, self._protection.file(entry.path), report, batch, tags)
+                for _, inside in self._folders([path], report):
+                    for file in inside:
+                        self._examine(file, self._protection.file(file), report, batch, tags)
             else:
                 self._examine(path, self._protection.file(path), report, batch, tags)
         batch.flush()

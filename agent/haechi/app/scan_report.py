@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from haechi.ports.protection import Unreadable
 from haechi.ports.tags import Problem
 
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a scan is. ``bytes`` are those that were read and fingerprinted."""
-
-    files: int = 0
-    tagged: int = 0
-    indexed: int = 0
-    unreadable: int = 0
-    bytes: int = 0
-    folder: str = ""
+Progress = Callable[[str, Mapping[str, int]], None]
+"""Told how far a scan is: the folder that it is at ("" at the end), and ``Report.figures``."""
 
 
 @dataclass(slots=True)
@@ -32,6 +24,12 @@ class Report:
     problems: dict[Problem, None] = field(default_factory=dict)
     forgotten: int = 0
 
-    def progress(self, folder: str) -> Progress:
-        """The figures so far."""
-        return Progress(self.files, self.tagged, self.indexed, len(self.unreadable), self.bytes, folder)
+    def figures(self) -> Mapping[str, int]:
+        """How many so far; ``bytes`` are those that were read and fingerprinted."""
+        return {
+            "files": self.files,
+            "tagged": self.tagged,
+            "indexed": self.indexed,
+            "unreadable": len(self.unreadable),
+            "bytes": self.bytes,
+        }

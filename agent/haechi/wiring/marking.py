@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 import threading
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,6 @@ from haechi.app.everywhere import Everywhere
 from haechi.app.indexing import Indexing
 from haechi.app.learning import LearnCommon
 from haechi.app.recalling import KINDS, Recalled, recalled
-from haechi.app.scan_report import Progress
 from haechi.app.tagging import Tagging
 from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Funding, Grade, Tag
@@ -99,9 +97,9 @@ class Marking:
         self.ground.background(learns(), "learning")
         self.ground.stack.callback(stopping.set)
 
-    def _note_scan(self, progress: Progress) -> None:
+    def _note_scan(self, folder: str, figures: Mapping[str, int]) -> None:
         """Called a few times a second while folders are gone through; an empty folder says that it is done."""
-        self.scanning = dataclasses.asdict(progress) if progress.folder else None
+        self.scanning = {**figures, "folder": folder} if folder else None
 
     def marked(self, descriptor: int, path: str) -> Sequence[Tag]:
         """The tags that an open file's attribute gives."""

@@ -76,7 +76,7 @@ class Watcher:
         roots: Sequence[str],
         *,
         rescan: float = 3600.0,
-        progress: Callable[[Progress], None] | None = None,
+        progress: Progress | None = None,
         changes: Changes | None = None,
     ) -> None:
         self._indexing = indexing
