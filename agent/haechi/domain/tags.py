@@ -8,7 +8,7 @@ happens elsewhere.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -101,6 +101,25 @@ class Tag:
             "marked_at": self.marked_at.isoformat() if self.marked_at else None,
             "origin": self.origin.value,
         }
+
+    @classmethod
+    def from_json(cls, form: object) -> Tag:
+        """The inverse of ``as_json``. What says nothing of origin or owner is a tag all the same; a funding that is not
+        said is unknown. Raises ``ValueError``.
+        """
+        if not isinstance(form, Mapping):
+            raise ValueError("a tag is an object")  # noqa: TRY004 - one error for all that is malformed
+        technology, marked = form.get("technology"), form.get("marked_at")
+        if not isinstance(technology, str) or not isinstance(marked, str | None):
+            raise ValueError("a tag names a technology, and a time in words")  # noqa: TRY004 - as above
+        return cls(
+            technology,
+            Grade(str(form.get("grade"))),
+            Funding(form.get("funding") or Funding.UNKNOWN),
+            str(form.get("owner") or ""),
+            dt.datetime.fromisoformat(marked) if marked else None,
+            TagOrigin(form.get("origin") or TagOrigin.CONTENT),
+        )
 
 
 def _stricter_funding(one: Funding, other: Funding) -> Funding:

@@ -17,7 +17,7 @@ from haechi.app.unsealing import UnsealFile
 from haechi.domain.actor import Actor, Certainty
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import Unknown
-from haechi.domain.tags import Funding, Grade, Tag, TagOrigin
+from haechi.domain.tags import Tag
 from haechi.inbound.control.peer import Authorise, Peer, Role
 from haechi.inbound.control.server import ControlServer, Progress
 
@@ -146,20 +146,10 @@ def endings(args: Mapping[str, Any]) -> Mapping[str, Ending]:
 
 
 def tag_from(form: object) -> Tag:
-    """The inverse of ``Tag.as_json``. Raises ``control.bad-request``."""
-    if not isinstance(form, dict):
-        raise HaechiError("control.bad-request", reason="tags")
+    """A tag as a caller says it. Raises ``control.bad-request``."""
     try:
-        marked = form.get("marked_at")
-        return Tag(
-            str(form["technology"]),
-            Grade(form["grade"]),
-            Funding(form.get("funding", "unknown")),
-            str(form.get("owner", "")),
-            dt.datetime.fromisoformat(marked) if marked else None,
-            TagOrigin(form.get("origin", "content")),
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        return Tag.from_json(form)
+    except ValueError as error:
         raise HaechiError("control.bad-request", reason="tags") from error
 
 
