@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import errno
 import json
-import os
 
 import pytest
 from haechi.domain.errors import HaechiError
@@ -13,26 +10,14 @@ from haechi.outbound.audit import AuditSettings, SegmentedAuditLog, verify
 from haechi.outbound.audit.records import FolderRecords
 from haechi.outbound.audit.segments import segments
 
+from tests.disk import FullDisk, until
+
 QUICK = AuditSettings(retry_seconds=0.02)
 
 
-class FullDisk:
-    """Refuses every write while ``full``."""
-
-    def __init__(self, monkeypatch) -> None:
-        self.full, real = False, os.write
-
-        def write(fd: int, data: bytes) -> int:
-            if self.full:
-                raise OSError(errno.ENOSPC, "No space left on device")
-            return real(fd, data)
-
-        monkeypatch.setattr(os, "write", write)
-
-
 @pytest.fixture
-def disk(monkeypatch) -> FullDisk:
-    return FullDisk(monkeypatch)
+def disk(monkeypatch, folder) -> FullDisk:
+    return FullDisk(monkeypatch, folder)
 
 
 def records(folder) -> list[dict]:
@@ -52,8 +37,7 @@ async def outage(log: SegmentedAuditLog, disk: FullDisk) -> None:
 
 async def room(log: SegmentedAuditLog, disk: FullDisk) -> None:
     disk.full = False
-    while log.health is not None:
-        await asyncio.sleep(0.005)
+    await until(lambda: log.health is None)
 
 
 async def test_a_verdict_that_left_is_recorded_as_soon_as_there_is_room(folder, key, clock, disk):

@@ -20,6 +20,8 @@ from haechi.domain.errors import HaechiError
 from haechi.outbound.audit import AuditSettings, SegmentedAuditLog, verify
 from haechi.outbound.audit.segments import lines, segments
 
+from tests.disk import FullDisk, until
+
 
 def records(folder: Path) -> list[dict]:
     return [json.loads(line) for path in segments(folder) for line, _ in lines(path)]
@@ -153,31 +155,18 @@ async def test_a_torn_record_without_checkpoint_verifies_with_a_note(folder, key
 
 
 async def test_a_full_disk_refuses_and_room_brings_it_back(folder, key, clock, monkeypatch):
-    full = threading.Event()
-    real = os.write
-
-    def write(fd: int, data: bytes) -> int:
-        if full.is_set():
-            if len(data) > 10:
-                real(fd, bytes(data[:10]))  # as a filling disk does: some of it still fits
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return real(fd, data)
-
-    monkeypatch.setattr(os, "write", write)
+    disk = FullDisk(monkeypatch, folder, fits=10)
     with SegmentedAuditLog(folder, key, clock, AuditSettings(retry_seconds=0.02)) as log:
         await log.durable({"kind": "decision", "n": 1})
-        full.set()
+        disk.full = True
         with pytest.raises(HaechiError) as caught:
             await log.durable({"kind": "decision", "n": 2})
         assert caught.value.code == "audit.disk-full"
         with pytest.raises(HaechiError):
             log.soon({"kind": "decision", "n": 3})
         assert log.health is not None
-        full.clear()
-        for _ in range(200):
-            if log.health is None:
-                break
-            await asyncio.sleep(0.01)
+        disk.full = False
+        await until(lambda: log.health is None)
         await log.durable({"kind": "decision", "n": 4})
     assert decisions(folder) == [1, 4]
     (told,) = [record for record in records(folder) if record["kind"] == "interrupted"]
@@ -188,42 +177,27 @@ async def test_a_full_disk_refuses_and_room_brings_it_back(folder, key, clock, m
 async def test_a_start_on_a_full_disk_refuses_until_there_is_room(folder, key, clock, monkeypatch):
     with SegmentedAuditLog(folder, key, clock):
         pass
-    real, state = os.write, {"full": True}
-
-    def write(fd: int, data: bytes) -> int:
-        if state["full"]:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return real(fd, data)
-
-    monkeypatch.setattr(os, "write", write)
+    disk = FullDisk(monkeypatch, folder)
+    disk.full = True
     with SegmentedAuditLog(folder, key, clock, AuditSettings(retry_seconds=0.02)) as log:
         with pytest.raises(HaechiError, match=r"audit\.disk-full"):
             await log.durable({"kind": "decision", "n": 1})
-        state["full"] = False
-        while log.health is not None:
-            await asyncio.sleep(0.005)
+        disk.full = False
+        await until(lambda: log.health is None)
         await log.durable({"kind": "decision", "n": 2})
     assert decisions(folder) == [2]
     assert verify(folder, keys={key.id: key.public}).ok
 
 
 async def test_what_was_taken_before_the_disk_filled_is_written_later(folder, key, clock, monkeypatch):
-    real, state = os.write, {"full": False}
-
-    def write(fd: int, data: bytes) -> int:
-        if state["full"]:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return real(fd, data)
-
-    monkeypatch.setattr(os, "write", write)
+    disk = FullDisk(monkeypatch, folder)
     with SegmentedAuditLog(folder, key, clock, AuditSettings(retry_seconds=0.02)) as log:
         await log.durable({"kind": "decision", "n": 0})
-        state["full"] = True
+        disk.full = True
         for n in range(1, 4):
             log.soon({"kind": "decision", "n": n})
-        while log.health is None:
-            await asyncio.sleep(0.005)
-        state["full"] = False
+        await until(lambda: log.health is not None)
+        disk.full = False
     assert decisions(folder) == [0, 1, 2, 3]
     assert log.counters.lost == 0
 
@@ -244,8 +218,7 @@ async def test_a_failed_sync_refuses_and_a_new_segment_goes_on(folder, key, cloc
         with pytest.raises(HaechiError) as caught:
             await log.durable({"kind": "decision", "n": 2})
         assert caught.value.code == "audit.broken"
-        while log.health is not None:
-            await asyncio.sleep(0.005)
+        await until(lambda: log.health is None)
         await log.durable({"kind": "decision", "n": 3})
     assert len(segments(folder)) == 2
     assert verify(folder, keys={key.id: key.public}).ok
@@ -257,8 +230,7 @@ async def test_a_deleted_segment_refuses_and_the_gap_shows(folder, key, clock):
         segments(folder)[0].unlink()
         with pytest.raises(HaechiError, match=r"audit\.unwritable"):
             await log.durable({"kind": "decision", "n": 2})
-        while log.health is not None:
-            await asyncio.sleep(0.005)
+        await until(lambda: log.health is None)
         await log.durable({"kind": "decision", "n": 3})
     assert decisions(folder) == [3]
     assert not verify(folder, keys={key.id: key.public}).ok

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-import errno
-import os
 
 import pytest
 from haechi.app.assessing import Assessment, Assessor, Circumstances
@@ -17,6 +14,7 @@ from haechi.outbound.audit.records import FolderRecords
 from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.ports.judge import Forward, Refuse
 
+from tests.disk import FullDisk, until
 from tests.unit.judging.conftest import Case, noise
 
 pytestmark = pytest.mark.asyncio
@@ -40,26 +38,18 @@ def under(case: Case, modes: Modes) -> None:
 @pytest.fixture
 def disk(case: Case, monkeypatch):
     """The disk under the audit: full from now on, until ``room`` is called."""
-    real, state = os.write, {"full": False}
-
-    def write(fd: int, data: bytes) -> int:
-        if state["full"]:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return real(fd, data)
-
-    monkeypatch.setattr(os, "write", write)
+    audit = FullDisk(monkeypatch, case.folder / "audit")
 
     class Disk:
         async def fill(self) -> None:
             await case.log.durable({"kind": "before"})
-            state["full"] = True
+            audit.full = True
             with pytest.raises(HaechiError):
                 await case.log.durable({"kind": "none"})
 
         async def room(self) -> None:
-            state["full"] = False
-            while case.log.health is not None:
-                await asyncio.sleep(0.01)
+            audit.full = False
+            await until(lambda: case.log.health is None)
 
     return Disk()
 
