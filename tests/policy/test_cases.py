@@ -65,6 +65,7 @@ def test_opa_itself_finds_nothing_to_complain_about(arguments: tuple[str, ...], 
 
 
 def test_no_rule_is_without_a_test_beside_it(policies: PolicyFolder) -> None:
+    assert policies.rules
     for rule in policies.rules:
         assert (policies.path / "rules" / rule / "rule_test.rego").is_file()
 

@@ -139,7 +139,9 @@ def test_every_library_has_its_reason() -> None:
 
 
 def test_the_locks_carry_hashes_and_no_addresses() -> None:
-    for lock in (ROOT / "requirements").glob("*.txt"):
+    locks = sorted((ROOT / "requirements").glob("*.txt"))
+    assert locks
+    for lock in locks:
         text = lock.read_text(encoding="utf-8")
         assert "://" not in text
         assert not re.search(r"^--", text, re.MULTILINE)
