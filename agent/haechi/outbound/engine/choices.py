@@ -1,19 +1,28 @@
-"""What the institution chose in the policy data besides rules: what is intercepted, and which files are tagged by name.
+"""What ``data.yaml`` says: the institution's choices, strictly by their form, so that none is misread in silence.
 
-It arrives with the signed policies, because both can loosen. What it must not know: who reads it.
+Each choice is ``{value, whose, why}``. Those that only the rules read (and choices of an institution's own rules) are
+left to Rego; those that a rule could misread without a word are checked here too. Scope and tag rules arrive with the
+signed policies, because both can loosen. What it must not know: who reads it.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Generic, TypeVar
 
+import msgspec
+
+from haechi.domain.decision import FailMode, Mode, Modes, Severity
 from haechi.domain.errors import HaechiError
 from haechi.domain.scope import Scope, ScopeMode
 
 FILE = "data.yaml"
+
+_T = TypeVar("_T")
+_Positive = Annotated[int, msgspec.Meta(gt=0)] | Annotated[float, msgspec.Meta(gt=0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +49,86 @@ class Choices:
         return Scope.of(mode, cloud, (*self.hosts, *added), self.exempt)
 
 
-def choices_from(data: Mapping[str, Any]) -> Choices:
-    """Read them from the policy data. Raises ``HaechiError('policy.invalid')``; what is absent has its default."""
-    scope, rules = _value(data, "scope", {}), _value(data, "tag_rules", [])
-    try:
-        mode = ScopeMode(scope.get("mode", ScopeMode.CLOUD.value))
-        hosts, exempt, networks = (_texts(scope.get(name, [])) for name in ("hosts", "exempt", "networks"))
-        for network in networks:
+class _Choice(msgspec.Struct, Generic[_T], frozen=True):
+    """One choice; whose it is and why are for people."""
+
+    value: _T
+
+
+class _Modes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    default: Mode = Mode.ENFORCE
+    rules: dict[str, Mode] = {}
+    fail: FailMode = FailMode.CLOSED
+
+
+class _Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    mode: ScopeMode = ScopeMode.CLOUD
+    hosts: tuple[str, ...] = ()
+    exempt: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for network in self.networks:
             ipaddress.ip_network(network)
-        Scope.of(mode, (), hosts, exempt)
-    except (ValueError, AttributeError, TypeError) as error:
-        raise HaechiError("policy.invalid", file=FILE, why=f"scope: {error}") from error
-    if not isinstance(rules, list) or not all(isinstance(rule, Mapping) for rule in rules):
-        raise HaechiError("policy.invalid", file=FILE, why="tag_rules: a list of mappings is wanted")
-    return Choices(mode, hosts, exempt, networks, tuple(rules))
+        Scope.of(self.mode, (), self.hosts, self.exempt)
 
 
-def _value(data: Mapping[str, Any], name: str, default: Any) -> Any:
-    choice = data.get("choices", {}).get(name, {})
-    return choice.get("value", default) if isinstance(choice, Mapping) else default
+class _Age(_Choice[_Positive | None], frozen=True):
+    """A limit that is no number would be no limit; nor would one without end."""
+
+    def __post_init__(self) -> None:
+        if self.value is not None and not math.isfinite(self.value):
+            raise ValueError("a number of days is wanted")
 
 
-def _texts(values: Any) -> tuple[str, ...]:
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise TypeError("a list of texts is wanted")
-    return tuple(values)
+class _Chosen(msgspec.Struct, frozen=True):
+    home_countries: _Choice[tuple[str, ...]]
+    modes: _Choice[_Modes]
+    severities: _Choice[dict[str, Severity]]
+    approved_keys_only: _Choice[bool] = _Choice(True)
+    listed_credentials_only: _Choice[bool] = _Choice(False)
+    registry_max_age_days: _Age = _Age(None)
+    scope: _Choice[_Scope] = _Choice(_Scope())
+    tag_rules: _Choice[tuple[dict[str, Any], ...]] = _Choice(())
+
+
+class _Data(msgspec.Struct, frozen=True):
+    choices: _Chosen
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyData:
+    """The file, understood. ``severities`` override those that rules give themselves, by the rule's id."""
+
+    modes: Modes
+    severities: Mapping[str, Severity]
+    choices: Choices
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Every rule that is named."""
+        return frozenset({*self.severities, *self.modes.by_rule})
+
+
+def policy_data(data: Mapping[str, Any]) -> PolicyData:
+    """Understand the file. Raises ``HaechiError('policy.invalid')`` with the place in the file."""
+    try:
+        msgspec.json.encode(data)  # what the engine will be handed
+        chosen = msgspec.convert(data, _Data).choices
+    except msgspec.ValidationError as error:
+        raise HaechiError("policy.invalid", file=FILE, why=_placed(str(error))) from error
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise HaechiError("policy.invalid", file=FILE, why=str(error)) from error
+    modes, scope = chosen.modes.value, chosen.scope.value
+    return PolicyData(
+        Modes(modes.default, modes.rules, modes.fail),
+        chosen.severities.value,
+        Choices(scope.mode, scope.hosts, scope.exempt, scope.networks, chosen.tag_rules.value),
+    )
+
+
+def _placed(message: str) -> str:
+    """The place before the fault: msgspec says ``Expected … - at `$.choices.…` ``."""
+    fault, at, place = message.rpartition(" - at ")
+    where = place.rpartition("$.")[2].strip("`")  # a key's is "`key` in `$.choices.…`"
+    return f"{where}: {fault}" if at else message

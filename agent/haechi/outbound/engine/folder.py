@@ -20,10 +20,11 @@ from ruamel.yaml.error import YAMLError
 
 import haechi
 from haechi.domain.catalogue import Catalogue
-from haechi.domain.decision import FailMode, Mode, Modes, Severity
+from haechi.domain.decision import Modes, Severity
 from haechi.domain.errors import HaechiError
 from haechi.domain.policy import RuleInfo
-from haechi.outbound.engine.choices import Choices, choices_from
+from haechi.outbound.engine.choices import FILE as DATA
+from haechi.outbound.engine.choices import Choices, policy_data
 from haechi.outbound.engine.metadata import package_of, rule_info
 from haechi.outbound.tags.catalogue import catalogue_from
 from haechi.outbound.tags.policy import PolicyTags
@@ -91,6 +92,15 @@ def read(folder: Path) -> PolicyFolder:
     Raises ``HaechiError``: ``policy.unreadable``, ``policy.invalid`` (file and why), ``catalogue.unreadable``,
     ``tag.bad-policy-rule``.
     """
+    try:
+        return _read(folder)
+    except HaechiError:
+        raise
+    except Exception as error:  # whatever else a file's form can break is a fault of the file all the same
+        raise HaechiError("policy.invalid", file=str(folder), why=f"{type(error).__name__}: {error}") from error
+
+
+def _read(folder: Path) -> PolicyFolder:
     digest = blake3.blake3()
     modules: list[tuple[str, str]] = []
     rules: dict[str, RuleInfo] = {}
@@ -99,7 +109,7 @@ def read(folder: Path) -> PolicyFolder:
     listed = ""
     for name, text in _texts(folder):
         digest.update(f"{name}\0{len(text.encode())}\0".encode() + text.encode())
-        if name == "data.yaml":
+        if name == DATA:
             data = _mapping(name, text)
         elif name == CATALOGUE:
             listed = text
@@ -107,29 +117,28 @@ def read(folder: Path) -> PolicyFolder:
             words[name.split("/")[-2]] = _mapping(name, text)
         elif name.endswith(".rego"):
             modules.append((name, text))
-    severities = _choice(data, "severities")
+    said = policy_data(data)
     for name, text in modules:
         rule_id = _rule_id(name, text)
         if rule_id:
             title = words.get(rule_id, {}).get("title", {})
-            rules[rule_id] = _info(rule_id, name, text, title, severities)
+            rules[rule_id] = _info(rule_id, name, text, title, said.severities)
     if not rules:
         raise HaechiError("policy.invalid", file=str(folder), why="no rules/<id>/rule.rego")
-    for rule_id in {*severities, *_choice(data, "modes").get("rules", {})} - set(rules):
-        raise HaechiError("policy.invalid", file="data.yaml", why=f"names a rule that does not exist: {rule_id}")
-    _check_age(data)
-    choices, catalogue = choices_from(data), catalogue_from(listed, str(folder / CATALOGUE))
+    for rule_id in sorted(said.named - set(rules)):
+        raise HaechiError("policy.invalid", file=DATA, why=f"names a rule that does not exist: {rule_id}")
+    catalogue = catalogue_from(listed, str(folder / CATALOGUE))
     return PolicyFolder(
         folder,
         tuple(modules),
         data,
         rules,
-        _modes(data),
+        said.modes,
         f"blake3:{digest.hexdigest()}",
         words,
-        choices,
+        said.choices,
         catalogue,
-        PolicyTags.from_data(choices.tag_rules, catalogue),
+        PolicyTags.from_data(said.choices.tag_rules, catalogue),
     )
 
 
@@ -162,7 +171,7 @@ def _matters(name: str) -> bool:
         return False
     if name.endswith(".rego"):
         return not name.endswith("_test.rego")
-    if name in ("data.yaml", CATALOGUE):
+    if name in (DATA, CATALOGUE):
         return True
     if name.startswith("schema/"):
         return name.endswith(".json")
@@ -182,50 +191,18 @@ def _rule_id(name: str, text: str) -> str:
     return parts[1] if parts[2] == "rule.rego" else ""
 
 
-def _info(rule_id: str, name: str, text: str, title: Mapping[str, str], severities: Mapping[str, str]) -> RuleInfo:
+def _info(rule_id: str, name: str, text: str, title: Mapping[str, str], severities: Mapping[str, Severity]) -> RuleInfo:
     try:
         info = rule_info(rule_id, text, name, title)
-        chosen = Severity(severities[rule_id]) if rule_id in severities else info.severity
     except ValueError as error:
         raise HaechiError("policy.invalid", file=name, why=str(error)) from error
-    if chosen is info.severity:
-        return info
-    return replace(info, severity=chosen)
-
-
-def _modes(data: Mapping[str, Any]) -> Modes:
-    chosen = _choice(data, "modes")
-    try:
-        return Modes(
-            Mode(chosen.get("default", Mode.ENFORCE.value)),
-            {str(rule): Mode(mode) for rule, mode in chosen.get("rules", {}).items()},
-            FailMode(chosen.get("fail", FailMode.CLOSED.value)),
-        )
-    except (ValueError, AttributeError) as error:
-        raise HaechiError("policy.invalid", file="data.yaml", why=f"modes: {error}") from error
-
-
-def _check_age(data: Mapping[str, Any]) -> None:
-    """A limit that is no number would be no limit."""
-    limit = data["choices"].get("registry_max_age_days", {}).get("value")
-    if limit is not None and (not isinstance(limit, int | float) or isinstance(limit, bool) or limit <= 0):
-        raise HaechiError("policy.invalid", file="data.yaml", why="registry_max_age_days is not a number of days")
-
-
-def _choice(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    try:
-        value = data["choices"][name]["value"]
-    except (KeyError, TypeError) as error:
-        raise HaechiError("policy.invalid", file="data.yaml", why=f"choices.{name}.value is missing") from error
-    if not isinstance(value, Mapping):
-        raise HaechiError("policy.invalid", file="data.yaml", why=f"choices.{name}.value is not a mapping")
-    return value
+    return replace(info, severity=severities.get(rule_id, info.severity))
 
 
 def _mapping(name: str, text: str) -> Mapping[str, Any]:
     try:
         loaded = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
+    except (YAMLError, ValueError, RecursionError) as error:  # a date that there is not, or nested without end
         raise HaechiError("policy.invalid", file=name, why=" ".join(str(error).split())) from error
     if not isinstance(loaded, Mapping):
         raise HaechiError("policy.invalid", file=name, why="not a mapping")
