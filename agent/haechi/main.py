@@ -61,9 +61,10 @@ async def start_agent(settings: Settings, stack: AsyncExitStack) -> DataPath:
     judging = make_judge(ground, rules, stores, notices, lambda: [("127.0.0.1", started[0].data_path.proxy_port)])
     way_in = await start_way_in(ground, rules, judging)
     started.append(way_in)
-    status = make_status(ground, rules, stores, marking, way_in)
+    following = Following(ground, rules, stores, marking, judging, way_in)
+    status = make_status(ground, rules, stores, marking, way_in, following.failed)
     await start_control(ground, rules, stores, marking, judging, way_in, status)
     marking.start_watching()
     marking.start_learning()
-    ground.background(Following(ground, rules, stores, marking, judging, way_in).run(), "following")
+    ground.background(following.run(), "following")
     return way_in.data_path

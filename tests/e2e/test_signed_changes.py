@@ -132,6 +132,36 @@ def test_a_trust_list_that_cannot_be_read_says_so_and_changes_nothing(at: World)
     assert at.accepted(put(at, at.land.own_key, "sealed", at.sealed))
 
 
+def test_an_agent_that_starts_over_broken_policies_says_so_refuses_and_recovers(at: World) -> None:
+    accepted, folder = part(at, "engine")["revision"], at.lab.folder / "config" / "policies"
+    broken = in_mode(at, "enforce") / "data.yaml"
+    broken.write_text(broken.read_text(encoding="utf-8").replace("rules: {}", "rules: "), encoding="utf-8")
+    at.lab.stop()
+    at.lab.start()
+    kept = part(at, "engine")
+    assert (kept["state"], kept["revision"], kept["in_force"]) == ("degraded", accepted, "kept")
+    at.lab.stop()
+    shutil.rmtree(at.lab.folder / "state" / "policies")
+    at.lab.launch()
+    until(lambda: "healthy" in at.lab.haechi("status", "--json").out and part(at, "index")["state"] == "ok")
+    at.connect()
+    refused = put(at, at.land.own_key, "harmless", at.harmless)
+    assert refused.refused
+    assert refused.code == "AccessDenied"
+    assert b"choices.modes.value.rules" in refused.body
+    assert at.decided(refused)["decision"]["causes"][0]["code"] == "no-policies"
+    said = at.lab.haechi("status", COLUMNS="500")
+    assert said.status == 1
+    assert "no policies are in force" in said.out
+    assert "choices.modes.value.rules" in said.out
+    at.lab.institution.sign_policies(in_mode(at, "enforce"))
+    until(lambda: part(at, "engine")["state"] == "ok")
+    assert at.accepted(put(at, at.land.own_key, "harmless", at.harmless))
+    assert put(at, at.land.foreign, "tagged", at.tagged).refused
+    assert at.rules(put(at, at.land.foreign, "tagged", at.tagged))
+    assert at.decided("tagged")["policy"] == read(folder).revision
+
+
 # --- the registry's sites and accounts ---
 
 

@@ -159,6 +159,12 @@ extra_roots = [{", ".join(f'"{root}"' for root in roots)}]
 
     def start(self, seconds: float = 60) -> Self:
         """Start the agent and wait until every part is ready."""
+        self.launch()
+        self.await_ready(seconds)
+        return self
+
+    def launch(self) -> None:
+        """Start the agent, whatever becomes of it."""
         with self.log.open("ab") as log:
             self._agent = subprocess.Popen(
                 [*self.launcher, "-m", "haechi.cli", "agent", "--foreground"],
@@ -168,8 +174,6 @@ extra_roots = [{", ".join(f'"{root}"' for root in roots)}]
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        self.await_ready(seconds)
-        return self
 
     def await_ready(self, seconds: float = 60) -> None:
         """Until the agent says that it is ready. Raises with the end of its log."""

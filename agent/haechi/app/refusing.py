@@ -92,7 +92,11 @@ class RefusalWriter:
         if not causes:
             return say("cause.unnamed", self.lang)
         first = causes[0]
-        return say(f"cause.{first.code}", self.lang, **first.params) + self._also(blocking)
+        words: dict[str, object] = {**first.params}
+        problem, about = first.params.get("problem"), first.params.get("about")
+        if isinstance(problem, str) and isinstance(about, Mapping):
+            words["problem"] = say(problem, self.lang, **about)
+        return f"{say(f'cause.{first.code}', self.lang, **words)} {self._also(blocking)}"
 
     def _also(self, others: Iterable[Finding]) -> str:
         named = dict.fromkeys(self._named(other) for other in others)

@@ -83,8 +83,17 @@ def _authority(part: Fact) -> list[str]:
     return [say("status.until", until=_day(part["not_after"]))] if part.get("not_after") else []
 
 
+REFUSED: Mapping[str, str] = {
+    "earlier": "status.policy-kept",
+    "kept": "status.policy-copy",
+    "shipped": "status.policy-void",
+    "none": "status.policy-none",
+}
+"""What is in force instead of the policies in the folder."""
+
+
 def _engine(part: Fact) -> list[str]:
-    refused = "status.policy-void" if part.get("void") else "status.policy-kept" if part.get("problem") else ""
+    refused = REFUSED.get(str(part.get("in_force")), "") if part.get("problem") else ""
     return [
         say(refused) if refused else "",
         _words("status.rules", part, "rules"),

@@ -12,6 +12,7 @@ none or ``log``       any             ``ALLOW``
 ``block``             monitor         ``WOULD_BLOCK`` (forwarded, recorded)
 engine failed         enforce         by fail mode: ``closed`` blocks what may be tagged
 engine failed         monitor         ``WOULD_BLOCK``
+no policies           enforce         ``BLOCK``, whatever is known of the content: they also tag
 ====================  ==============  =====================================
 
 Findings are told in the order in which a person can act on them: the strictest first; of those, what is known before
@@ -32,6 +33,8 @@ LATEST = 99
 """The order of a rule that gives itself none."""
 CONSEQUENCE = 100
 """Added to the order of a finding that rests on an unknown fact: it is told after whoever names that fact."""
+NO_POLICIES = "no-policies"
+"""The cause that no policies are in force."""
 KNOWN_ENOUGH = frozenset({"not-ours"})
 """Causes of an unknown fact that say what matters all the same."""
 
@@ -174,11 +177,13 @@ def decide(
     may_be_tagged: bool = True,
 ) -> Decision:
     """Carry findings, causes and modes to the effect. ``may_be_tagged`` matters to causes alone:
-    a failed engine blocks nothing of which it is known that it carries no tagged content.
+    a failed engine blocks nothing of which it is known that it carries no tagged content. Without policies nothing is
+    known: they also say what is tagged.
     """
     ordered = tuple(sorted(findings, key=_told_first))
     failed = tuple(causes)
     effects = [_effect_of(modes.of(finding.rule)) for finding in ordered if finding.severity is Severity.BLOCK]
+    may_be_tagged = may_be_tagged or any(cause.code == NO_POLICIES for cause in failed)
     if failed and may_be_tagged and modes.fail is FailMode.CLOSED:
         effects.append(_effect_of(modes.default))
     return Decision(max(effects, key=lambda e: e.strictness, default=Effect.ALLOW), ordered, failed)

@@ -1,12 +1,15 @@
 """What was signed anew takes effect while the agent runs: trust list, registry, policies, and what follows from them.
 
 Everything is looked at every ``LOOK_EVERY_S``, in the order in which one can void the next. What cannot be put in force
-leaves what was in force, and the part says so in ``haechi status``, in the log and in a counter.
+leaves what was in force, and the part says so in ``haechi status``, in the log and in a counter. A step that fails in a
+way that nobody foresaw says so too, and keeps no other from being taken: a registry that breaks the looking must not
+keep a revoked policy in force.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -37,6 +40,8 @@ class Following:
     marking: Marking
     judging: Judging
     way_in: WayIn
+    failed: dict[str, HaechiError] = field(default_factory=dict)
+    """Steps that cannot be taken now (``trust``, ``registry``, ``policy``, ``scope``), and why."""
     _named: tuple[tuple[Site, ...], tuple[CloudAccount, ...]] = field(init=False)
     _told: dict[str, str] = field(default_factory=dict)
 
@@ -44,46 +49,58 @@ class Following:
         self._named = self._names()
 
     async def run(self) -> None:
-        """For ever. One look that fails must not end the looking."""
+        """For ever."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            try:
-                await self.look()
-            except Exception:
-                self.ground.metrics.count("haechi_changes_refused_total", what="look", cause="failed")
-                log.exception("change.look-failed")
+            await self.look()
 
     async def look(self) -> None:
         """Look once, and put in force what changed."""
-        await self._trust()
-        await self._registry()
-        await self._policies()
+        await self._step("trust", self._trust)
+        await self._step("registry", self._registry)
+        await self._step("policy", self._policies)
+        await self._step("scope", self._scope)
+
+    async def _step(self, what: str, take: Callable[[], Awaitable[HaechiError | None]]) -> None:
+        """One step, which says what is refused. What it raises is kept from the others."""
+        try:
+            problem = await take()
+        except Exception as error:
+            problem = HaechiError("change.look-failed", what=what, why=f"{type(error).__name__}: {error}")
+            if what not in self.failed:
+                log.exception("change.look-failed", what=what)
+            self.failed[what] = problem
+        else:
+            self.failed.pop(what, None)
+        self._tell(what, problem)
+
+    async def _scope(self) -> HaechiError | None:
         if self._names() != self._named and self.rules.registry.data is not None:
             self._named = self._names()
             self.judging.follow()
         await self.way_in.follow(self.judging.scope, self.rules.engine.choices.networks, void=self.rules.policies.void)
-        self._tell("scope", self.way_in.problem)
+        return self.way_in.problem
 
-    async def _trust(self) -> None:
+    async def _trust(self) -> HaechiError | None:
         trust = self.rules.trust
         before = trust.revision
         if await asyncio.to_thread(trust.refresh):
             self._changed("trust", before, trust.revision)
-        self._tell("trust", trust.problem)
+        return trust.problem
 
-    async def _registry(self) -> None:
+    async def _registry(self) -> HaechiError | None:
         registry = self.rules.registry
         before = registry.revision
         if await asyncio.to_thread(registry.refresh):
             self._changed("registry", before, registry.revision, registry.problem if registry.data is None else None)
-        self._tell("registry", registry.problem)
+        return registry.problem
 
-    async def _policies(self) -> None:
+    async def _policies(self) -> HaechiError | None:
         earlier = self.rules.engine.in_force
         if await self.rules.policies.look():
             self.ground.metrics.count("haechi_changes_total", what="policy")
             self.marking.follow(earlier, self.rules.engine.in_force)
-        self._tell("policy", self.rules.policies.problem)
+        return self.rules.policies.problem
 
     def _changed(self, what: str, before: str, after: str, cause: HaechiError | None = None) -> None:
         """Count and record what is in force already: it was signed, or what signed it is void."""

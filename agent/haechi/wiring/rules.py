@@ -10,8 +10,9 @@ from haechi.app.recording import change_event
 from haechi.app.refusing import SpokenRule
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
-from haechi.outbound.engine.folder import in_force
+from haechi.outbound.engine.folder import in_force, locate
 from haechi.outbound.engine.following import FollowedPolicies
+from haechi.outbound.engine.kept import KeptPolicies
 from haechi.outbound.engine.signature import SignedPolicies
 from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.outbound.registry.file import FileRegistry
@@ -40,12 +41,15 @@ class Rules:
 
 
 async def start_rules(ground: Ground, audit: AuditLog) -> Rules:
-    """Raises ``HaechiError`` where the trust list or the policies may not be put in force."""
+    """Policies that may not be put in force are no reason not to start: what asks is refused, and told why.
+
+    Raises ``HaechiError`` where the trust list cannot be read, or the program is not whole.
+    """
     settings, paths = ground.settings, ground.paths
     trust = await asyncio.to_thread(TrustFile, settings.trust_path, ground.clock)
     registry = await asyncio.to_thread(FileRegistry, settings.registry_path, trust, paths.state / "registry")
     accept = SignedPolicies(trust)
-    engine = WorkerEngine(in_force(settings), settings.engine.deadline_ms, count=ground.metrics.count, accept=accept)
+    engine = WorkerEngine(locate(), settings.engine.deadline_ms, count=ground.metrics.count, accept=accept)
 
     async def record(before: str, after: str, void: HaechiError | None) -> None:
         """A loosening is carried out only once it is durable; what is void ends whatever the disk says."""
@@ -55,7 +59,9 @@ async def start_rules(ground: Ground, audit: AuditLog) -> Rules:
         else:
             await audit.durable(event)
 
-    policies = FollowedPolicies(engine, accept, lambda: in_force(settings), record)
+    kept = KeptPolicies(paths.state / "policies")
+    own = settings.policy_folder
+    policies = FollowedPolicies(engine, accept, lambda: in_force(settings), record, kept, own=own)
     ground.stack.push_async_callback(engine.stop)
     await policies.start()
     return Rules(trust, registry, engine, policies)

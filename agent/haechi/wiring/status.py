@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from haechi import __version__
 from haechi.app.status import Part, ReportStatus
 from haechi.domain.errors import HaechiError
+from haechi.outbound.engine.following import InForce
 from haechi.settings import Layout
 from haechi.wiring.ground import Ground
 from haechi.wiring.marking import Marking
@@ -18,9 +20,11 @@ from haechi.wiring.stores import Stores
 from haechi.wiring.way_in import WayIn
 
 
-def make_status(ground: Ground, rules: Rules, stores: Stores, marking: Marking, way_in: WayIn) -> ReportStatus:
-    """The use case over every part."""
-    parts = _Parts(ground, rules, stores, marking, way_in)
+def make_status(
+    ground: Ground, rules: Rules, stores: Stores, marking: Marking, way_in: WayIn, unlooked: Mapping[str, HaechiError]
+) -> ReportStatus:
+    """The use case over every part. ``unlooked`` is what cannot be looked at now (``Following.failed``)."""
+    parts = _Parts(ground, rules, stores, marking, way_in, unlooked)
     return ReportStatus(parts.about, parts.named())
 
 
@@ -31,6 +35,8 @@ class _Parts:
     stores: Stores
     marking: Marking
     way_in: WayIn
+    unlooked: Mapping[str, HaechiError]
+    """What cannot be looked at now, so that a change of it would not be seen."""
 
     def about(self) -> dict[str, Any]:
         """The agent as a whole."""
@@ -50,7 +56,7 @@ class _Parts:
         }
 
     def data_path(self) -> dict[str, Any]:
-        said, problem = self.way_in.data_path.describe(), self.way_in.problem
+        said, problem = self.way_in.data_path.describe(), self.unlooked.get("scope") or self.way_in.problem
         state = "failed" if not said["healthy"] else "degraded" if problem else "ok"
         return {"state": state, **said, **_named(problem)}
 
@@ -69,11 +75,12 @@ class _Parts:
 
     def engine(self) -> dict[str, Any]:
         engine, policies = self.rules.engine, self.rules.policies
-        problem = policies.problem or policies.void
+        problem = self.unlooked.get("policy") or policies.problem or policies.void or policies.not_kept
         return {
             "state": "failed" if not engine.ready else "degraded" if problem else "ok",
             **_named(problem),
             "void": policies.void is not None,
+            "in_force": "earlier" if policies.state is InForce.CHOSEN and policies.problem else policies.state.value,
             "revision": engine.revision,
             "rules": len(engine.rules),
             "mode": engine.modes.default.value,
@@ -102,7 +109,7 @@ class _Parts:
         }
 
     def registry(self) -> dict[str, Any]:
-        data, problem = self.rules.registry.data, self.rules.registry.problem
+        data, problem = self.rules.registry.data, self.unlooked.get("registry") or self.rules.registry.problem
         return {
             "state": "ok" if data and problem is None else "degraded",
             "sequence": data.sequence if data else None,
@@ -113,8 +120,9 @@ class _Parts:
 
     def trust(self) -> dict[str, Any]:
         trust = self.rules.trust
-        state = "degraded" if trust.problem else "ok"
-        return {"state": state, "keys": trust.keys, "revision": trust.revision, **_named(trust.problem)}
+        problem = self.unlooked.get("trust") or trust.problem
+        state = "degraded" if problem else "ok"
+        return {"state": state, "keys": trust.keys, "revision": trust.revision, **_named(problem)}
 
     def audit(self) -> dict[str, Any]:
         problem, counters = self.stores.log.health, dataclasses.asdict(self.stores.log.counters)

@@ -16,6 +16,7 @@ from haechi.domain.scope import Scope
 from haechi.inbound.envoy.authority import Authority
 from haechi.inbound.envoy.datapath import DataPath
 from haechi.inbound.envoy.settings import DataPathSettings, HostOverride, UpstreamProxy
+from haechi.outbound.engine.following import InForce
 from haechi.outbound.system.anchors import trusts
 from haechi.ports.system import FORWARDED_V4, FORWARDED_V6
 from haechi.settings import Layout, Settings
@@ -65,7 +66,9 @@ class WayIn:
 async def start_way_in(ground: Ground, rules: Rules, judging: Judging) -> WayIn:
     """Raises ``HaechiError('datapath.…')``."""
     paths = ground.paths
-    authority = await asyncio.to_thread(Authority.open, paths.keys / "authority", judging.scope)
+    # While there are no policies, the scope is not the institution's: no reason to make another root for it.
+    none = rules.policies.state is InForce.NONE
+    authority = await asyncio.to_thread(Authority.open, paths.keys / "authority", judging.scope, keep=none)
     data_path = DataPath(
         data_path_settings(ground.settings, judging.scope, rules.engine.choices.networks),
         judging.asked,

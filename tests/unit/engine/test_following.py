@@ -7,13 +7,16 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
-from haechi.domain.decision import Cause
+from haechi.domain.decision import Cause, Effect, decide
 from haechi.domain.errors import HaechiError
 from haechi.outbound.clock import SystemClock
 from haechi.outbound.engine.folder import locate, read
-from haechi.outbound.engine.following import FollowedPolicies
+from haechi.outbound.engine.following import FollowedPolicies, InForce
+from haechi.outbound.engine.kept import KeptPolicies
 from haechi.outbound.engine.probe import probe_input
+from haechi.outbound.engine.process import WorkerProcess
 from haechi.outbound.engine.signature import SignedPolicies
 from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.outbound.trust import SigningKey, TrustFile
@@ -42,7 +45,27 @@ class Team:
             return self.folder
 
         accept = SignedPolicies(self.trust)
-        self.policies = FollowedPolicies(self.engine, accept, folder, self.record, lambda: self.shipped)
+        self.policies = FollowedPolicies(
+            self.engine, accept, folder, self.record, self.kept, shipped=lambda: self.shipped, own=self.folder
+        )
+
+    @property
+    def kept(self) -> KeptPolicies:
+        return KeptPolicies(self.folder.with_name("state") / "policies")
+
+    async def restarted(self) -> Team:
+        """The agent ended and starts again, over what lies there now."""
+        await self.engine.stop()
+        self.trust.refresh()
+        engine = WorkerEngine(self.folder, deadline_ms=2000)
+        again = Team(self.institution, self.folder, self.trust, engine, self.shipped)
+        await again.policies.start()
+        return again
+
+    def break_it(self) -> None:
+        """The folder's data lose their form."""
+        file = self.folder / "data.yaml"
+        file.write_text(file.read_text(encoding="utf-8").replace("rules: {}", "rules: "), encoding="utf-8")
 
     async def record(self, before: str, after: str, void: HaechiError | None) -> None:
         if self.unwritable and void is None:
@@ -171,3 +194,158 @@ async def test_without_even_those_that_ship_nothing_is_answered(team: Team, tmp_
     assert await team.policies.look()
     assert isinstance(await team.engine.evaluate(probe_input()), Cause)
     assert team.engine.modes.default.value == "enforce"
+    assert team.policies.state is InForce.NONE
+
+
+# --- whatever is raised is a refusal ---
+
+
+async def test_a_revoked_key_voids_its_policies_though_the_folder_cannot_be_understood(team: Team) -> None:
+    void = team.mode("monitor")
+    await team.settled()
+    team.break_it()
+    team.institution.trust_keys({team.institution.signing: {"revoked": True}})
+    team.trust.refresh()
+    assert await team.policies.look()
+    shipped = read(locate()).revision
+    assert (team.engine.revision, team.engine.modes.default.value) == (shipped, "enforce")
+    assert team.records[-1] == (void, shipped, "trust.key-revoked")
+    assert (team.policies.state, team.problem) == (InForce.SHIPPED, "policy.invalid")
+
+
+@pytest.mark.parametrize("step", ["read", "locate"])
+async def test_an_error_that_nobody_foresaw_does_not_keep_void_policies_in_force(
+    team: Team, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    team.mode("monitor")
+    await team.settled()
+    reads = read
+
+    def breaks(folder: Path) -> object:
+        if folder == team.folder:
+            raise RecursionError("deep")
+        return reads(folder)
+
+    if step == "read":
+        monkeypatch.setattr("haechi.outbound.engine.following.read", breaks)
+    else:
+        team.policies._folder = lambda: breaks(team.folder)  # type: ignore[assignment, return-value]
+    team.institution.trust_keys({team.institution.signing: {"revoked": True}})
+    team.trust.refresh()
+    assert await team.policies.look()
+    assert team.engine.revision == read(locate()).revision
+    assert team.problem == "policy.invalid"
+    assert "RecursionError" in str(team.policies.problem)
+
+
+async def test_a_worker_that_cannot_be_made_leaves_void_policies_no_way_to_stay(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_process() -> WorkerProcess:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(WorkerProcess, "start", no_process)
+    team.institution.trust_keys({team.institution.signing: {"revoked": True}})
+    team.trust.refresh()
+    assert await team.policies.look()
+    assert team.policies.state is InForce.NONE
+    assert isinstance(await team.engine.evaluate(probe_input()), Cause)
+
+
+# --- the start ---
+
+
+async def test_a_folder_that_is_broken_at_the_start_leaves_the_last_accepted_policies_in_force(team: Team) -> None:
+    accepted = team.mode("monitor")
+    await team.settled()
+    team.break_it()
+    again = await team.restarted()
+    assert (again.engine.revision, again.policies.state, again.problem) == (accepted, InForce.KEPT, "policy.invalid")
+    assert isinstance(await again.engine.evaluate(probe_input()), Answered)
+    after = again.mode("enforce")
+    assert await again.settled()
+    assert (again.engine.revision, again.policies.state, again.problem) == (after, InForce.CHOSEN, "")
+    await again.engine.stop()
+
+
+async def test_a_kept_copy_is_void_with_the_key_that_signed_it(team: Team) -> None:
+    team.break_it()
+    team.institution.trust_keys({SigningKey.generate(): {}})
+    again = await team.restarted()
+    assert (again.policies.state, again.problem) == (InForce.NONE, "policy.invalid")
+    await again.engine.stop()
+
+
+async def test_a_kept_copy_that_starts_is_void_as_soon_as_its_key_is(team: Team) -> None:
+    team.break_it()
+    again = await team.restarted()
+    again.institution.trust_keys({SigningKey.generate(): {}})
+    again.trust.refresh()
+    assert await again.policies.look()
+    assert again.policies.state is InForce.SHIPPED
+    await again.engine.stop()
+
+
+@pytest.mark.parametrize("spoil", ["data.yaml", "policies.sig"])
+async def test_a_kept_copy_that_was_changed_is_none(team: Team, spoil: str) -> None:
+    team.break_it()
+    (team.kept.folder / spoil).open("a", encoding="utf-8").write("# other\n")
+    again = await team.restarted()
+    assert again.policies.state is InForce.NONE
+    await again.engine.stop()
+
+
+async def test_without_any_policies_everything_asked_gets_the_cause_and_the_look_goes_on(team: Team) -> None:
+    team.break_it()
+    team.kept.forget()
+    again = await team.restarted()
+    assert (again.policies.state, again.engine.ready) == (InForce.NONE, False)
+    answer = await again.engine.evaluate(probe_input())
+    assert isinstance(answer, Cause)
+    assert (answer.code, answer.params["problem"]) == ("no-policies", "policy.invalid")
+    assert "choices.modes.value.rules" in str(answer.params["about"])
+    assert decide((), again.engine.modes, (answer,), may_be_tagged=False).effect is Effect.BLOCK
+    assert not await again.settled()
+    again.mode("enforce", sign=False)
+    (again.folder / "policies.sig").unlink()
+    assert not await again.settled()
+    answer = await again.engine.evaluate(probe_input())
+    assert isinstance(answer, Cause)
+    assert answer.params["problem"] == "policy.unsigned"  # the cause of now, not of the start
+    after = again.mode("enforce")
+    assert await again.settled()
+    assert (again.engine.revision, again.policies.state) == (after, InForce.CHOSEN)
+    assert again.records == [("none:policy-withdrawn", after, "")]
+    assert isinstance(await again.engine.evaluate(probe_input()), Answered)
+    await again.engine.stop()
+
+
+async def test_an_institutions_policies_do_not_end_with_their_folder_and_a_restart(team: Team) -> None:
+    accepted = team.engine.revision
+    shutil.rmtree(team.folder)
+    team.policies._folder = locate
+    again = Team(team.institution, team.folder, team.trust, team.engine)
+    again.policies._folder = locate
+    await again.policies.start()
+    assert (again.engine.revision, again.policies.state, again.problem) == (
+        accepted,
+        InForce.KEPT,
+        "policy.folder-missing",
+    )
+
+
+async def test_what_ships_put_into_the_folder_ends_what_was_kept(team: Team) -> None:
+    assert team.kept.exists
+    shutil.rmtree(team.folder)
+    shutil.copytree(locate(), team.folder)
+    assert await team.settled()
+    assert not team.kept.exists
+
+
+async def test_policies_that_cannot_be_kept_are_in_force_and_say_so(team: Team) -> None:
+    shutil.rmtree(team.kept.folder.parent)
+    team.kept.folder.parent.write_text("in the way", encoding="utf-8")
+    after = team.mode("monitor")
+    assert await team.settled()
+    assert (team.engine.revision, team.problem) == (after, "")
+    assert team.policies.not_kept is not None

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from haechi.domain.decision import Cause, FailMode, Mode, Severity
+from haechi.domain.decision import NO_POLICIES, Cause, FailMode, Mode, Severity
 from haechi.domain.errors import HaechiError
-from haechi.outbound.engine.folder import locate, read
+from haechi.outbound.engine.folder import locate, none_of, read
 from haechi.outbound.engine.probe import probe_input
 from haechi.outbound.engine.worker import MEMORY
 from haechi.outbound.engine.worker_engine import WorkerEngine
@@ -292,9 +292,9 @@ async def test_withdrawn_policies_answer_nothing_and_enforce(engine: WorkerEngin
     data = folder / "data.yaml"
     data.write_text(data.read_text(encoding="utf-8").replace("default: enforce", "default: monitor"), encoding="utf-8")
     await engine.reload(folder)
-    await engine.withdraw()
-    await asyncio.sleep(0.5)
-    assert isinstance(await engine.evaluate(cases.base()), Cause)
+    await engine.withdraw(none_of(engine.in_force), HaechiError("policy.invalid", file="data.yaml", why="x"))
+    cause = Cause(NO_POLICIES, {"problem": "policy.invalid", "about": {"file": "data.yaml", "why": "x"}})
+    assert await engine.evaluate(cases.base()) == cause
     assert (engine.ready, engine.modes.default, engine.modes.fail) == (False, Mode.ENFORCE, FailMode.CLOSED)
     await engine.reload(folder)
     assert isinstance(await engine.evaluate(cases.base()), Answered)

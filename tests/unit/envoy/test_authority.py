@@ -159,6 +159,12 @@ def test_a_root_that_the_machine_was_told_of_is_kept_for_the_names_that_it_is_ma
         authority.leaf("storage.googleapis.com")
 
 
+def test_a_scope_that_is_not_the_institutions_takes_no_other_root(tmp_path):
+    root = Authority.open(tmp_path, WIDER).root_pem
+    assert Authority.open(tmp_path, SCOPE, keep=True).root_pem == root
+    assert Authority.open(tmp_path, SCOPE).root_pem != root
+
+
 def test_a_kept_root_covers_less_than_everything():
     authority = Authority.create(None, SCOPE)
     authority.rescope(Scope(ScopeMode.ALL), keep=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from haechi.app.refusing import RefusalWriter
-from haechi.domain.decision import Cause, Decision, Effect
+from haechi.domain import decision
+from haechi.domain.decision import NO_POLICIES, Cause, Decision, Effect
 from haechi.domain.errors import HaechiError
 from haechi.domain.upload import Action, ActionKind
 from haechi.words import catalogue
@@ -52,20 +53,22 @@ def named_causes() -> set[str]:
                 first = node.args[0]
                 if isinstance(first, ast.Constant):
                     found.add(str(first.value))
+                elif isinstance(named := getattr(decision, getattr(first, "id", ""), None), str):
+                    found.add(named)
     return found
 
 
 def test_the_search_finds_what_is_known_to_be_there() -> None:
     assert {"index.corrupt", "index.locked", "ledger.full", "audit.disk-full", "audit.late"} <= raised_by_our_stores()
-    assert {"body-malformed", "spool-full", "engine-late"} <= named_causes()
+    assert {"body-malformed", "spool-full", "engine-late", NO_POLICIES} <= named_causes()
 
 
 @pytest.mark.parametrize("lang", ["ko", "en"])
 @pytest.mark.parametrize("code", sorted(raised_by_our_stores()))
 def test_a_failure_of_our_own_stores_is_told_in_words(code: str, lang: str) -> None:
-    decision = Decision(Effect.BLOCK, (), (Cause.of(HaechiError(code)),))
+    refused = Decision(Effect.BLOCK, (), (Cause.of(HaechiError(code)),))
     line = RefusalWriter(lambda *_: pytest.fail("no rule spoke"), lang)(
-        decision, Action("aws", "s3", "PutObject", ActionKind.UPLOAD), "hd-TEST"
+        refused, Action("aws", "s3", "PutObject", ActionKind.UPLOAD), "hd-TEST"
     ).message
     assert code.replace(".", "-") not in line
     assert "{" not in line

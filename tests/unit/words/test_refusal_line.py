@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from haechi.app.refusing import RefusalWriter
-from haechi.domain.decision import Basis, Decision, Effect, Finding, Severity
+from haechi.domain.decision import NO_POLICIES, Basis, Cause, Decision, Effect, Finding, Severity
 
 
 @dataclass(frozen=True)
@@ -47,3 +47,15 @@ def test_so_it_is_where_it_speaks_first() -> None:
 @pytest.mark.parametrize("count", [2, 5])
 def test_what_is_found_twice_is_said_once(count: int) -> None:
     assert "Also" not in line(*[("r13_layer1", "R13")] * count)
+
+
+@pytest.mark.parametrize("lang", ["ko", "en"])
+def test_without_policies_the_refusal_tells_why_there_are_none(lang: str) -> None:
+    cause = Cause(NO_POLICIES, {"problem": "policy.invalid", "about": {"file": "data.yaml", "why": "choices: gone"}})
+    writer = RefusalWriter(lambda *_: pytest.fail("no rule spoke"), lang)
+    action: Any = SimpleNamespace()
+    said = writer(Decision(Effect.BLOCK, (), (cause,)), action, "hd-1").message
+    assert "data.yaml" in said
+    assert "choices: gone" in said
+    assert "haechi policy check" in said
+    assert "{" not in said

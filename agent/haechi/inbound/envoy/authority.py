@@ -66,17 +66,19 @@ class Authority:
         scope: Scope,
         *,
         keep_root: bool = False,
+        keep: bool = False,
         lifetimes: Lifetimes | None = None,
         now: Callable[[], dt.datetime] = utc_now,
         max_leaves: int = 4096,
     ) -> None:
+        """``keep_root``: keep the root's key. ``keep``: stay with the root there is, as in ``rescope``."""
         self._folder = folder
         self._scope = scope
         self._keep_root = keep_root
         self._lifetimes = lifetimes or Lifetimes()
         self._now = now
         self._max_leaves = max_leaves
-        self._keep = False
+        self._keep = keep
         self._leaves: OrderedDict[str, LeafPair] = OrderedDict()
         self._lock = threading.Lock()
         self._issuer: Issuer

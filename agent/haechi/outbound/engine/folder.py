@@ -40,7 +40,7 @@ MAX_BYTES = 4 * 1024 * 1024
 class PolicyFolder:
     """Policies as they were read, once and as a whole. ``revision`` is ``blake3:<hex>`` over every file that was read.
 
-    ``tags`` are those that the policies give to files by name.
+    ``tags`` are those that the policies give to files by name; ``texts`` all that was read, by its path in the folder.
     """
 
     path: Path
@@ -53,10 +53,18 @@ class PolicyFolder:
     choices: Choices
     catalogue: Catalogue
     tags: PolicyTags
+    texts: tuple[tuple[str, str], ...] = ()
 
     def text(self, rule: RuleInfo) -> str:
         """The Rego of a rule; empty where there is no such file."""
         return dict(self.modules).get(rule.file, "")
+
+
+def none_of(stand_in: PolicyFolder) -> PolicyFolder:
+    """No policies, for when none may be in force: enforcing, and failing closed. ``stand_in`` gives scope, tags,
+    catalogue, and the words of rules that earlier records name; it judges nothing.
+    """
+    return replace(stand_in, modes=Modes(), revision="none:policy-withdrawn")
 
 
 def locate(explicit: Path | str | None = None) -> Path:
@@ -107,7 +115,8 @@ def _read(folder: Path) -> PolicyFolder:
     words: dict[str, Mapping[str, Any]] = {}
     data: Mapping[str, Any] = {}
     listed = ""
-    for name, text in _texts(folder):
+    texts = tuple(_texts(folder))
+    for name, text in texts:
         digest.update(f"{name}\0{len(text.encode())}\0".encode() + text.encode())
         if name == DATA:
             data = _mapping(name, text)
@@ -139,6 +148,7 @@ def _read(folder: Path) -> PolicyFolder:
         said.choices,
         catalogue,
         PolicyTags.from_data(said.choices.tag_rules, catalogue),
+        texts,
     )
 
 

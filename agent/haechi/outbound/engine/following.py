@@ -10,21 +10,35 @@ other policies, signed, valid       recorded, then put in force
 other policies, not signed, broken  refused: those in force stay; ``problem``
 those in force signed by a key      void at once: the folder's, if they may be; else those that
 that is trusted no longer           ship, which need no signature (``void``, ``problem``)
-not even those that ship            none: every question gets a cause, which enforce mode refuses
+not even those that ship            none: every question gets a cause, and every upload is refused
 ==================================  ==========================================================
+
+At the start nothing is in force that could stay, and those that ship may be looser than the institution's:
+
+==================================  ==========================================================
+the folder                          in force
+==================================  ==========================================================
+what ships, or signed and valid     the folder's; what is signed is kept
+anything else, or gone              what was kept, if its signature still holds (``problem``)
+and nothing kept that holds         none, until the folder is good (``problem``)
+==================================  ==========================================================
+
+Whatever is raised on the way, foreseen or not, is a refusal with a name: it must not pass over what follows from it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from enum import Enum
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import structlog
 
 from haechi.domain.errors import HaechiError
-from haechi.outbound.engine.folder import files, locate, read
+from haechi.outbound.engine.folder import PolicyFolder, files, locate, none_of, read
+from haechi.outbound.engine.kept import KeptPolicies
 from haechi.outbound.engine.signature import SIGNATURE, SignedPolicies
 from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.outbound.trust.stamp import Stamp, stamp_of
@@ -43,8 +57,22 @@ class Record(Protocol):
         """``void`` is why the earlier ones are; then it must not raise."""
 
 
+class InForce(Enum):
+    """What is in force, and by what right."""
+
+    CHOSEN = "chosen"
+    """The folder's."""
+    KEPT = "kept"
+    """The last ones of the folder that were accepted; those that lie there now are not."""
+    SHIPPED = "shipped"
+    """Those that ship, for those that became void."""
+    NONE = "none"
+
+
 class FollowedPolicies:
-    """``folder`` gives the folder of the policies. Start before use; one event loop."""
+    """``folder`` gives the folder of the policies, ``kept`` remembers those that were signed. Start before use; one
+    event loop.
+    """
 
     def __init__(
         self,
@@ -52,25 +80,83 @@ class FollowedPolicies:
         accept: SignedPolicies,
         folder: Callable[[], Path],
         record: Record,
+        kept: KeptPolicies,
+        *,
         shipped: Callable[[], Path] = locate,
+        own: Path | None = None,
     ) -> None:
+        """``own`` is where the institution's folder belongs: what ``shipped`` gives is in force for want of it, or by
+        choice where the two are one.
+        """
         self._engine, self._accept, self._folder, self._record = engine, accept, folder, record
-        self._shipped = shipped
+        self._kept, self._shipped, self._own = kept, shipped, own
         self._from = Path()
         self._signature: bytes | None = None
         self._glimpsed: _Seen | None = None
         self._taken_up: _Seen | None = None
+        self.state = InForce.NONE
         self.problem: HaechiError | None = None
         """Why the folder's policies are not in force; None while they are."""
         self.void: HaechiError | None = None
         """Why the policies that were signed are void, while others stand in for them."""
+        self.not_kept: HaechiError | None = None
+        """Why what is in force would not outlive a broken folder and a restart."""
 
     async def start(self) -> None:
-        """Put the folder's policies in force. Raises ``HaechiError``: at the start nothing stands in for them."""
-        self._from = self._folder()
+        """Put the folder's policies in force, else the last that were accepted, else none: the look goes on.
+
+        Raises ``HaechiError`` only where not even what ships can be read: the program is not whole then.
+        """
         self._glimpsed = self._taken_up = await asyncio.to_thread(self._look)
-        await self._engine.start()
-        self._signature = await asyncio.to_thread(self._accept.vouch, self._engine.in_force)
+        try:
+            folder = self._first_folder()
+            await self._begin(folder)
+            self._from, self.state = folder, InForce.CHOSEN
+            await self._keep()
+        except Exception as error:
+            problem = _named(error)
+            self._refuse(problem)
+            await self._stand_in(problem)
+
+    def _first_folder(self) -> Path:
+        folder = self._folder()
+        if folder == self._shipped() != self._own and self._kept.exists:
+            # An institution's policies do not end because their folder is gone.
+            raise HaechiError("policy.folder-missing", folders=str(self._own))
+        return folder
+
+    async def _begin(self, folder: Path) -> None:
+        policies = await asyncio.to_thread(read, folder)
+        signature = await asyncio.to_thread(self._accept.vouch, policies)
+        await self._engine.put_in_force(policies)
+        self._signature = signature
+
+    async def _stand_in(self, problem: HaechiError) -> None:
+        """At the start, for policies that are refused."""
+        try:
+            await self._begin(self._kept.folder)
+            self.state = InForce.KEPT
+            _log.warning("policies-kept", revision=self._engine.revision)
+        except Exception as error:
+            _log.error("policies-none", cause=_named(error).code)
+            await self._end(await asyncio.to_thread(read, self._shipped()), problem)
+
+    async def _end(self, stand_in: PolicyFolder, problem: HaechiError) -> None:
+        """No policies from here on."""
+        await self._engine.withdraw(none_of(stand_in), problem)
+        self._signature, self.state = None, InForce.NONE
+
+    async def _keep(self) -> None:
+        """Remember what is in force now."""
+        self.not_kept = None
+        if self._signature is None:
+            await asyncio.to_thread(self._kept.forget)
+            return
+        try:
+            await asyncio.to_thread(self._kept.keep, self._engine.in_force, self._signature)
+        except HaechiError as error:
+            self.not_kept = error
+            _log.error("policies-not-kept", **error.params)
 
     async def look(self) -> bool:
         """See whether anything changed, and put it in force. True when other policies are in force now."""
@@ -82,10 +168,13 @@ class FollowedPolicies:
         before = self._engine.revision
         try:
             await self._take_up(void)
-        except HaechiError as error:
-            self._refuse(error)
+        except Exception as error:
+            problem, told = _named(error), self.problem
+            self._refuse(problem)
             if void is not None:
                 await self._fall_back(void)
+            elif self.state is InForce.NONE and str(problem) != str(told):
+                await self._end(self._engine.in_force, problem)
         return self._engine.revision != before
 
     def _void(self) -> HaechiError | None:
@@ -94,15 +183,15 @@ class FollowedPolicies:
             return None
         try:
             self._accept.holds(self._engine.revision, self._signature)
-        except HaechiError as error:
-            return error
+        except Exception as error:  # what nobody can tell does not hold
+            return _named(error)
         return None
 
     def _look(self) -> _Seen:
         try:
             folder = self._folder()
             return stamp_of([*files(folder), folder / SIGNATURE]), self._accept.trust.revision
-        except (HaechiError, OSError):
+        except Exception:
             return (), self._accept.trust.revision
 
     async def _take_up(self, void: HaechiError | None) -> None:
@@ -116,6 +205,8 @@ class FollowedPolicies:
         if policies.revision != before:
             await self._engine.put_in_force(policies, lambda: self._record(before, policies.revision, void))
         self._from, self._signature, self.problem, self.void = folder, signature, None, None
+        self.state = InForce.CHOSEN
+        await self._keep()
 
     def _refuse(self, error: HaechiError) -> None:
         self.problem = error
@@ -125,11 +216,19 @@ class FollowedPolicies:
 
     async def _fall_back(self, void: HaechiError) -> None:
         before = self._engine.revision
+        self.void = void
         try:
-            policies = await asyncio.to_thread(read, self._shipped())
+            policies: PolicyFolder = await asyncio.to_thread(read, self._shipped())
             await self._engine.put_in_force(policies, lambda: self._record(before, policies.revision, void))
-        except HaechiError as error:
-            _log.error("policies-none", cause=error.code)
-            await self._engine.withdraw()
+            self._signature, self.state = None, InForce.SHIPPED
+        except Exception as error:
+            _log.error("policies-none", cause=_named(error).code)
+            await self._end(self._engine.in_force, void)
             await self._record(before, self._engine.revision, void)
-        self.void, self._signature = void, None
+
+
+def _named(error: Exception) -> HaechiError:
+    if isinstance(error, HaechiError):
+        return error
+    _log.error("policies-not-understood", exc_info=error)
+    return HaechiError("policy.invalid", file="", why=f"{type(error).__name__}: {error}")

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -20,7 +19,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from haechi.domain.decision import Cause, Modes
+from haechi.domain.decision import NO_POLICIES, Cause
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
 from haechi.domain.policy import RuleInfo, findings_from
@@ -68,7 +67,7 @@ class WorkerEngine(LoadedPolicies):
         self._worker: WorkerProcess | None = None
         self._watching: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
-        self._withdrawn = False
+        self._withdrawn: Cause | None = None
 
     @property
     def ready(self) -> bool:
@@ -76,10 +75,8 @@ class WorkerEngine(LoadedPolicies):
         return self._worker is not None and not self._worker.gone.is_set()
 
     async def start(self) -> None:
-        """Load the policies and stand by."""
+        """Load the folder's policies and stand by."""
         await self.reload(self._folder)
-        if self._watching is None:
-            self._watching = background(self._watch(), "engine-watch", self._count)
 
     async def stop(self) -> None:
         """End the worker. What was asked and not answered fails as ``engine-crashed``."""
@@ -112,20 +109,25 @@ class WorkerEngine(LoadedPolicies):
                 await fresh.end()
                 raise
             old, self._worker = self._worker, fresh
-            self._policies, self._withdrawn = policies, False
+            self._policies, self._withdrawn = policies, None
+            if self._watching is None:
+                self._watching = background(self._watch(), "engine-watch", self._count)
         if old is not None:
             await self._retire(old)
         _log.info("policies-in-force", revision=policies.revision, rules=len(policies.rules))
 
-    async def withdraw(self) -> None:
-        """Put the policies out of force without others: every question gets a cause, which enforce mode refuses."""
+    async def withdraw(self, none: PolicyFolder, problem: HaechiError) -> None:
+        """Put the policies out of force without others (``folder.none_of``): every question gets a cause, which names
+        the problem, and of which nothing is exempt.
+        """
         async with self._changing:
             old, self._worker = self._worker, None
-            self._policies = dataclasses.replace(self.in_force, modes=Modes(), revision="none:policy-withdrawn")
-            self._withdrawn = True
+            self._policies = none
+            about: dict[str, JSON] = {name: str(value) for name, value in problem.params.items()}
+            self._withdrawn = Cause(NO_POLICIES, {"problem": problem.code, "about": about})
         if old is not None:
             await self._retire(old)
-        _log.error("policies-withdrawn")
+        _log.error("policies-withdrawn", cause=problem.code)
 
     async def _retire(self, old: WorkerProcess) -> None:
         """Let it answer what it was asked, then end it."""
@@ -136,6 +138,8 @@ class WorkerEngine(LoadedPolicies):
     async def evaluate(self, facts: Mapping[str, JSON]) -> Answered | Cause:
         """Judge one input within the deadline. Never raises; see the port for the causes."""
         worker, policies = self._worker, self._policies
+        if self._withdrawn is not None:
+            return self._withdrawn
         if worker is None or policies is None:
             return Cause("engine-crashed", {"detail": "not started"})
         if len(worker.pending) >= MAX_PENDING:
@@ -160,8 +164,8 @@ class WorkerEngine(LoadedPolicies):
 
     async def _load(self, policies: PolicyFolder) -> WorkerProcess:
         """A worker that has these policies and answered the probe. Raises ``HaechiError('policy.…')``."""
-        worker = await WorkerProcess.start()
         body = msgspec.json.encode({"modules": policies.modules, "data": policies.data, "probe": probe_input()})
+        worker = await WorkerProcess.start()
         try:
             kind, said = await asyncio.wait_for(worker.ask(Kind.LOAD, body), READY_SECONDS)
         except (TimeoutError, ConnectionError, OSError) as error:
@@ -199,7 +203,7 @@ class WorkerEngine(LoadedPolicies):
         if lost is not None:
             await lost.end()
         async with self._changing:
-            if self._worker is not lost or self._withdrawn:
+            if self._worker is not lost or self._withdrawn is not None:
                 return
             self._worker = None
             self._count("haechi_engine_restarts_total")
