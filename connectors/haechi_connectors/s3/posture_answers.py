@@ -65,9 +65,6 @@ NOT_CONFIGURED = frozenset(
 )
 """The store read its settings and this one is not there."""
 
-TRANSIENT = frozenset({"timeout", "throttled", "unreachable", "server-error"})
-"""Causes that say nothing about the place itself."""
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:

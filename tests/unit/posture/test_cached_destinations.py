@@ -61,7 +61,12 @@ class Provider:
 
     async def key(self, place: Location, key_id: str) -> KeyFacts:
         self.keys += 1
-        return KeyFacts(key_id, "1", "r", "KR", "AWS_KMS", "customer", False, True)
+        if self.gate:
+            await self.gate.wait()
+        if self.error:
+            raise self.error
+        facts = KeyFacts(key_id, "1", "r", "KR", "AWS_KMS", "customer", False, True)
+        return dataclasses.replace(facts, **self.change)  # type: ignore[arg-type]
 
 
 def known(container: str = "seoul", **change: object) -> Destination:
@@ -264,6 +269,76 @@ async def test_forgotten_facts_are_read_at_the_next_use(provider: Provider, cloc
     destinations.forget(SEOUL)
     await destinations.facts(SEOUL)
     assert provider.reads == 2
+
+
+async def test_what_is_being_read_while_it_is_forgotten_serves_its_own_asker_alone(
+    provider: Provider, clock: HandClock
+) -> None:
+    destinations, provider.gate = cache(provider, clock), asyncio.Event()
+    earlier = asyncio.create_task(destinations.facts(SEOUL))
+    while not provider.reads:
+        await asyncio.sleep(0)
+    destinations.forget(SEOUL)
+    provider.gate.set()
+    await earlier
+    assert destinations.cached(SEOUL) is None
+
+
+async def test_many_who_ask_for_one_key_share_one_read(provider: Provider, clock: HandClock) -> None:
+    provider.gate = asyncio.Event()
+    destinations = cache(provider, clock)
+    asked = [asyncio.create_task(destinations.key(SEOUL, "k")) for _ in range(50)]
+    await asyncio.sleep(0)
+    provider.gate.set()
+    answers = await asyncio.gather(*asked)
+    assert provider.keys == 1
+    assert all(answer is answers[0] for answer in answers)
+
+
+async def test_a_key_in_use_is_read_anew_before_it_expires_and_nobody_waits(
+    provider: Provider, clock: HandClock
+) -> None:
+    destinations = cache(provider, clock)
+    old = await destinations.key(SEOUL, "k")
+    clock.seconds, provider.change = 230, {"enabled": False}
+    assert await destinations.key(SEOUL, "k") is old
+    for _ in range(5):
+        await asyncio.sleep(0)
+    clock.seconds = 310
+    fresh = await destinations.key(SEOUL, "k")
+    assert isinstance(fresh, KeyFacts)
+    assert (fresh.enabled, provider.keys) == (False, 2)
+
+
+@pytest.mark.parametrize("passing", ["part", "whole"])
+async def test_a_passing_failure_does_not_displace_a_known_key_within_its_life(
+    provider: Provider, clock: HandClock, passing: str
+) -> None:
+    destinations = cache(provider, clock)
+    old = await destinations.key(SEOUL, "k")
+    clock.seconds = 230
+    if passing == "part":
+        provider.change = {"origin": Unknown("throttled")}
+    else:
+        provider.error = TimeoutError()
+    await destinations.key(SEOUL, "k")
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert provider.keys == 2
+    assert await destinations.key(SEOUL, "k") is old
+    clock.seconds = 300
+    assert await destinations.key(SEOUL, "k") != old
+
+
+async def test_a_key_that_may_soon_be_known_is_kept_shortly(provider: Provider, clock: HandClock) -> None:
+    provider.change = {"account": Unknown("access-denied")}
+    destinations = cache(provider, clock)
+    await destinations.key(SEOUL, "k")
+    clock.seconds = 11
+    await destinations.key(SEOUL, "k")
+    clock.seconds = 15
+    provider.change = {}
+    assert "access-denied" not in repr(await destinations.key(SEOUL, "k"))
 
 
 async def test_keys_named_by_requests_are_cached(provider: Provider, clock: HandClock) -> None:

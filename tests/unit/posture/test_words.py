@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from haechi.outbound.destinations.cache import LASTING, PASSING
+from haechi.outbound.destinations.aging import LASTING, PASSING
 from haechi.words import catalogue
 from haechi_connectors.s3.posture_answers import CAUSES
 

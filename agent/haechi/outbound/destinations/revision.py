@@ -7,8 +7,8 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 
-from haechi.domain.destination import Destination
-from haechi.domain.facts import JSON
+from haechi.domain.destination import Destination, KeyFacts
+from haechi.domain.facts import JSON, Unknown
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -22,6 +22,11 @@ def revision_of(facts: Destination) -> str:
 def unknown_causes(facts: Destination) -> frozenset[str]:
     """The causes of all that is unknown."""
     return frozenset(_causes(_facts(facts)))
+
+
+def key_causes(facts: KeyFacts | Unknown) -> frozenset[str]:
+    """The same of a key."""
+    return frozenset([facts.cause]) if isinstance(facts, Unknown) else frozenset(_causes(facts.as_json()))
 
 
 def _facts(facts: Destination) -> dict[str, JSON]:
