@@ -96,7 +96,7 @@ class _Parts:
             state = "failed"
         elif not index.ready:
             state = "starting"
-        elif unreadable or watched.get("unwatched"):
+        elif unreadable or watched.get("unwatched") or watched.get("blind"):
             state = "degraded"
         return {
             "state": state,

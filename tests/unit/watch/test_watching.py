@@ -2,10 +2,13 @@
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
+import pytest
 from haechi.app.indexing import Indexing
 from haechi.inbound.watch.changes import Change, Changes, Kind
+from haechi.inbound.watch.watcher import Watcher
 from haechi.outbound.index import SqliteContentIndex
 from haechi.outbound.tags import ATTRIBUTE
 from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, WatchDescriptor
@@ -142,6 +145,38 @@ def test_more_changes_than_fit_lead_to_a_scan_and_are_counted() -> None:
     assert changes.dropped == 15
     assert changes.take(now=0.0, wait=0.0) == ([], True)
     assert changes.take(now=0.0, wait=0.0) == ([], False)
+
+
+def test_what_is_put_back_beyond_the_bound_leads_to_a_scan_and_is_counted() -> None:
+    changes = Changes(most=10)
+    for number in range(8):
+        changes.put(Change(Kind.TOUCHED, f"/new{number}"))
+    changes.put_back([Change(Kind.TOUCHED, f"/old{number}") for number in range(5)])
+    assert changes.dropped == 3
+    assert changes.take(now=0.0, wait=0.0) == ([], True)
+
+
+def test_without_a_watch_for_overflows_the_roots_are_watched_all_the_same(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*_: object) -> object:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    real = InotifyFD.add_callback
+
+    def add(self: InotifyFD, path: bytes, *rest: object) -> object:
+        return refuse() if b"haechi-watch-" in path else real(self, path, *rest)
+
+    monkeypatch.setattr(InotifyFD, "add_callback", add)
+    watcher = Watcher(machine.watcher._indexing, [str(machine.folder)])
+    watcher.start()
+    try:
+        assert watcher.unwatched == {}
+        assert watcher.status()["blind"] == "No space left on device"
+        assert not list(tmp_path.glob("haechi-watch-*"))
+    finally:
+        watcher.stop()
 
 
 def test_a_burst_of_files_is_protected_to_the_last(machine: Machine) -> None:

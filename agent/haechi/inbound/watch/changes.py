@@ -6,6 +6,7 @@ dropped.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,10 +58,15 @@ class Changes:
             self._changed.notify_all()
 
     def put_back(self, changes: Sequence[Change]) -> None:
-        """What was taken could not be looked at: it is the first again."""
+        """What was taken could not be looked at: it is the first again. What does not fit is dropped."""
         with self._changed:
             back = {(change.kind, change.path, change.new): change for change in changes}
-            self._waiting = {**back, **self._waiting}
+            waiting = {**back, **self._waiting}
+            if len(waiting) > self._most:
+                self.dropped += len(waiting) - self._most
+                self._rescan = True
+                waiting = dict(itertools.islice(waiting.items(), self._most))
+            self._waiting = waiting
 
     def rescan(self) -> None:
         """Say that changes were lost: everything must be gone through."""

@@ -93,6 +93,8 @@ class Watcher:
         self.overflows = 0
         self.failures = 0
         self.unwatched: dict[str, str] = {}
+        self.blind = ""
+        """Why nobody is told when the kernel drops events: then only the scans find what is lost."""
 
     def start(self) -> None:
         """Begin: watch first, then go through everything, so that nothing falls between."""
@@ -103,11 +105,12 @@ class Watcher:
                 self._cannot_watch(root, error)
         try:
             self._observer.start()
-            self._overflows = _Overflows(self._lost)
         except OSError as error:
             # Most often fs.inotify.max_user_watches: the scans still find every change, only later.
             for root in self._roots:
                 self._cannot_watch(root, error)
+        else:
+            self._watch_overflows()
         self.changes.rescan()
         self._worker = threading.Thread(target=self._work, name="haechi-watch", daemon=True)
         self._worker.start()
@@ -133,12 +136,20 @@ class Watcher:
         return {
             "roots": list(self._roots),
             "unwatched": dict(self.unwatched),
+            "blind": self.blind,
             "scanned": self._scanned.is_set(),
             "scans": self.scans,
             "overflows": self.overflows,
             "dropped": self.changes.dropped,
             "failures": self.failures,
         }
+
+    def _watch_overflows(self) -> None:
+        try:
+            self._overflows = _Overflows(self._lost)
+        except OSError as error:
+            self.blind = os.strerror(error.errno or 0)
+            _log.warning("watch.overflows-not-watched", cause=self.blind)
 
     def _cannot_watch(self, root: str, error: OSError) -> None:
         self.unwatched[root] = os.strerror(error.errno or 0)
@@ -247,10 +258,15 @@ class _Overflows:
 
     def __init__(self, lost: Callable[[], None]) -> None:
         self._lost = lost
-        self._folder = tempfile.mkdtemp(prefix="haechi-watch-")
         self._instance = InotifyFD.get_instance()
+        self._folder = tempfile.mkdtemp(prefix="haechi-watch-")
         self._id = CallbackId(id(self))
-        self._watch = self._instance.add_callback(os.fsencode(self._folder), InotifyConstants.IN_CREATE, self, self._id)
+        try:
+            folder = os.fsencode(self._folder)
+            self._watch = self._instance.add_callback(folder, InotifyConstants.IN_CREATE, self, self._id)
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
 
     def on_event(self, event: InotifyEvent) -> None:
         """Nothing happens in this folder."""
