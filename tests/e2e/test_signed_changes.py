@@ -97,6 +97,18 @@ def test_signed_policies_take_effect_while_the_agent_runs_and_unsigned_ones_do_n
     assert at.lab.haechi("audit", "verify").status == 0
 
 
+def test_what_the_parts_count_themselves_is_among_the_metrics(at: World) -> None:
+    def said(name: str) -> str:
+        text = (at.lab.folder / "state" / "haechi.prom").read_text(encoding="utf-8")
+        return next((line.split()[1] for line in text.splitlines() if line.startswith(f"haechi_{name}_total ")), "")
+
+    zero = {"requests_failed", "requests_abandoned", "spool_full", "names_refused", "watch_dropped", "watch_failures"}
+    until(lambda: all(said(name) == "0.0" for name in (*zero, "envoy_restarts", "watch_overflows")))
+    (envoy,) = (process for process in at.lab.processes("envoy.json") if process.name() == "envoy")
+    envoy.kill()
+    until(lambda: said("envoy_restarts") == "1.0")
+
+
 def test_a_revoked_key_takes_with_it_all_that_it_signed(at: World) -> None:
     institution, revoked = at.lab.institution, at.lab.institution.signing
     institution.sign_policies(in_mode(at, "monitor"))

@@ -71,9 +71,14 @@ class Marking:
         """Go through the watched folders at once, then follow the events."""
         settings = self.ground.settings
         roots = [str(root) for root in settings.watch_roots]
-        self.watcher = Watcher(self.indexing, roots, rescan=settings.watch.rescan, progress=self._note_scan)
-        self.watcher.start()
-        self.ground.stack.callback(self.watcher.stop)
+        watcher = Watcher(self.indexing, roots, rescan=settings.watch.rescan, progress=self._note_scan)
+        metrics = self.ground.metrics
+        metrics.total("haechi_watch_dropped_total", lambda: watcher.changes.dropped)
+        metrics.total("haechi_watch_overflows_total", lambda: watcher.overflows)
+        metrics.total("haechi_watch_failures_total", lambda: watcher.failures)
+        watcher.start()
+        self.watcher = watcher
+        self.ground.stack.callback(watcher.stop)
 
     def start_learning(self) -> None:
         """Learn what is everywhere, once the agent has settled, and then every day."""

@@ -79,9 +79,20 @@ async def start_way_in(ground: Ground, rules: Rules, judging: Judging) -> WayIn:
         tunnels=_tunnels(judging.judge),
         count=ground.metrics.count,
     )
+    _count(ground, data_path)
     await data_path.start()
     ground.stack.push_async_callback(data_path.stop)
     return WayIn(ground, authority, data_path)
+
+
+def _count(ground: Ground, data_path: DataPath) -> None:
+    """The data path's own counters, where metrics are read."""
+    metrics, tally, secrets = ground.metrics, data_path.processor.tally, data_path.secrets
+    metrics.total("haechi_requests_failed_total", lambda: tally.failed)
+    metrics.total("haechi_requests_abandoned_total", lambda: tally.abandoned)
+    metrics.total("haechi_spool_full_total", lambda: tally.spool_full)
+    metrics.total("haechi_names_refused_total", lambda: secrets.refused)
+    metrics.total("haechi_envoy_restarts_total", lambda: data_path.restarts)
 
 
 def _tunnels(judge: JudgeUploads) -> JudgeTunnels:

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import structlog
 from haechi.domain.errors import HaechiError
-from haechi.outbound.telemetry.catalogue import METRICS
+from haechi.outbound.telemetry.catalogue import METRICS, Kind
 from haechi.outbound.telemetry.logs import configure
 from haechi.outbound.telemetry.prometheus import LABEL_LIMIT, PrometheusMetrics, serve, write_regularly
+from prometheus_client import generate_latest
 
 ROOT = Path(__file__).parents[3]
 
@@ -85,6 +86,17 @@ def test_numbers_are_read_over_loopback() -> None:
     assert 'haechi_decisions_total{effect="block",operation="PutObject"} 1.0' in text
 
 
+def test_a_total_is_read_from_its_part_whenever_metrics_are() -> None:
+    metrics, dropped = PrometheusMetrics(), [0]
+    metrics.total("haechi_watch_dropped_total", lambda: dropped[0])
+    assert metrics.registry.get_sample_value("haechi_watch_dropped_total") == 0
+    dropped[0] = 3
+    assert metrics.registry.get_sample_value("haechi_watch_dropped_total") == 3
+    assert "# TYPE haechi_watch_dropped_total counter" in generate_latest(metrics.registry).decode()
+    with pytest.raises(KeyError):
+        metrics.total("haechi_decisions_total", lambda: 1)
+
+
 def test_a_port_in_use_is_named() -> None:
     port, stop = serve(PrometheusMetrics(), 0)
     try:
@@ -130,7 +142,7 @@ def used_metrics() -> dict[str, set[str]]:
     for folder in ("agent/haechi", "connectors"):
         for file in (ROOT / folder).rglob("*.py"):
             for call in re.finditer(
-                r"\._?(?:count|observe|gauge)\(\s*\"(haechi_\w+)\"", file.read_text(encoding="utf-8")
+                r"\._?(?:count|observe|total)\(\s*\"(haechi_\w+)\"", file.read_text(encoding="utf-8")
             ):
                 found.setdefault(call[1], set()).add(str(file.relative_to(ROOT)))
     return found
@@ -139,6 +151,10 @@ def used_metrics() -> dict[str, set[str]]:
 def test_every_metric_that_the_source_sends_exists_in_the_catalogue() -> None:
     unknown = {name: where for name, where in used_metrics().items() if name not in {m.name for m in METRICS}}
     assert unknown == {}
+
+
+def test_every_total_has_a_part_that_tells_it() -> None:
+    assert {metric.name for metric in METRICS if metric.kind is Kind.TOTAL} <= set(used_metrics())
 
 
 @pytest.mark.parametrize("page", ["docs/metrics.md", "docs/metrics.ko.md"])

@@ -1,4 +1,4 @@
-"""What passed through the data path, for metrics. Every drop has its counter."""
+"""What passed through the data path, for status and metrics. Every drop has its counter."""
 
 from __future__ import annotations
 

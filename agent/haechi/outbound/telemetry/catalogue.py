@@ -14,7 +14,8 @@ class Kind(StrEnum):
 
     COUNTER = "counter"
     DURATION = "duration"
-    GAUGE = "gauge"
+    TOTAL = "total"
+    """A counter that its own part keeps: read when metrics are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,5 +47,13 @@ METRICS: tuple[Metric, ...] = (
     Metric("haechi_audit_lost_total", Kind.COUNTER, "Records that nothing but their number is left of"),
     Metric("haechi_control_refused_total", Kind.COUNTER, "Calls on the control socket turned away", ("cause",)),
     Metric("haechi_notices_dropped_total", Kind.COUNTER, "Desktop notices not shown", ("cause",)),
+    Metric("haechi_requests_failed_total", Kind.TOTAL, "Requests that could not be judged, and were refused"),
+    Metric("haechi_requests_abandoned_total", Kind.TOTAL, "Requests whose client went away before the verdict"),
+    Metric("haechi_spool_full_total", Kind.TOTAL, "Bodies that there was no room left to hold back"),
+    Metric("haechi_names_refused_total", Kind.TOTAL, "Names that no certificate was made for"),
+    Metric("haechi_envoy_restarts_total", Kind.TOTAL, "Times that Envoy ended and was started again"),
+    Metric("haechi_watch_dropped_total", Kind.TOTAL, "Changes of files that there was no room left to note"),
+    Metric("haechi_watch_overflows_total", Kind.TOTAL, "Times that the kernel dropped events of files"),
+    Metric("haechi_watch_failures_total", Kind.TOTAL, "Times that changed files could not be looked at"),
     Metric("haechi_metrics_unknown_total", Kind.COUNTER, "Numbers sent to a metric that does not exist"),
 )

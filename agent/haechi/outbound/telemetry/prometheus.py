@@ -8,7 +8,9 @@ import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server, write_to_textfile
+from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server, write_to_textfile
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 from structlog.typing import FilteringBoundLogger
 
 from haechi.domain.errors import HaechiError
@@ -25,7 +27,8 @@ class PrometheusMetrics:
         self.registry = CollectorRegistry()
         self._counters: dict[str, Counter] = {}
         self._durations: dict[str, Histogram] = {}
-        self._gauges: dict[str, Gauge] = {}
+        self._totals = _Totals()
+        self.registry.register(self._totals)
         self._labels: dict[str, tuple[str, ...]] = {}
         self._seen: dict[str, set[tuple[str, ...]]] = {}
         for metric in metrics:
@@ -38,7 +41,7 @@ class PrometheusMetrics:
                     metric.name, metric.help, metric.labels, registry=self.registry, buckets=BOUNDS
                 )
             else:
-                self._gauges[metric.name] = Gauge(metric.name, metric.help, metric.labels, registry=self.registry)
+                self._totals.helps[metric.name] = metric.help
 
     def count(self, name: str, /, amount: int = 1, **labels: str) -> None:
         """Add to a counter."""
@@ -60,9 +63,11 @@ class PrometheusMetrics:
         else:
             duration.observe(seconds)
 
-    def gauge(self, name: str, read: Callable[[], float]) -> None:
-        """Ask ``read`` for a gauge's value whenever metrics are read. Raises ``KeyError`` for an unknown name."""
-        self._gauges[name].set_function(read)
+    def total(self, name: str, read: Callable[[], int]) -> None:
+        """Ask ``read`` for a total whenever metrics are read, in another thread. Raises ``KeyError`` for a name that is
+        no total.
+        """
+        self._totals.reads[self._totals.named(name)] = read
 
     def _fits(self, name: str, labels: dict[str, str]) -> bool:
         return set(labels) == set(self._labels[name])
@@ -77,6 +82,25 @@ class PrometheusMetrics:
 
     def _unknown(self) -> None:
         self._counters["haechi_metrics_unknown_total"].inc()
+
+
+class _Totals(Collector):
+    """Counters that their own parts keep."""
+
+    def __init__(self) -> None:
+        self.helps: dict[str, str] = {}
+        self.reads: dict[str, Callable[[], int]] = {}
+
+    def named(self, name: str) -> str:
+        """The name, if it is a total's. Raises ``KeyError``."""
+        if name not in self.helps:
+            raise KeyError(name)
+        return name
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        """What each part says now."""
+        for name, read in list(self.reads.items()):
+            yield CounterMetricFamily(name, self.helps[name], value=read())
 
 
 def serve(metrics: PrometheusMetrics, port: int) -> tuple[int, Callable[[], None]]:
