@@ -6,6 +6,7 @@ Everything else in the judge's tests is real: index, ledgers, audit, engine and 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ from haechi.domain.destination import Destination, KeyFacts
 from haechi.domain.facts import JSON, Unknown
 from haechi.domain.registry import RegistryIndex
 from haechi.domain.upload import Location
+from haechi.outbound.telemetry.catalogue import METRICS, Kind
 
 
 @dataclass(slots=True)
@@ -24,18 +26,23 @@ class FixedDestinations:
     known: dict[str, Destination]
     keys: dict[str, KeyFacts] = field(default_factory=dict)
     forgotten: list[Location] = field(default_factory=list)
+    read: set[tuple[str, str]] = field(default_factory=set)
 
     def cached(self, place: Location) -> Destination | None:
-        """Always fresh."""
+        """Fresh once they were read."""
+        if (place.provider, place.container) not in self.read:
+            return None
         return self.known.get(place.container) or _unread(place)
 
     async def facts(self, place: Location) -> Destination:
         """See ``ports.destinations``."""
+        self.read.add((place.provider, place.container))
         return self.known.get(place.container) or _unread(place)
 
     def forget(self, place: Location) -> None:
         """See ``ports.destinations``."""
         self.forgotten.append(place)
+        self.read.discard((place.provider, place.container))
 
     async def key(self, place: Location, key_id: str) -> KeyFacts | Unknown:
         """See ``ports.destinations.Keys``."""
@@ -48,9 +55,8 @@ class FixedDestinations:
 
 
 def _unread(place: Location) -> Destination:
-    from haechi.domain.policy import _facts_of
-
-    return dataclasses.replace(_facts_of(Unknown("not-read"), place), revision="unread")
+    unread = Destination.unread(place.provider, place.container, Unknown("not-read"))
+    return dataclasses.replace(unread, revision="unread")
 
 
 @dataclass(slots=True)
@@ -87,17 +93,27 @@ class FixedRegistry:
 
 @dataclass(slots=True)
 class CountedMetrics:
-    """Counts, to be looked at."""
+    """Counts, to be looked at, by name alone and with labels. What the agent's own would not take is a fault here."""
 
     counts: dict[str, int] = field(default_factory=dict)
     labels: dict[str, set[str]] = field(default_factory=dict)
     """Every value that a label of a metric had, by ``metric.label``."""
+    observed: dict[str, int] = field(default_factory=dict)
 
     def count(self, name: str, /, amount: int = 1, **labels: str) -> None:
         """See ``ports.metrics``."""
+        _fits(name, Kind.COUNTER, labels)
         for label, value in labels.items():
             self.labels.setdefault(f"{name}.{label}", set()).add(value)
         self.counts[name] = self.counts.get(name, 0) + amount
 
     def observe(self, name: str, seconds: float, /, **labels: str) -> None:
         """See ``ports.metrics``."""
+        _fits(name, Kind.DURATION, labels)
+        self.observed[name] = self.observed.get(name, 0) + 1
+
+
+def _fits(name: str, kind: Kind, labels: Mapping[str, str]) -> None:
+    metric = next((metric for metric in METRICS if metric.name == name and metric.kind is kind), None)
+    assert metric is not None, name
+    assert set(labels) == set(metric.labels), (name, labels)
