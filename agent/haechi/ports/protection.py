@@ -119,6 +119,9 @@ class Protection(Protocol):
     def may_know(self, inode: int) -> bool:
         """Whether ``files_of`` may know this inode. In memory."""
 
+    def count(self) -> int:
+        """How many names are remembered."""
+
     def files_in(self, folder: str) -> Sequence[TaggedFile]:
         """Every remembered name directly in a folder, ordered."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Coroutine
 from typing import Any
 
 import structlog
@@ -16,6 +17,7 @@ from haechi.app.sealing import SealFile
 from haechi.app.status import ReportStatus
 from haechi.app.tagging import Released, TagReport
 from haechi.app.unsealing import UnsealFile
+from haechi.domain.errors import HaechiError
 from haechi.inbound.control.calls import HOUR, register_answers, register_sealing
 from haechi.inbound.control.peer import Authorise, Peer, Role, authorisation
 from haechi.inbound.control.records import register_records
@@ -32,6 +34,9 @@ from haechi.wiring.marking import Marking
 from haechi.wiring.rules import Rules
 from haechi.wiring.stores import Stores
 from haechi.wiring.way_in import WayIn
+
+RECORDED_WITHIN_S = 10.0
+"""Seconds for a record that a thread waits for: longer than the audit itself takes to say that it is late."""
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +108,7 @@ def _register_tagging(
     def record(released: Released, peer: Peer) -> None:
         """Called in a worker thread: a loosening is carried out only once it is durable."""
         event = release_event(released, decision_id(), ground.clock.now(), peer.user)
-        asyncio.run_coroutine_threadsafe(stores.audit.durable(event), loop).result()
+        wait_for(stores.audit.durable(event), loop, RECORDED_WITHIN_S)
 
     async def tagged(report: TagReport, peer: Peer) -> None:
         if report.files:
@@ -114,3 +119,15 @@ def _register_tagging(
     server.register("tags.index", calls.index, Role.ENGINEER, timeout=HOUR)
     server.register("tags.list", calls.list, Role.ENGINEER)
     server.register("tags.release", calls.release, Role.ENGINEER)
+
+
+def wait_for(recording: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+    """Wait in a thread for what the loop does. Raises its error, or ``HaechiError('audit.late')``: a loop that is busy
+    or ends must not keep the thread.
+    """
+    waiting = asyncio.run_coroutine_threadsafe(recording, loop)
+    try:
+        waiting.result(seconds)
+    except TimeoutError as error:
+        waiting.cancel()
+        raise HaechiError("audit.late", seconds=seconds) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
 from collections.abc import Mapping
@@ -87,7 +88,11 @@ class _Parts:
             "fail": engine.modes.fail.value,
         }
 
-    def index(self) -> dict[str, Any]:
+    async def index(self) -> dict[str, Any]:
+        """It asks the disk, so not on the loop that judges."""
+        return await asyncio.to_thread(self._index)
+
+    def _index(self) -> dict[str, Any]:
         index, watcher = self.stores.index, self.marking.watcher
         unreadable, problem = index.unreadable(), index.problem
         watched = watcher.status() if watcher is not None else {}
@@ -101,7 +106,7 @@ class _Parts:
         return {
             "state": state,
             "cause": problem.code if problem else None,
-            "files": len(index.files()),
+            "files": index.count(),
             "unreadable": len(unreadable),
             "revision": index.revision,
             "scanning": self.marking.scanning,

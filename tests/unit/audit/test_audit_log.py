@@ -276,6 +276,29 @@ async def test_a_full_queue_refuses_and_counts(folder, key, clock, monkeypatch):
     assert decisions(folder) == list(range(6))
 
 
+async def test_a_log_that_does_not_end_in_time_says_so_and_keeps_its_folder(folder, key, clock, monkeypatch):
+    writing, hold = threading.Event(), threading.Event()
+    written = os.write
+
+    def write(handle: int, data: bytes) -> int:
+        if threading.current_thread() is not threading.main_thread():
+            writing.set()
+            hold.wait(5)
+        return written(handle, data)
+
+    log = SegmentedAuditLog(folder, key, clock).start()
+    monkeypatch.setattr(os, "write", write)
+    log.soon({"kind": "decision", "n": 1})
+    assert await asyncio.to_thread(writing.wait, 5)
+    assert log.close(0.01) is False
+    assert log.counters.failed == 1
+    with pytest.raises(HaechiError, match=r"audit\.locked"):
+        SegmentedAuditLog(folder, key, clock).start()
+    hold.set()
+    assert log.close() is True
+    assert decisions(folder) == [1]
+
+
 async def test_a_closed_log_refuses(folder, key, clock):
     log = SegmentedAuditLog(folder, key, clock).start()
     log.close()

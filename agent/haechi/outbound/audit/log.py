@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import msgspec
+import structlog
 
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
@@ -37,6 +38,8 @@ from haechi.outbound.audit.writer import Writer
 from haechi.outbound.trust.keys import SigningKey
 from haechi.ports.clock import Clock
 from haechi.ports.metrics import Metrics
+
+_log = structlog.get_logger(__name__)
 
 
 class SegmentedAuditLog:
@@ -77,10 +80,19 @@ class SegmentedAuditLog:
             raise
         return self
 
-    def close(self, timeout: float = 10.0) -> None:
-        """Write what waits, sign a last checkpoint, give the folder free. Waits at most ``timeout`` seconds."""
-        if self._writer.runs and self._writer.stop(timeout):
-            self._release()
+    def close(self, timeout: float = 10.0) -> bool:
+        """Write what waits, sign a last checkpoint, give the folder free. Waits at most ``timeout`` seconds.
+
+        False where that was too short: the folder stays taken, and what waits may not be written.
+        """
+        if not self._writer.runs:
+            return True
+        if not self._writer.stop(timeout):
+            self._writer.count("failed", "audit.late")
+            _log.error("audit.not-closed", folder=str(self._folder), seconds=timeout)
+            return False
+        self._release()
+        return True
 
     def __enter__(self) -> Self:
         return self.start()

@@ -125,6 +125,11 @@ class SqliteContentIndex(IndexStorage):
         with self._reader() as rows:
             return rows.files("f.path = ? OR (f.path >= ? AND f.path < ?)", (below_folder, *below(below_folder)))
 
+    def count(self) -> int:
+        """See the port."""
+        with self._reader() as rows:
+            return rows.count()
+
     def tags_of(self, digest: str) -> tuple[Tag, ...]:
         """See the port."""
         raw = bytes.fromhex(digest.removeprefix("blake3:"))

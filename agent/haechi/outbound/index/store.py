@@ -120,6 +120,10 @@ class Store:
         """Names that fit a condition of this module's callers, ordered."""
         return [_file(row) for row in self.connection.execute(f"{_FILE} WHERE {where} ORDER BY f.path", values)]
 
+    def count(self) -> int:
+        """How many names there are."""
+        return int(self.connection.execute("SELECT count(*) FROM files").fetchone()[0])
+
     def paths_after(self, path: str, most: int) -> list[str]:
         """Names in order."""
         sql = "SELECT path FROM files WHERE path > ? ORDER BY path LIMIT ?"
