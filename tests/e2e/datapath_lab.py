@@ -45,7 +45,6 @@ class Seen:
     """One request as it reached the server: its lines untouched, and what came as body."""
 
     lines: list[bytes]
-    wire_body: bytes = b""
     body_sha: str = ""
     size: int = 0
     complete: bool = False

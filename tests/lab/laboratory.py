@@ -49,7 +49,6 @@ class Laboratory:
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="haechi-lab-")))
     hosts: Mapping[str, str] = field(default_factory=dict)
     roots: Sequence[Path] = ()
-    posture_hosts: Mapping[str, str] | None = None
     more: str = ""
     language: str = "en"
     keep: bool = False

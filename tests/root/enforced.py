@@ -31,7 +31,6 @@ from tests.root.sandbox import difference, snapshot
 from tests.root.workstation import AUDIT, ENGINEER, HANDOVER, OFFICER, OTHER, OVERLAID, Done, Workstation, write
 
 TAG = ("--technology", "SEM-01", "--grade", "A")
-OUT_OF_SCOPE = "not-in-scope.example"
 
 
 class Story:

@@ -65,6 +65,3 @@ class ObjectLedger(Protocol):
         """Whether the container, by whatever name it is reached, is known to hold tagged content: an access point may
         stand for any container of its provider, and what was stored through one may lie in any.
         """
-
-    def any_in(self, provider: str, container: str) -> bool:
-        """Whether any object of the container is known to hold tagged content."""

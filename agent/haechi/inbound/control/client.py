@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import socket
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,16 +70,6 @@ def running(path: Path | None = None) -> bool:
         _connected(path or default_path(), 2).close()
     except HaechiError:
         return False
-    return True
-
-
-def wait_until_running(path: Path, seconds: float) -> bool:
-    """Wait for the socket to answer, at most ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while not running(path):
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(0.05)
     return True
 
 

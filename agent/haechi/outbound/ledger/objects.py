@@ -87,15 +87,6 @@ class SqliteObjectLedger:
             ).fetchone()
         return row is not None
 
-    def any_in(self, provider: str, container: str) -> bool:
-        """Whether any object of the container is known to hold tagged content."""
-        where = place_of(Location(provider, container))
-        with self._database.transaction() as db:
-            row = db.execute(
-                "SELECT 1 FROM object WHERE provider=? AND container=? LIMIT 1", where.container
-            ).fetchone()
-        return row is not None
-
     def close(self) -> None:
         """Let the file go."""
         self._database.close()
