@@ -89,7 +89,7 @@ class SegmentedAuditLog:
             return True
         if not self._writer.stop(timeout):
             self._writer.count("failed", "audit.late")
-            _log.error("audit.not-closed", folder=str(self._folder), seconds=timeout)
+            _log.error("audit-not-closed", folder=str(self._folder), seconds=timeout)
             return False
         self._release()
         return True
