@@ -104,7 +104,7 @@ class Authority:
         """
         made = cls(folder, scope, **options)  # type: ignore[arg-type]
         made._issuer = read_issuer(folder)
-        made._take_up(scope, keep=False)
+        made._take_up(scope, keep=made._keep)
         return made
 
     @classmethod
