@@ -14,6 +14,8 @@ from typing import Any, Final
 import structlog
 
 FAILURES: Final = "haechi_background_failures_total"
+AGAIN_S: Final = 0.5
+"""Seconds after which a task that did not end is cancelled once more."""
 
 _log = structlog.get_logger(__name__)
 
@@ -37,6 +39,11 @@ def background(
 
 
 async def ended(task: asyncio.Task[None]) -> None:
-    """Cancel a task and return when it has ended, however it did: its own error was told when it happened."""
-    task.cancel()
-    await asyncio.wait({task})
+    """Cancel a task and return when it has ended, however it did: its own error was told when it happened.
+
+    A cancellation may get lost: Python 3.11's ``wait_for`` drops one that comes in the same turn of the event loop as
+    what it waits for. So it is said again until it was heard.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=AGAIN_S)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import structlog
+from haechi import tasks
 from haechi.domain.scope import Scope, ScopeMode
 from haechi.inbound.envoy import datapath
 from haechi.inbound.envoy.authority import Authority
@@ -156,3 +158,17 @@ async def test_a_supervisor_whose_watch_failed_says_so_and_stops(
     assert counted == [FAILURES]
     await supervisor.stop()
     assert supervisor.pid is None
+
+
+async def test_a_task_that_lost_its_cancellation_is_ended_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "AGAIN_S", 0.01)
+
+    async def deaf_once() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    task = asyncio.get_running_loop().create_task(deaf_once())
+    await asyncio.sleep(0)
+    await asyncio.wait_for(ended(task), 5)
+    assert task.cancelled()

@@ -187,7 +187,8 @@ class WorkerEngine(LoadedPolicies):
             worker = self._worker
             if worker is not None:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(worker.gone.wait(), self._hang / 4)
+                    async with asyncio.timeout(self._hang / 4):
+                        await worker.gone.wait()
                 silent = time.monotonic() - worker.heard
                 if not worker.gone.is_set() and not (worker.pending and silent > self._hang):
                     continue
