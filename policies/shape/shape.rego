@@ -16,7 +16,7 @@ valid if {
 	# An array of references is undefined as soon as one of them is: the cheapest way to ask for many fields at once.
 	request := input.request
 	[request.access_key, request.consistent, request.encryption, request.host, request.operation, request.reason]
-	[request.route.accelerated, request.route.multi_region, request.scheme]
+	[request.route.accelerated, request.route.country, request.route.multi_region, request.scheme]
 	request.kind in {"read", "upload", "assemble", "copy", "expose", "prepare", "unrecognised"}
 	is_array(request.exposures)
 	every change in request.exposures {

@@ -307,8 +307,6 @@ def test_the_key_that_a_request_names(at: World, which: str, rule: str) -> None:
     ("s3.ap-northeast-2.amazonaws.com", "/{b}", ""),
     ("{b}.s3.dualstack.ap-northeast-2.amazonaws.com", "", "dual_stack"),
     ("s3.dualstack.ap-northeast-2.amazonaws.com", "/{b}", "dual_stack"),
-    ("{b}.s3.amazonaws.com", "", ""),
-    ("s3.amazonaws.com", "/{b}", ""),
     ("S3.AP-NorthEast-2.AmazonAWS.com", "/{b}", ""),
 ])  # fmt: skip
 def test_the_forms_of_a_host(at: World, host: str, path: str, route: str) -> None:
@@ -327,6 +325,23 @@ def test_the_forms_of_a_host(at: World, host: str, path: str, route: str) -> Non
         assert at.store.same(at.land.own_key, f"{key}-{end}", body)
     if route:
         assert made["input"]["request"]["route"][route] is True
+
+
+@pytest.mark.parametrize(("host", "path"), [
+    ("{b}.s3.us-east-1.amazonaws.com", ""),
+    ("s3.us-west-2.amazonaws.com", "/{b}"),
+    ("{b}.s3.amazonaws.com", ""),
+    ("s3.amazonaws.com", "/{b}"),
+])  # fmt: skip
+def test_an_endpoint_abroad_takes_nothing_tagged_for_a_bucket_in_seoul(at: World, host: str, path: str) -> None:
+    name, folder, key = host.format(b=at.land.own_key), path.format(b=at.land.own_key), f"endpoint/{len(host)}{path}"
+    for body, end in ((at.tagged, "tagged"), (at.sealed, "sealed")):
+        answer = at.send("PUT", name, f"{folder}/{key}-{end}", at.signed("PUT", name, f"{folder}/{key}-{end}"), body)
+        assert "r32_route" in at.rules(answer)
+        assert at.decided(answer)["destination"]["container"] == at.land.own_key
+        assert at.store.digest(at.land.own_key, f"{key}-{end}") is None
+    answer = at.send("PUT", name, f"{folder}/{key}", at.signed("PUT", name, f"{folder}/{key}"), at.harmless)
+    assert not answer.refused
 
 
 def test_acceleration_leaves_korea(at: World) -> None:

@@ -22,7 +22,7 @@ from haechi.domain.registry import (
     RegistryIndex,
 )
 from haechi.domain.tags import Funding, Grade, Tag
-from haechi.domain.upload import Action, ActionKind, BodyShape, Framing, Location
+from haechi.domain.upload import Action, ActionKind, BodyShape, Framing, Location, Route
 
 NOW = dt.datetime(2026, 3, 2, 1, 30, tzinfo=dt.UTC)
 OURS = "111122223333"
@@ -44,6 +44,7 @@ ACTION = Action(
     ActionKind.UPLOAD,
     PLACE,
     body=BodyShape(Framing.PLAIN, 4096, 4096),
+    route=Route(country="KR"),
     access_key="AKIAEXAMPLE000000001",
 )
 ACTOR = Actor("kim", 1001, 4242, "/usr/bin/python3", 99, "inet-diag", Certainty.EXACT)

@@ -6,7 +6,7 @@ Works on an open file that the person handed over, so it tells nobody about file
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -16,14 +16,15 @@ from haechi.app.refusing import RuleWords
 from haechi.app.sealing import inspected
 from haechi.domain.actor import Actor
 from haechi.domain.errors import HaechiError
-from haechi.domain.upload import ActionKind, Request
+from haechi.domain.facts import Unknown
+from haechi.domain.upload import Action, ActionKind, Request
 from haechi.ports.connector import Connector
 from haechi.ports.engine import PolicyEngine
 from haechi.ports.index import ContentIndex
 from haechi.words import say
 
 REGION_HOST = "s3.amazonaws.com"
-"""The host without a region: where the bucket lies is asked of the provider."""
+"""The host without a region, to ask the provider where the bucket lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class CheckFile:
         if connector is None:
             raise HaechiError("check.unknown-store", host=request.host)
         action = connector.action(request)
+        if not endpoint:
+            request, action = await self._in_its_region(request, action, connector)
         if action.kind is not ActionKind.UPLOAD or action.destination is None:
             raise HaechiError("check.bad-url", url=url)
         made = await self.assessor.assess(Circumstances(action, actor, request.scheme, request.host), content)
@@ -69,6 +72,15 @@ class CheckFile:
                 for cause in made.decision.causes
             ],
         }
+
+    async def _in_its_region(self, request: Request, action: Action, connector: Connector) -> tuple[Request, Action]:
+        """As a tool asks that is set to the bucket's region; as it was where that is not known."""
+        place, _ = await self.assessor.places(action)
+        if place is None or isinstance(place.region, Unknown):
+            return request, action
+        regional = request.host.removesuffix(REGION_HOST) + REGION_HOST.replace("s3.", f"s3.{place.region}.", 1)
+        request = replace(request, host=regional)
+        return request, connector.action(request)
 
 
 def request_for(url: str, endpoint: str, size: int) -> Request:

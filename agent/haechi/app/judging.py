@@ -218,7 +218,7 @@ class Judgement:
         assembled = action.assembly is not None and action.assembly.part is not None
         self._inspection = Inspection(decoder(action.body), case.index, piece=assembled)
         self._state = State.INSPECTING
-        return Inspect(_hold(worst, self._request.scheme, case.holds, self._connector.provider))
+        return Inspect(_hold(worst, action, self._request.scheme, case.holds, self._connector.provider))
 
     # --- bodies -------------------------------------------------------------------------------------------------
 
@@ -425,9 +425,9 @@ class Judgement:
         return self._connector.refusal(text, self._request)
 
 
-def _hold(worst: Assessment, scheme: str, holds: Holds, provider: str) -> Hold:
-    """Toward a place that is not known to be in Korea a prefix may itself be an export, and without TLS it can be read
-    on the way: hold the whole body. So too toward a store that only speaks the ``provider``'s API: there are some that
+def _hold(worst: Assessment, action: Action, scheme: str, holds: Holds, provider: str) -> Hold:
+    """Toward a place, or by an endpoint, that is not known to be in Korea a prefix may itself be an export, and without
+    TLS it can be read on the way: hold the whole body. So too toward a store that only speaks the ``provider``'s API: there are some that
     keep a body that was cut off as if it were whole (versitygw after an orderly end of TLS), and a refusal cuts it off.
 
     Where nothing would be refused (monitor mode) nothing is held: a full spool must not become a block.
@@ -435,5 +435,6 @@ def _hold(worst: Assessment, scheme: str, holds: Holds, provider: str) -> Hold:
     place = worst.destination
     if worst.decision.effect is not Effect.BLOCK:
         return Hold.PIECES
-    at_home = place is not None and place.country == "KR" and scheme == "https" and place.provider == provider
+    near = action.route.country == "KR" and scheme == "https"
+    at_home = near and place is not None and place.country == "KR" and place.provider == provider
     return holds.home if at_home else holds.abroad

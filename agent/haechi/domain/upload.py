@@ -126,13 +126,18 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Properties of the way taken that the host name reveals."""
+    """Properties of the way taken that the host name reveals.
+
+    ``country`` is where the endpoint itself stands, by the region in its name: there the bytes are taken in, wherever
+    the container lies.
+    """
 
     accelerated: bool = False
     multi_region: bool = False
     dual_stack: bool = False
     fips: bool = False
     private_endpoint: bool = False
+    country: Known[str] = field(default_factory=lambda: Unknown("not-in-host"))
 
     def as_json(self) -> dict[str, JSON]:
         """The form used in policy input and audit."""
@@ -142,6 +147,7 @@ class Route:
             "dual_stack": self.dual_stack,
             "fips": self.fips,
             "private_endpoint": self.private_endpoint,
+            "country": as_json(self.country),
         }
 
 

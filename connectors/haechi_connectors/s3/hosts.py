@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from typing import Any
 
@@ -17,6 +17,8 @@ from haechi.domain.facts import Known, Unknown
 from haechi.domain.registry import Site
 from haechi.domain.upload import Route
 from ruamel.yaml import YAML
+
+from haechi_connectors.s3.posture_countries import country_of
 
 PROVIDER = "aws"
 ALIASES = ("-s3alias", "--ol-s3", "--xa-s3")
@@ -131,7 +133,8 @@ class Hosts:
 
 def _site(site: Site, endpoint: str, bucket: str) -> Host:
     region: Known[str] = site.region or Unknown("not-in-site")
-    return Host("s3", endpoint, bucket, provider=site.provider or PROVIDER, region=region)
+    route = Route(country=site.country or Unknown("not-in-site"))
+    return Host("s3", endpoint, bucket, provider=site.provider or PROVIDER, region=region, route=route)
 
 
 def _aws(name: str) -> Host | None:
@@ -176,7 +179,8 @@ def _described(form: _Form, match: re.Match[str], tail: str) -> Host:
             bucket = alias = prefix
     elif form.prefix == "account":
         account = prefix
-    return Host(form.service, endpoint, bucket, alias, account, region=region, route=form.route)
+    route = replace(form.route, country=country_of(PROVIDER, region))
+    return Host(form.service, endpoint, bucket, alias, account, region=region, route=route)
 
 
 def _access_point(kind: str, prefix: str, region: str) -> tuple[str, str, str]:

@@ -2,7 +2,8 @@
 # title: The way stays in Korea
 # description: |
 #   Accelerated endpoints and multi-region access points take the bytes through places that nobody can tell
-#   beforehand; turning acceleration on does so for every later request.
+#   beforehand; turning acceleration on does so for every later request. An endpoint of a region abroad takes in the
+#   bytes for a container in Korea over there; one that names no region may stand anywhere.
 # custom:
 #   requirement: R32
 #   also: [R10]
@@ -11,7 +12,7 @@
 #   severity: block
 #   order: 42
 #   source: >-
-#     R10 extended to acceleration and global routing (I).
+#     R10 extended to acceleration, global routing and endpoints abroad (I).
 package haechi.rules.r32_route
 
 import data.haechi.exposure
@@ -30,6 +31,18 @@ findings contains {
 	"params": {"host": input.request.host, "container": input.destination.facts.container, "reason": "multi-region"},
 } if {
 	not input.request.route.multi_region == false
+	facts.moved
+}
+
+# Of a container that is not in Korea itself, r10_region speaks.
+findings contains {
+	"rule": "r32_route",
+	"params": {"host": input.request.host, "container": input.destination.facts.container, "reason": "endpoint"},
+} if {
+	not input.request.route.country in facts.home
+	input.request.route.accelerated == false
+	input.request.route.multi_region == false
+	input.destination.facts.country in facts.home
 	facts.moved
 }
 

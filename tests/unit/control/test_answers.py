@@ -20,7 +20,9 @@ from haechi.cli import run
 from haechi.commands import _tools, doctor
 from haechi.domain.content import Content, ContentState
 from haechi.domain.decision import Basis, Decision, Effect, Finding, Severity
+from haechi.domain.destination import Destination
 from haechi.domain.errors import HaechiError
+from haechi.domain.facts import Known, Unknown
 from haechi.domain.upload import Action, ActionKind, Location, Request
 from haechi.inbound.control.calls import endings, register_answers
 from haechi.inbound.control.peer import Role
@@ -44,6 +46,10 @@ class Index:
 class Assessor:
     effect: Effect = Effect.BLOCK
     asked: list[Any] = field(default_factory=list)
+    region: Known[str] = "ap-northeast-2"
+
+    async def places(self, action: Action) -> tuple[Destination, None]:
+        return Destination("aws", "b", region=self.region), None
 
     async def assess(self, about: Any, content: Content) -> Assessment:
         self.asked.append(about)
@@ -121,6 +127,22 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 def test_check_answers_by_its_exit_code(bench: Bench, effect: Effect, code: int) -> None:
     bench.assessor.effect = effect
     assert run(["check", str(bench.folder / "f"), "s3://b/k"]) == code
+
+
+@pytest.mark.parametrize(
+    ("region", "more", "host"),
+    [
+        ("ap-northeast-2", (), "b.s3.ap-northeast-2.amazonaws.com"),
+        (Unknown("access-denied"), (), "b.s3.amazonaws.com"),
+        ("ap-northeast-2", ("--endpoint-url", "https://store.example"), "store.example"),
+    ],
+)
+def test_check_asks_by_the_way_of_the_buckets_own_region(
+    bench: Bench, region: Known[str], more: tuple[str, ...], host: str
+) -> None:
+    bench.assessor.region = region
+    run(["check", str(bench.folder / "f"), "s3://b/k", *more])
+    assert [about.host for about in bench.assessor.asked] == [host]
 
 
 def test_check_tells_rule_basis_and_remedy(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from haechi.domain.facts import Unknown
 from haechi.domain.registry import Site
@@ -63,7 +65,8 @@ CASES = [
 )
 def test_a_host_form_says_what_it_is(host, service, container, region, endpoint, route):
     found = Hosts().find(host)
-    assert (found.service, found.bucket, found.endpoint, found.route) == (service, container, endpoint, route)
+    assert (found.service, found.bucket, found.endpoint) == (service, container, endpoint)
+    assert replace(found.route, country=route.country) == route
     assert found.region == (region or Unknown("not-in-host"))
 
 
@@ -77,6 +80,23 @@ def test_a_host_form_says_what_it_is(host, service, container, region, endpoint,
 )  # fmt: skip
 def test_other_hosts_are_not_claimed(host):
     assert not S3Connector().claims(host)
+
+
+@pytest.mark.parametrize(
+    ("host", "country"),
+    [
+        (f"bkt.s3.{SEOUL}.amazonaws.com", "KR"),
+        (f"bkt.bucket.vpce-0ab-12.s3.{SEOUL}.vpce.amazonaws.com", "KR"),
+        ("bkt.s3.us-east-1.amazonaws.com", "US"),
+        ("bkt.s3-external-1.amazonaws.com", "US"),
+        ("bkt.s3.amazonaws.com", Unknown("not-in-host")),
+        ("bkt.s3-accelerate.amazonaws.com", Unknown("not-in-host")),
+        ("bkt.s3.ap-northeast-9.amazonaws.com", Unknown("region-not-listed")),
+        ("a.store.example:9000", "KR"),
+    ],
+)
+def test_a_host_says_in_which_country_it_takes_the_bytes(host, country):
+    assert Hosts(SITES).find(host).route.country == country
 
 
 SITES = (
