@@ -29,6 +29,7 @@ from enum import Enum, auto
 
 from haechi.app.assessing import Assessment, Assessor, Circumstances
 from haechi.app.inspection import Inspection
+from haechi.app.joining import continues
 from haechi.app.preparations import applied, noted
 from haechi.app.recording import Judged, Recorder
 from haechi.app.stored import NO_EDGES, beside, held, joined, placed, together
@@ -37,6 +38,7 @@ from haechi.domain.decision import Cause, Decision, Effect
 from haechi.domain.errors import HaechiError
 from haechi.domain.names import names_agree
 from haechi.domain.upload import Action, ActionKind, Framing, Request
+from haechi.payload.anchors import RUN
 from haechi.payload.body import decoder
 from haechi.payload.events import MalformedError
 from haechi.ports.actors import Actors
@@ -215,7 +217,8 @@ class Judgement:
             # Even the strictest protected content may go there (or nothing is protected): nobody needs to look.
             made = dataclasses.replace(worst, content=Content(ContentState.NOT_INSPECTED))
             return await self._conclude(made)
-        assembled = action.assembly is not None and action.assembly.part is not None
+        assembly = action.assembly
+        assembled = assembly is not None and assembly.part is not None and not assembly.begins
         self._inspection = Inspection(decoder(action.body), case.index, piece=assembled)
         self._state = State.INSPECTING
         return Inspect(_hold(worst, action, self._request.scheme, case.holds, self._connector.provider))
@@ -269,10 +272,11 @@ class Judgement:
             return await self._fail(Cause("index-not-ready"), content)
         if place is None or assembly is None or assembly.part is None:
             return await self._decide_now(content)
-        seen = case.assemblies.pieces(place, assembly)
-        piece = placed(assembly.part, content, inspection.edges(), seen)
-        others = [other for other in seen if other.part != piece.part]
-        whole = together([*others, piece], case.index, complete=False)
+        near = case.assemblies.around(place, assembly, RUN)
+        piece = placed(assembly.part, content, inspection.edges(), near.here)
+        whole = together([*near.before, piece, *near.after], case.index, complete=False, found=near.found)
+        if assembly.grows and not continues(near, assembly):
+            whole = union([whole, case.assessor.worst_case()])
         verdict = await self._decide_now(dataclasses.replace(whole, digest=content.digest, size=content.size))
         if isinstance(verdict, Forward):
             case.assemblies.put(place, assembly, piece)
@@ -327,7 +331,10 @@ class Judgement:
         self._about = dataclasses.replace(self._certain(), action=applied(action, case.assemblies))
         known = joined(assembly.parts, case.assemblies.pieces(place, assembly), case.index)
         content = known if known is not None else case.assessor.worst_case()
-        return await self._decide_now(beside(content, carried))
+        verdict = await self._decide_now(beside(content, carried))
+        if isinstance(verdict, Forward):
+            case.assemblies.finished(place, assembly)
+        return verdict
 
     async def _copied(self, action: Action) -> Verdict:
         """Copy on the server's side: what the source is known to hold, or the worst where it may hold something."""
@@ -427,8 +434,9 @@ class Judgement:
 
 def _hold(worst: Assessment, action: Action, scheme: str, holds: Holds, provider: str) -> Hold:
     """Toward a place, or by an endpoint, that is not known to be in Korea a prefix may itself be an export, and without
-    TLS it can be read on the way: hold the whole body. So too toward a store that only speaks the ``provider``'s API: there are some that
-    keep a body that was cut off as if it were whole (versitygw after an orderly end of TLS), and a refusal cuts it off.
+    TLS it can be read on the way: hold the whole body. So too toward a store that only speaks the ``provider``'s API:
+    there are some that keep a body that was cut off as if it were whole (versitygw after an orderly end of TLS), and a
+    refusal cuts it off.
 
     Where nothing would be refused (monitor mode) nothing is held: a full spool must not become a block.
     """

@@ -27,7 +27,7 @@ def applied(action: Action, assemblies: Assemblies) -> Action:
     """The action with the wishes of its beginning; unchanged where it assembles nothing. Raises
     ``HaechiError('ledger.…')``.
     """
-    if action.assembly is None or action.destination is None:
+    if action.assembly is None or action.assembly.begins or action.destination is None:
         return action
     wishes = assemblies.wishes(action.destination)
     encryptions = {wish.encryption for wish in wishes}

@@ -46,20 +46,20 @@ def joined(parts: Sequence[int] | None, seen: Sequence[Piece], index: ContentInd
     return together([pieces[part] for part in dict.fromkeys(parts)], index, complete=True)
 
 
-def placed(part: int, content: Content, edges: Edges, seen: Sequence[Piece]) -> Piece:
-    """A piece as it is to be remembered: noted as replaced where the same part was sent before with other bytes."""
-    earlier = next((other.content for other in seen if other.part == part), content)
+def placed(part: int, content: Content, edges: Edges, before: Piece | None) -> Piece:
+    """A piece as it is to be remembered: noted as replaced where the same part was sent ``before`` with other bytes."""
+    earlier = before.content if before else content
     if earlier.digest != content.digest or REPLACED in earlier.notes:
         content = dataclasses.replace(content, notes=tuple(dict.fromkeys((*content.notes, REPLACED))))
     return Piece(part, content, edges)
 
 
-def together(pieces: Sequence[Piece], index: ContentIndex, *, complete: bool) -> Content:
-    """What all pieces carry together. While pieces are missing, ciphertext that every piece showed to be sealed is not
-    yet held to be whole; when the object is completed it must be.
+def together(pieces: Sequence[Piece], index: ContentIndex, *, complete: bool, found: Sequence[Content] = ()) -> Content:
+    """What all pieces carry together, with what was ``found`` elsewhere in the object. While pieces are missing,
+    ciphertext that every piece showed to be sealed is not yet held to be whole; when the object is completed it must be.
     """
     ordered = sorted(pieces, key=lambda piece: piece.part)
-    union_of_all = union(piece.content for piece in ordered)
+    union_of_all = union([*found, *(piece.content for piece in ordered)])
     seams = index.seams([piece.edges for piece in ordered])
     if not complete:
         sealed = {match.content_id for match in union_of_all.matches if match.how is MatchHow.SEALED}

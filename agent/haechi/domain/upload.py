@@ -202,13 +202,15 @@ class Assembly:
     ``id`` is the store's own (upload id), unique within provider and container. ``part`` orders pieces;
     None for the request that completes or abandons it. ``parts`` are those that a completion joins; None where it does
     not say. ``grows`` tells that each piece belongs to the stored object at once (appending), without a completion.
-    ``abandons`` that the request gives the object up.
+    ``begins`` that the piece is a whole object by itself, which takes the place of what was there and to which later
+    ones may be appended. ``abandons`` that the request gives the object up.
     """
 
     id: str
     part: int | None = None
     parts: tuple[int, ...] | None = None
     grows: bool = False
+    begins: bool = False
     abandons: bool = False
 
 

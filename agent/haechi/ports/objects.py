@@ -19,6 +19,22 @@ class Piece:
     edges: Edges
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What matters of an object under assembly to one part of it.
+
+    ``before`` and ``after`` are the neighbouring pieces, in order, each side until it holds as many bytes as were
+    asked for or ends; ``reached`` tells that ``before`` holds as many. ``here`` is what was seen of the part itself.
+    ``found`` is what was recognised, or could not be looked at, anywhere in the object, without sizes and digests.
+    """
+
+    found: tuple[Content, ...] = ()
+    before: tuple[Piece, ...] = ()
+    here: Piece | None = None
+    after: tuple[Piece, ...] = ()
+    reached: bool = False
+
+
 REPLACED = "part-replaced"
 """Noted on a piece that was sent again with other bytes, or given up: the store may have kept either."""
 
@@ -45,6 +61,14 @@ class Assemblies(Protocol):
 
     def pieces(self, place: Location, assembly: Assembly) -> tuple[Piece, ...]:
         """All pieces seen, ordered by part."""
+
+    def around(self, place: Location, assembly: Assembly, reach: int) -> Around:
+        """What matters to ``assembly.part``, with ``reach`` bytes of neighbours on both sides. Its cost does not grow
+        with the number of parts.
+        """
+
+    def finished(self, place: Location, assembly: Assembly) -> None:
+        """The object was let through to be completed: its pieces are needed once more at most."""
 
     def forget(self, place: Location, assembly: Assembly) -> None:
         """Somebody asked to give the object up. Its bytes go; what was recognised stays, and each piece counts as

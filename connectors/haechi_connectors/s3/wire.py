@@ -46,6 +46,10 @@ HARMLESS_IN_READS = frozenset(
 )
 """Ambiguities of a name: whichever way a reading request is understood, it reads."""
 KNOWN_SOURCES = frozenset({"x-amz-copy-source", "x-amz-rename-source"})
+APPEND = "append:"
+"""How the ids of assemblies begin that are objects which grow."""
+DIRECTORIES = ("--x-s3", "--xa-s3")
+"""How directory buckets end, and the access points to them."""
 CONTROL_PATTERNS = tuple((row.method, row.pattern, row.operation) for row in CONTROL)
 CONTROL_SERVICES = frozenset({"s3-control", "s3-outposts", "s3-express-control"})
 
@@ -214,10 +218,12 @@ def _exposures(head: Head, operation: Operation, body: BodyShape) -> tuple[Expos
 
 
 def _assembly(head: Head, operation: Operation) -> Assembly | None:
-    """The upload id; for an append to a directory bucket's object the key, with the offset as its order."""
+    """The upload id; for an append to a directory bucket's object the key, with the offset as its order. A plain upload
+    there is what appends go on from.
+    """
     upload = head.query.get("uploadId")
     if upload is not None:
-        if not upload:
+        if not upload or upload.startswith(APPEND):  # the store's ids are never so: it would pass for an append
             raise AmbiguousError("upload-id")
         number = head.query.get("partNumber", "")
         if operation.name not in ("UploadPart", "UploadPartCopy"):
@@ -229,7 +235,9 @@ def _assembly(head: Head, operation: Operation) -> Assembly | None:
     if offset and operation.name == "PutObject":
         if not re.fullmatch(r"[0-9]{1,18}", offset):
             raise AmbiguousError("write-offset")
-        return Assembly(f"append:{head.key}", int(offset), grows=True)
+        return Assembly(f"{APPEND}{head.key}", int(offset), grows=True)
+    if operation.name == "PutObject" and head.bucket.endswith(DIRECTORIES):
+        return Assembly(f"{APPEND}{head.key}", 0, grows=True, begins=True)
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import sqlite3
 import stat
@@ -68,6 +69,79 @@ def test_pieces_come_back_whole_and_in_order_after_a_restart(tmp_path, clock, as
     assemblies.close()
     again = SqliteAssemblies(tmp_path / "assemblies.db", clock)
     assert again.pieces(PLACE, UPLOAD) == tuple(sorted(given_pieces, key=lambda p: p.part))
+
+
+def rows_read(database, ask):
+    """How many rows a question read: what SQLite steps through, told by the pieces that were decoded."""
+    read = []
+    decode = database.content
+    database.content = lambda raw: (read.append(1), decode(raw))[1]
+    try:
+        answer = ask()
+    finally:
+        del database.content
+    return len(read), answer
+
+
+def test_a_further_part_costs_the_same_however_many_there_are(assemblies):
+    edges = Edges(b"h" * 8192, b"t" * 8192, 8 << 20)
+    sealed = Match("c1", "dram.age", (TAG,), MatchHow.SEALED, 10, 100)
+    now = assemblies._clock.now().timestamp()
+    assemblies.put(PLACE, UPLOAD, Piece(1, TAGGED, edges))
+    with assemblies._database.transaction(write=True) as db:  # as ``put``, without waiting for the disk
+        (row,) = db.execute("SELECT * FROM piece").fetchall()
+        db.executemany(
+            f"INSERT INTO piece VALUES ({','.join('?' * len(row))})",
+            [(*row[:3], part, *row[4:10], now, *row[11:]) for part in range(2, 5001)],
+        )
+    for number in (1, 2):  # parts in which another share was recognised are not other content
+        match = dataclasses.replace(sealed, matched_bytes=number)
+        content = Content(ContentState.MATCHED, (match,), 10, f"d{number}")
+        assemblies.put(PLACE, UPLOAD, Piece(6000 + number, content, edges))
+    read, near = rows_read(assemblies._database, lambda: assemblies.around(PLACE, Assembly("upload-1", 2500), 8192))
+    assert read <= 6
+    assert [p.part for p in (*near.before, near.here, *near.after)] == [2499, 2500, 2501]
+    assert {match.how for content in near.found for match in content.matches} == {MatchHow.PARTIAL, MatchHow.SEALED}
+    assert len(near.found) == 2
+
+
+def test_neighbours_are_as_many_as_a_run_needs(assemblies):
+    for part in range(1, 8):
+        assemblies.put(PLACE, UPLOAD, Piece(part, CLEAN, Edges(b"h" * 40, b"h" * 40, 40)))
+    near = assemblies.around(PLACE, Assembly("upload-1", 4), 70)
+    assert ([p.part for p in near.before], [p.part for p in near.after], near.reached) == ([2, 3], [5, 6], True)
+    near = assemblies.around(PLACE, Assembly("upload-1", 2), 70)
+    assert ([p.part for p in near.before], near.reached, near.found) == ([1], False, ())
+
+
+def test_finished_assemblies_make_room_the_oldest_first_and_living_ones_never(tmp_path, clock):
+    measure = SqliteAssemblies(tmp_path / "m.db", clock)
+    measure.put(PLACE, Assembly("one"), piece(1, TAGGED))
+    with measure._database.transaction() as db:
+        (size,) = db.execute("SELECT bytes FROM total").fetchone()
+    small = SqliteAssemblies(tmp_path / "s.db", clock, max_bytes=3 * size)
+    for name in ("old", "new", "living"):
+        small.put(PLACE, Assembly(name), piece(1, TAGGED))
+        clock.at += 1
+    small.finished(PLACE, Assembly("old"))
+    small.finished(PLACE, Assembly("new"))
+    small.put(PLACE, Assembly("more"), piece(1, TAGGED))
+    kept = [name for name in ("old", "new", "living", "more") if small.pieces(PLACE, Assembly(name))]
+    assert kept == ["new", "living", "more"]
+    small.put(PLACE, Assembly("another"), piece(1, TAGGED))
+    with pytest.raises(HaechiError, match=r"ledger\.full"):
+        small.put(PLACE, Assembly("too-many"), piece(1, TAGGED))
+    assert small.pieces(PLACE, Assembly("living"))
+
+
+def test_a_finished_assembly_goes_after_a_day(assemblies, clock):
+    assemblies.put(PLACE, UPLOAD, piece(1, TAGGED))
+    assemblies.put(PLACE, Assembly("living"), piece(1))
+    assemblies.finished(PLACE, UPLOAD)
+    clock.at += 2 * 86400
+    assemblies.put(PLACE, Assembly("other"), piece(1))
+    assert (assemblies.pieces(PLACE, UPLOAD), len(assemblies.pieces(PLACE, Assembly("living")))) == ((), 1)
+    assert assemblies.around(PLACE, Assembly("upload-1", 2), 1).found == ()
 
 
 def test_assemblies_do_not_mix(assemblies):

@@ -180,7 +180,18 @@ def test_a_form_is_completed_from_its_fields():
 
 def test_an_append_keeps_its_object_together():
     action = put(x_amz_write_offset_bytes="1024")
-    assert (action.assembly.id, action.assembly.part) == ("append:k", 1024)
+    assert (action.assembly.id, action.assembly.part, action.assembly.begins) == ("append:k", 1024, False)
+
+
+@pytest.mark.parametrize("bucket", ["b--apne2-az1--x-s3", "ap-apne2-az1--xa-s3"])
+def test_what_appends_may_go_on_from_is_their_first_piece(bucket):
+    assembly = act("PUT", f"/{bucket}/k", host=PATH).assembly
+    assert (assembly.id, assembly.part, assembly.grows, assembly.begins) == ("append:k", 0, True, True)
+    assert act("PUT", "/bucket/k", host=PATH).assembly is None
+
+
+def test_an_upload_id_never_passes_for_an_append():
+    assert act("PUT", "/k?partNumber=1&uploadId=append:k").reason == "upload-id"
 
 
 def test_a_copy_through_an_access_point_names_it():

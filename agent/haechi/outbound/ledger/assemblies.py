@@ -1,16 +1,22 @@
 """Pieces of objects under assembly, kept over connections and restarts of the agent.
 
+Each part asks for its neighbours alone and for what was recognised anywhere (``found``), so that an upload of 10,000
+parts costs each part as much as one of ten.
+
 A piece's edges are bytes of the body, perhaps of tagged content: the file is its owner's alone, deleted pieces are
 overwritten, and pieces that nobody completed go after ``max_age``. What must not happen is forgetting a piece of a
-living assembly to make room: a full ledger refuses instead. A completed assembly goes by age as well: the data path
-does not read the store's answer, and a client may have to complete it again.
+living assembly to make room: a full ledger refuses instead. A finished assembly (completed, or an object that may be
+appended to) is kept for a while, because the data path does not read the store's answer, and a client may have to
+complete it again; the oldest of them make room. Who comes back to one that is gone is judged by the worst case.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -22,7 +28,7 @@ from haechi.outbound.ledger.database import Database
 from haechi.outbound.ledger.places import Place, place_of
 from haechi.ports.clock import Clock
 from haechi.ports.index import Edges
-from haechi.ports.objects import REPLACED, Piece, Wish
+from haechi.ports.objects import REPLACED, Around, Piece, Wish
 
 _SCHEMA = """
 CREATE TABLE piece (
@@ -38,6 +44,17 @@ CREATE TRIGGER piece_in AFTER INSERT ON piece BEGIN UPDATE total SET bytes = byt
 CREATE TRIGGER piece_out AFTER DELETE ON piece BEGIN UPDATE total SET bytes = bytes - OLD.bytes; END
 """
 
+_FINISHING = """
+ALTER TABLE piece ADD COLUMN finished INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX piece_finished ON piece (seen) WHERE finished;
+CREATE TABLE found (
+    provider TEXT NOT NULL, container TEXT NOT NULL, assembly TEXT NOT NULL, content BLOB NOT NULL,
+    PRIMARY KEY (provider, container, assembly, content)
+) WITHOUT ROWID;
+INSERT OR IGNORE INTO found SELECT provider, container, assembly, content FROM piece
+"""
+_OF = "provider=? AND container=? AND assembly=?"
+_PIECE = "part, content, head, tail, size"
 _PRUNE_SECONDS = 60.0
 
 
@@ -50,17 +67,21 @@ class SqliteAssemblies:
         clock: Clock,
         *,
         max_age: dt.timedelta = dt.timedelta(days=14),
+        finished_age: dt.timedelta = dt.timedelta(days=1),
         max_bytes: int = 2 * 1024**3,
         max_wishes: int = 100_000,
     ) -> None:
-        """``max_age`` after which an untouched assembly's pieces go, and the wishes of its beginning; ``max_bytes`` of
-        pieces, beyond which ``put`` raises ``ledger.full``; ``max_wishes``, of which the oldest go first and then count
+        """``max_age`` after which an untouched assembly's pieces go, and the wishes of its beginning; ``finished_age``
+        for a finished one; ``max_bytes`` of pieces, beyond which the oldest finished assemblies go, and where there are
+        none ``put`` raises ``ledger.full``; ``max_wishes``, of which the oldest go first and then count
         as not seen. All are this project's choice.
         """
-        self._database = Database(path, f"{_SCHEMA}; {wishes.SCHEMA}", 2, {1: wishes.SCHEMA})
+        steps = {1: wishes.SCHEMA, 2: _FINISHING}
+        self._database = Database(path, f"{_SCHEMA}; {wishes.SCHEMA}; {_FINISHING}", 3, steps)
         self._max_wishes = max_wishes
         self._clock = clock
         self._max_age = max_age
+        self._finished_age = finished_age
         self._max_bytes = max_bytes
         self._pruned_at: float | None = None
 
@@ -83,6 +104,8 @@ class SqliteAssemblies:
         head, tail = bytes(piece.edges.head), bytes(piece.edges.tail)
         with self._database.transaction(write=True) as db:
             self._prune(db, now)
+            if assembly.begins:
+                db.execute(f"DELETE FROM piece WHERE {_OF} AND part<>?", (*where.container, assembly.id, piece.part))  # noqa: S608
             old = db.execute(
                 "SELECT content, bytes FROM piece WHERE provider=? AND container=? AND assembly=? AND part=?",
                 (*where.container, assembly.id, piece.part),
@@ -90,8 +113,7 @@ class SqliteAssemblies:
             content = _merged(piece.content, self._database.content(old[0])) if old else piece.content
             raw = msgspec.json.encode(content)
             size = len(raw) + len(head) + (0 if tail == head else len(tail))
-            (held,) = db.execute("SELECT bytes FROM total").fetchone()
-            if held - (old[1] if old else 0) + size > self._max_bytes:
+            if not self._room(db, size - (old[1] if old else 0), (*where.container, assembly.id)):
                 raise HaechiError("ledger.full", file=str(self._database.path), limit=self._max_bytes)
             if old:
                 db.execute(
@@ -99,7 +121,7 @@ class SqliteAssemblies:
                     (*where.container, assembly.id, piece.part),
                 )
             db.execute(
-                "INSERT INTO piece VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+                "INSERT INTO piece VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
                     *where.container,
                     assembly.id,
@@ -111,8 +133,12 @@ class SqliteAssemblies:
                     piece.edges.size,
                     size,
                     now,
+                    int(assembly.grows),
                 ),
             )
+            if content.state is not ContentState.CLEAN or content.matches or content.notes:
+                row = (*where.container, assembly.id, msgspec.json.encode(_found(content)))
+                db.execute("INSERT OR IGNORE INTO found VALUES (?,?,?,?)", row)
 
     def pieces(self, place: Location, assembly: Assembly) -> tuple[Piece, ...]:
         """All pieces seen, ordered by part."""
@@ -123,10 +149,31 @@ class SqliteAssemblies:
                 "WHERE provider=? AND container=? AND assembly=? ORDER BY part",
                 (*where.container, assembly.id),
             ).fetchall()
-        return tuple(
-            Piece(part, self._database.content(raw), Edges(head, head if tail is None else tail, size))
-            for part, raw, head, tail, size in rows
+        return tuple(self._piece(row) for row in rows)
+
+    def around(self, place: Location, assembly: Assembly, reach: int) -> Around:
+        """As the port says."""
+        named = (*place_of(place).container, assembly.id)
+        with self._database.transaction() as db:
+            here = db.execute(f"SELECT {_PIECE} FROM piece WHERE {_OF} AND part=?", (*named, assembly.part)).fetchone()  # noqa: S608
+            before = self._side(db, named, "part<? ORDER BY part DESC", assembly.part, reach)
+            after = self._side(db, named, "part>? ORDER BY part", assembly.part, reach)
+            found = db.execute(f"SELECT content FROM found WHERE {_OF}", named).fetchall()  # noqa: S608
+        if assembly.begins:
+            return Around(here=self._piece(here) if here else None)
+        return Around(
+            tuple(self._database.content(raw) for (raw,) in found),
+            before[::-1],
+            self._piece(here) if here else None,
+            after,
+            sum(piece.edges.size for piece in before) >= reach,
         )
+
+    def finished(self, place: Location, assembly: Assembly) -> None:
+        """As the port says."""
+        named = (*place_of(place).container, assembly.id)
+        with self._database.transaction(write=True) as db:
+            db.execute(f"UPDATE piece SET finished=1 WHERE {_OF}", named)  # noqa: S608 - from this module
 
     def forget(self, place: Location, assembly: Assembly) -> None:
         """Somebody asked to give the object up: bytes go, what was recognised stays, and the pieces are not to be
@@ -141,12 +188,42 @@ class SqliteAssemblies:
             db.execute("DELETE FROM piece WHERE provider=? AND container=? AND assembly=?", named)
             for part, key, raw, seen in rows:
                 kept = msgspec.json.encode(_given_up(self._database.content(raw)))
-                row = (*named, part, key, kept, b"", None, 0, len(kept), seen)
-                db.execute("INSERT INTO piece VALUES (?,?,?,?,?,?,?,?,?,?,?)", row)
+                row = (*named, part, key, kept, b"", None, 0, len(kept), seen, 0)
+                db.execute("INSERT INTO piece VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", row)
 
     def close(self) -> None:
         """Let the file go."""
         self._database.close()
+
+    def _piece(self, row: tuple[Any, ...]) -> Piece:
+        part, raw, head, tail, size = row
+        return Piece(part, self._database.content(raw), Edges(head, head if tail is None else tail, size))
+
+    def _side(
+        self, db: sqlite3.Connection, named: tuple[str, ...], which: str, part: int | None, reach: int
+    ) -> tuple[Piece, ...]:
+        """The neighbours on one side, the nearest first; no more rows are read than are needed."""
+        found, held = [], 0
+        for row in db.execute(f"SELECT {_PIECE} FROM piece WHERE {_OF} AND {which}", (*named, part)):  # noqa: S608
+            found.append(self._piece(row))
+            held += found[-1].edges.size
+            if held >= reach:
+                break
+        return tuple(found)
+
+    def _room(self, db: sqlite3.Connection, more: int, kept: tuple[str, ...]) -> bool:
+        """Whether so many bytes more fit, once the oldest finished assemblies but this one have made room."""
+        while db.execute("SELECT bytes FROM total").fetchone()[0] + more > self._max_bytes:
+            oldest = db.execute(
+                "SELECT provider, container, assembly FROM piece "
+                "WHERE finished AND (provider, container, assembly) <> (?,?,?) ORDER BY seen LIMIT 1",
+                kept,
+            ).fetchone()
+            if oldest is None:
+                return False
+            for table in ("piece", "found"):
+                db.execute(f"DELETE FROM {table} WHERE {_OF}", oldest)  # noqa: S608 - from this module
+        return True
 
     def _prune(self, db: sqlite3.Connection, now: float) -> None:
         """Drop whole assemblies that nobody touched for ``max_age``; a living one keeps its oldest piece."""
@@ -160,12 +237,29 @@ class SqliteAssemblies:
             "FROM piece GROUP BY provider, container, assembly HAVING max(seen) < ?)",
             (now - self._max_age.total_seconds(),),
         )
+        # Where an append may follow, the object is no more finished than on the day before.
+        db.execute(
+            "DELETE FROM piece WHERE (provider, container, assembly) IN (SELECT provider, container, assembly "
+            "FROM piece WHERE assembly NOT LIKE 'append:%' GROUP BY provider, container, assembly "
+            "HAVING min(finished) AND max(seen) < ?)",
+            (now - self._finished_age.total_seconds(),),
+        )
+        db.execute(
+            "DELETE FROM found WHERE NOT EXISTS (SELECT 1 FROM piece WHERE piece.provider=found.provider "
+            "AND piece.container=found.container AND piece.assembly=found.assembly)"
+        )
 
 
 def _given_up(content: Content) -> Content:
     notes = tuple(dict.fromkeys((*content.notes, REPLACED)))
     state = content.state if content.matches else ContentState.NOT_INSPECTED
     return Content(state, content.matches, content.size, "", notes)
+
+
+def _found(content: Content) -> Content:
+    """What parts of one object have in common, so that many of them are few rows."""
+    matches = tuple(dataclasses.replace(match, matched_bytes=0) for match in content.matches)
+    return Content(content.state, matches, notes=content.notes)
 
 
 def _merged(new: Content, old: Content) -> Content:
