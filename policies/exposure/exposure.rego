@@ -34,6 +34,12 @@ exposes if {
 	object.get(input, ["destination", "location", "key"], "") == ""
 }
 
+# Whether a container that a change of settings names is proven not to be open to everybody. What else is asked of it
+# stands in the rules: within a function of this package the embedded engine does not find the facts of another.
+closed(public) if public.blocked == true
+
+closed(public) if [public.acl_public, public.policy_public] == [false, false]
+
 # The changes that matter here.
 changes contains change if {
 	exposes

@@ -192,7 +192,7 @@ def _same_key(known: str | Unknown, asked: str) -> bool:
 
 
 def _change_json(change: ExposureChange, targets: Mapping[Location, Destination | Unknown]) -> JSON:
-    """A change of settings, with where each container that it names lies and whose it is."""
+    """A change of settings, with what an upload to each container that it names would be judged by."""
     known: list[JSON] = []
     for target, place in change.places:
         facts = _facts_of(targets.get(place, Unknown("not-read")), place)
@@ -202,7 +202,18 @@ def _change_json(change: ExposureChange, targets: Mapping[Location, Destination 
             "country": facts.country,
             "region": facts.region,
         }
-        known.append({"target": target, **{name: as_json(value) for name, value in read.items()}})
+        replicas = facts.replicas
+        known.append(
+            {
+                "target": target,
+                **{name: as_json(value) for name, value in read.items()},
+                "encryption": facts.encryption.as_json(),
+                "public": facts.public.as_json(),
+                "replicas": as_json(replicas)
+                if isinstance(replicas, Unknown)
+                else [replica.as_json() for replica in replicas],
+            }
+        )
     return {**change.as_json(), "target_facts": known}
 
 

@@ -2,8 +2,8 @@
 # title: Lists of what is stored stay with the institution, in Korea
 # description: |
 #   Inventories, access logs and event notifications carry object names and metadata, which lie outside layer 1. A
-#   change that sends them to a bucket must name one of the institution's in Korea, by facts read live; accounts, topics,
-#   queues and functions must be of its accounts.
+#   change that sends them to a bucket must name one of the institution's in Korea that is closed to the public, by facts
+#   read live; accounts, topics, queues and functions must be of its accounts.
 # custom:
 #   requirement: R31
 #   also: [R05, R10]
@@ -52,6 +52,7 @@ stays(target, change) if {
 	place.target == target
 	place.country in facts.home
 	[input.destination.facts.provider, place.account] in facts.our_accounts
+	exposure.closed(place.public)
 }
 
 stays(target, _) if [input.destination.facts.provider, target] in facts.our_accounts

@@ -6,6 +6,7 @@ import dataclasses
 import json
 
 import pytest
+from haechi.domain.destination import EncryptionFacts, KeyFacts, PublicAccess
 from haechi.domain.facts import Unknown
 from haechi.domain.upload import Location
 from haechi.ports.judge import Refuse
@@ -14,6 +15,8 @@ from tests.policy.base import DESTINATION, KEY, OURS
 from tests.unit.judging.conftest import Case
 
 CONTROL = f"{OURS}.s3-control.ap-northeast-2.amazonaws.com"
+OUR_KEY = DESTINATION.encryption.key
+assert isinstance(OUR_KEY, KeyFacts)
 JOB = "/v20180820/jobs"
 
 
@@ -74,6 +77,13 @@ def places(case: Case) -> Case:
     place = dataclasses.replace
     case.destinations.known |= {
         "logs-seoul": place(DESTINATION, container="logs-seoul", revision="r3"),
+        "open": place(DESTINATION, container="open", public=PublicAccess(False, {}, True, False), revision="r5"),
+        "their-key": place(
+            DESTINATION,
+            container="their-key",
+            encryption=EncryptionFacts("kms", dataclasses.replace(OUR_KEY, account="999999999999")),
+            revision="r6",
+        ),
         "theirs": place(DESTINATION, container="theirs", account=Unknown("not-ours"), revision="r4"),
     }
     return case
@@ -88,6 +98,10 @@ def places(case: Case) -> Case:
         ("?replication", replication("theirs"), {"r11_replication_change"}),
         ("?replication", replication("never-heard-of"), {"r11_replication_change"}),
         ("?replication", replication("logs-seoul", "<Account>999999999999</Account>"), {"r11_replication_change"}),
+        ("?replication", replication("open"), {"r11_replication_change"}),
+        ("?replication", replication("their-key"), {"r11_replication_change"}),
+        ("?inventory&id=1", inventory("open"), {"r31_lists"}),
+        ("?logging", logging("open"), {"r31_lists"}),
         ("?inventory&id=1", inventory("logs-seoul"), set()),
         ("?inventory&id=1", inventory("abroad"), {"r31_lists"}),
         ("?inventory&id=1", inventory("logs-seoul", "999999999999"), {"r31_lists"}),
