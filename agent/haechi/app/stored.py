@@ -56,7 +56,8 @@ def placed(part: int, content: Content, edges: Edges, before: Piece | None) -> P
 
 def together(pieces: Sequence[Piece], index: ContentIndex, *, complete: bool, found: Sequence[Content] = ()) -> Content:
     """What all pieces carry together, with what was ``found`` elsewhere in the object. While pieces are missing,
-    ciphertext that every piece showed to be sealed is not yet held to be whole; when the object is completed it must be.
+    ciphertext that every piece showed to be sealed is not yet held to be whole; when the object is completed it must
+    be.
     """
     ordered = sorted(pieces, key=lambda piece: piece.part)
     union_of_all = union([*found, *(piece.content for piece in ordered)])
