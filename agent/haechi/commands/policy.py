@@ -41,6 +41,7 @@ def check(folder: Path | None, as_json: bool) -> None:
         "folder": str(policies.path),
         "revision": policies.revision,
         "rules": len(policies.rules),
+        "networks": len(policies.choices.networks),
         "modes": {"default": policies.modes.default, "rules": policies.modes.by_rule, "fail": policies.modes.fail},
     }
 
@@ -51,6 +52,8 @@ def check(folder: Path | None, as_json: bool) -> None:
         console.print(say("policy.checked-modes", mode=say(f"policy.mode-{modes.default}"), fail=modes.fail))
         for rule_id, mode in sorted(modes.by_rule.items()):
             console.print(f"  {rule_id}: {say(f'policy.mode-{mode}')}")
+        if not policies.choices.networks:
+            console.print(say("policy.no-networks"), soft_wrap=True)
 
     answer(document, as_json, render)
 
@@ -75,6 +78,36 @@ def sign(folder: Path, key: Path, passphrase_file: Path | None, as_json: bool) -
     file = sign_into(policies, signing.sign(Role.POLICY, policies.revision.encode("ascii")))
     document = {"folder": str(folder), "signature": str(file), "key": signing.id, "revision": policies.revision}
     answer(document, as_json, lambda console: console.print(say("policy.signed", folder=folder, signature=file)))
+
+
+@policy.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    required=True,
+    help="The policies to change.",
+)
+@json_option
+def networks(file: Path, folder: Path, as_json: bool) -> None:
+    """Put the addresses of S3 into the scope of the policies in --folder, so that no other name can lead there.
+
+    FILE is AWS's published list of its address ranges (ip-ranges.json), which you download. It replaces the ranges
+    that stand there. Sign the policies afterwards, and repeat this when the list changes.
+
+    Example: haechi policy networks ip-ranges.json --folder ./policies
+    """
+    from haechi_connectors.s3.ranges import ranges
+
+    from haechi.outbound.engine.networks import put_networks
+
+    try:
+        found = ranges(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise HaechiError("policy.networks-unread", file=str(file), why=str(error)) from error
+    put_networks(folder, found)
+    document = {"folder": str(folder), "networks": list(found)}
+    answer(document, as_json, lambda console: console.print(say("policy.networks", count=len(found), folder=folder)))
 
 
 @policy.command()

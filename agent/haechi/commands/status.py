@@ -69,6 +69,7 @@ def _data_path(part: Fact) -> list[str]:
         _words("status.proxy", part, "proxy_host", "proxy_port"),
         _words("status.judged", part, "requests", "refused"),
         *_tunnels(part.get("tunnels") or {}),
+        say("status.no-networks") if part.get("networks") == 0 else "",
         _words("status.restarts", part, "restarts") if part.get("restarts") else "",
         _words("status.cut", part, "failed") if part.get("failed") else "",
     ]

@@ -59,7 +59,8 @@ class _Parts:
     def data_path(self) -> dict[str, Any]:
         said, problem = self.way_in.data_path.describe(), self.unlooked.get("scope") or self.way_in.problem
         state = "failed" if not said["healthy"] else "degraded" if problem else "ok"
-        return {"state": state, **said, **_named(problem)}
+        networks = len(self.rules.engine.choices.networks)
+        return {"state": state, **said, "networks": networks, **_named(problem)}
 
     def authority(self) -> dict[str, Any]:
         """A changed scope needs another root, which this machine has to be told about."""

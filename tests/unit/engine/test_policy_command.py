@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from haechi.commands._frame import Exit, exit_of
 from haechi.commands.policy import policy
 from haechi.domain.errors import HaechiError
-from haechi.outbound.engine.folder import locate
+from haechi.outbound.engine.folder import locate, read
 
 
 def test_valid_policies_are_said_to_be_valid() -> None:
@@ -62,3 +62,49 @@ def test_an_input_that_is_not_there_is_a_mistake_of_use(tmp_path: Path) -> None:
     with pytest.raises(HaechiError) as named:
         CliRunner().invoke(policy, ["test", str(tmp_path / "none.json")], catch_exceptions=False)
     assert exit_of(named.value) is Exit.USAGE
+
+
+RANGES = {
+    "prefixes": [
+        {"ip_prefix": "192.0.2.0/25", "region": "ap-northeast-2", "service": "S3"},
+        {"ip_prefix": "192.0.2.128/25", "region": "us-east-1", "service": "S3"},
+        {"ip_prefix": "198.51.100.0/24", "region": "us-east-1", "service": "EC2"},
+    ],
+    "ipv6_prefixes": [{"ipv6_prefix": "2001:db8::/32", "region": "ap-northeast-2", "service": "S3"}],
+}
+
+
+def test_the_published_addresses_of_the_store_become_the_scopes(tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    shutil.copytree(locate(), folder)
+    (tmp_path / "ip-ranges.json").write_text(json.dumps(RANGES))
+    asked = CliRunner().invoke(policy, ["check", "--folder", str(folder)], catch_exceptions=False)
+    assert "haechi policy networks" in asked.stdout
+    before = (folder / "data.yaml").read_text()
+    command = ["networks", str(tmp_path / "ip-ranges.json"), "--folder", str(folder)]
+    assert CliRunner().invoke(policy, command, catch_exceptions=False).exit_code == 0
+    changed = read(folder)
+    assert changed.choices.networks == ("192.0.2.0/24", "2001:db8::/32")
+    assert changed.choices.mode is read(locate()).choices.mode
+    after = (folder / "data.yaml").read_text()
+    assert [line for line in before.splitlines() if line.startswith("#")] == [
+        line for line in after.splitlines() if line.startswith("#")
+    ]
+    asked = CliRunner().invoke(policy, ["check", "--folder", str(folder)], catch_exceptions=False)
+    assert "haechi policy networks" not in asked.stdout
+
+
+@pytest.mark.parametrize(
+    "document", ["{}", "[]", "no", '{"prefixes": [{"service": "S3", "ip_prefix": "999.1.1.1/8"}]}']
+)
+def test_what_is_no_list_of_addresses_changes_nothing(tmp_path: Path, document: str) -> None:
+    folder = tmp_path / "p"
+    shutil.copytree(locate(), folder)
+    before = (folder / "data.yaml").read_text()
+    (tmp_path / "list").write_text(document)
+    with pytest.raises(HaechiError) as named:
+        CliRunner().invoke(
+            policy, ["networks", str(tmp_path / "list"), "--folder", str(folder)], catch_exceptions=False
+        )
+    assert named.value.code == "policy.networks-unread"
+    assert (folder / "data.yaml").read_text() == before
