@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import click
 
-from haechi.commands._frame import Exit, error_document, exit_of, write_json
+from haechi.commands._frame import Exit, error_document, exit_of, printable, write_json
 from haechi.domain.errors import HaechiError
 from haechi.words import LANGUAGES, say
 
@@ -142,18 +142,10 @@ def _told(error: HaechiError, as_json: bool, code: Exit) -> int:
     if as_json:
         write_json(error_document(error))
     else:
-        click.echo(f"haechi: {_printable(say(error.code, None, **error.params))}", err=True)
+        click.echo(f"haechi: {printable(say(error.code, None, **error.params))}", err=True)
         if error.__cause__ is not None and os.environ.get("HAECHI_DEBUG"):
             traceback.print_exception(error)
     return code
-
-
-def _printable(text: str) -> str:
-    """A message may quote names that others chose: control characters must not reach a terminal."""
-    shown = "".join(
-        character if character.isprintable() or character == "\n" else repr(character)[1:-1] for character in text
-    )
-    return shown.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _settings_language() -> None:

@@ -70,12 +70,27 @@ def answer(document: Mapping[str, Any], as_json: bool, render: Callable[[Console
         render(console())
 
 
+def printable(text: str) -> str:
+    """A text for a terminal: control characters and broken characters spelled out, so that a name cannot steer it."""
+    shown = "".join(
+        character if character.isprintable() or character == "\n" else repr(character)[1:-1] for character in text
+    )
+    return shown.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def console(*, stderr: bool = False) -> Console:
     """Where people read. Markup and highlighting stay off: names of files are not markup."""
     from rich.console import Console
+    from rich.text import Text
+
+    class Plain(Console):
+        """Whatever is printed may quote names that others chose."""
+
+        def render_str(self, text: str, **more: Any) -> Text:
+            return super().render_str(printable(text), **more)
 
     width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "160"))
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=width)
+    return Plain(stderr=stderr, markup=False, highlight=False, emoji=False, width=width)
 
 
 @contextlib.contextmanager

@@ -85,7 +85,8 @@ def tail(count: int, following: bool, every: bool, as_json: bool, folder: Path |
 def verify(
     against: Path | None, key_files: tuple[Path, ...], accept_from: int, as_json: bool, folder: Path | None
 ) -> None:
-    """Check that no record was changed, dropped, inserted or moved. Exit 0: nothing wrong. Exit 1: something is.
+    """Check that no record was changed, dropped, inserted or moved. Exit 0: nothing wrong. Exit 1: something is,
+    or there is no record.
 
     Example: haechi audit verify --against witnessed.jsonl --key agent-7.jwk
     """

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from haechi.commands._frame import answer, json_option
+from haechi.commands._frame import answer, json_option, printable
 from haechi.domain.errors import HaechiError
 from haechi.words import catalogue, say
 
@@ -249,7 +249,7 @@ def _show_files(console: Console, files: Sequence[Mapping[str, Any]]) -> None:
         owners = ", ".join(sorted({entry["owner"] for entry in file["tags"] if entry["owner"]}))
         origins = ", ".join(sorted({_word("origin", entry) for entry in file["tags"]}))
         table.add_row(
-            Text(file["path"], overflow="fold"), _words(file["tags"]), Text(owners), origins, f"{file['size']:,}"
+            Text(printable(file["path"]), overflow="fold"), _words(file["tags"]), owners, origins, f"{file['size']:,}"
         )
     console.print(table)
 

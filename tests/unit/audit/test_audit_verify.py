@@ -110,6 +110,22 @@ def test_a_cut_end_shows_only_against_a_checkpoint(tmp_path):
     assert [problem.flaw.value for problem in against.problems] == ["truncated"]
 
 
+def test_a_folder_without_any_record_proves_nothing(tmp_path):
+    lay(tmp_path / "a", [])
+    found = verify(tmp_path / "a", keys=KEYS)
+    assert (found.ok, found.records, "empty" in {note.code for note in found.notes}) == (False, 0, True)
+    for each in (tmp_path / "a").iterdir():
+        each.unlink()
+    assert not verify(tmp_path / "a", keys=KEYS).ok
+
+
+def test_a_long_torn_line_is_told_once(tmp_path):
+    lines, _ = chain(20)
+    lay(tmp_path / "a", [*lines, b"x" * 9_000_000])
+    torn = [note.params["bytes"] for note in verify(tmp_path / "a", keys=KEYS).notes if note.code == "torn-tail"]
+    assert torn == [9_000_000]
+
+
 def test_the_local_checkpoints_witness_too(tmp_path):
     lines, end = chain(20)
     lay(tmp_path / "a", lines[:-3])

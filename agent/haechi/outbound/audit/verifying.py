@@ -55,8 +55,8 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was found wrong."""
-        return self.problem_count == 0
+        """Whether there are records, and nothing was found wrong: a log without any is a lost one."""
+        return self.problem_count == 0 and self.records > 0
 
     @property
     def unanchored(self) -> int:
@@ -142,7 +142,7 @@ class _Walk:
     def run(self, progress: Progress) -> Verification:
         check = self._check
         total = sum(map(_size, self._paths))
-        done = reported = 0
+        done = reported = torn = 0
         for at, path in enumerate(self._paths):
             before = done
             for number, (line, offset) in enumerate(lines(path), 1):
@@ -152,14 +152,17 @@ class _Walk:
                     reported = done
                 if not line.endswith(b"\n") and at == len(self._paths) - 1:
                     # Being written this very moment, or left by a crash and not yet taken up by a start.
-                    self._notes.append(Note("torn-tail", {"segment": path.name, "bytes": len(line)}))
+                    torn += len(line)  # a long one comes in pieces
                     continue
+                torn = 0
                 end = check.end
                 record = check.take(line, path.name, number)
                 if number == 1 and record is not None and record.seq != first_of(path):
                     check.fault(Flaw.SEQUENCE, path.name, 1, record.seq)
                 if record is not None:
                     self._meaning(record, end, path.name, number)
+        if torn:
+            self._notes.append(Note("torn-tail", {"segment": self._paths[-1].name, "bytes": torn}))
         check.finish()
         progress(total, total)
         return self._result()
@@ -192,6 +195,8 @@ class _Walk:
             check.problem_count,
             (),
         )
+        if not check.records:
+            self._notes.append(Note("empty"))
         # A signed checkpoint at the very end covers all before it; that it does not cover itself needs no warning.
         if result.unanchored > (self._covering == check.end.seq):
             self._notes.append(Note("unanchored", {"records": result.unanchored, "after": check.anchored}))
