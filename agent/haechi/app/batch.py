@@ -12,11 +12,17 @@ BATCH_PRINTS = 1 << 20
 
 
 class Batch:
-    """What waits to be written; what storage refuses is owed."""
+    """What waits to be written; what storage refuses is owed, and what it cannot hold is given to ``failed``."""
 
-    def __init__(self, protection: Protection, owe: Callable[[Iterable[str]], None]) -> None:
+    def __init__(
+        self,
+        protection: Protection,
+        owe: Callable[[Iterable[str]], None],
+        failed: Callable[[Observed, Exception], None],
+    ) -> None:
         self._protection = protection
         self._owe = owe
+        self._failed = failed
         self._waiting: list[Observed] = []
         self._prints = 0
 
@@ -31,8 +37,21 @@ class Batch:
         """Write them. Raises ``HaechiError('index.…')``."""
         if self._waiting:
             try:
-                self._protection.observe(self._waiting)
+                self._write(self._waiting)
             except HaechiError:
                 self._owe(seen.path for seen in self._waiting)
                 raise
         self._waiting, self._prints = [], 0
+
+    def _write(self, seen: list[Observed]) -> None:
+        """One that cannot be held must not take the others with it: each is tried alone then."""
+        try:
+            self._protection.observe(seen)
+        except HaechiError:
+            raise
+        except Exception as error:
+            if len(seen) == 1:
+                self._failed(seen[0], error)
+                return
+            for one in seen:
+                self._write([one])

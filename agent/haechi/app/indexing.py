@@ -97,6 +97,13 @@ class Indexing:
         self._complete = False
         return self._protection.renew()
 
+    def doubt(self, error: Exception) -> None:
+        """A look failed in a way that nobody foresaw: what it would have found may be missing until all was gone through
+        again. Nothing is harmless meanwhile.
+        """
+        self._complete = False
+        self._protection.doubt(HaechiError("index.scan-failed", cause=type(error).__name__))
+
     def settle(self) -> None:
         """Look again at what is owed, each once; the index is ready afterwards, where all was gone through before.
         Raises ``HaechiError`` while storage refuses still.
@@ -128,7 +135,8 @@ class Indexing:
         """
         self._sources.refresh()
         failures = self._protection.failures
-        report, batch, said = Report(), Batch(self._protection, self._owe), 0.0
+        report, said = Report(), 0.0
+        batch = self._batch(report)
         roots = [os.path.abspath(root) for root in roots]
         recalled = self._recall() if self._protection.lost else Recalled()
         if self._protection.lost:
@@ -209,7 +217,8 @@ class Indexing:
             raise
 
     def _look_at(self, paths: Sequence[str], tags: tuple[Tag, ...]) -> Report:
-        report, batch = Report(), Batch(self._protection, self._owe)
+        report = Report()
+        batch = self._batch(report)
         for path in paths:
             if os.path.isdir(path) and not os.path.islink(path):
                 for _, inside in self._folders([path], report):
@@ -242,6 +251,24 @@ class Indexing:
 
     def _examine(
         self, path: str, known: TaggedFile | None, report: Report, batch: Batch, added: tuple[Tag, ...] = ()
+    ) -> None:
+        """One strange file must not keep the others from being looked at: what is wrong with it is reported."""
+        try:
+            self._observe(path, known, report, batch, added)
+        except HaechiError:
+            raise
+        except Exception as error:
+            tags = merge_tags([*self._by_name(path), *(known.tags if known else ()), *added])
+            self._report_unreadable(Unreadable(path, tags, _unforeseen(error)), report)
+
+    def _batch(self, report: Report) -> Batch:
+        def failed(seen: Observed, error: Exception) -> None:
+            self._report_unreadable(Unreadable(seen.path, seen.tags, _unforeseen(error)), report)
+
+        return Batch(self._protection, self._owe, failed)
+
+    def _observe(
+        self, path: str, known: TaggedFile | None, report: Report, batch: Batch, added: tuple[Tag, ...]
     ) -> None:
         remembered = known.tags if known else ()
         reading = TagReading()
@@ -300,7 +327,7 @@ class Indexing:
     def _by_name(self, path: str) -> Sequence[Tag]:
         try:
             return self._sources.by_name(path).tags
-        except OSError:
+        except Exception:  # whatever is wrong with the name, its file is reported
             return ()
 
     def _report_unreadable(self, file: Unreadable, report: Report) -> None:
@@ -323,6 +350,10 @@ def _is(path: str, stamp: Stamp) -> bool:
     except OSError:
         return False
     return (status.st_dev, status.st_ino) == (stamp.device, stamp.inode)
+
+
+def _unforeseen(error: Exception) -> str:
+    return f"failed-{type(error).__name__}"
 
 
 def _cause(error: OSError) -> str:

@@ -166,6 +166,9 @@ class Protection(Protocol):
     def problem(self) -> HaechiError | None:
         """Why storage failed last; None once all was gone through again."""
 
+    def doubt(self, problem: HaechiError) -> None:
+        """Something may be missing, because of ``problem``: not ``ready`` until all was gone through again."""
+
     def renew(self) -> Path | None:
         """Take storage up again after a failure; what is damaged is set aside, where the answer says, and made anew.
 

@@ -3,10 +3,15 @@
 import os
 import shutil
 import tempfile
+import threading
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from haechi.app.indexing import Indexing
+from haechi.app.scan_report import Report
+from haechi.domain.tags import Tag
 from haechi.inbound.watch.changes import Change, Changes, Kind
 from haechi.inbound.watch.watcher import Watcher
 from haechi.outbound.index import SqliteContentIndex
@@ -221,3 +226,44 @@ def test_a_folder_that_went_away_unseen_is_forgotten_and_files_elsewhere_are_kep
     scan = index.scan()
     scan.feed(b"changed")
     assert scan.finish().matches
+
+
+def test_names_that_are_not_text_are_watched_and_hold_up_nothing(machine: Machine) -> None:
+    (machine.folder / ".haechi.yaml").write_text("tags:\n  - {files: '*.gds', technology: SEM-01, grade: A}\n")
+    strange, bodies = os.fsdecode("사진".encode("cp949")), [machine.new_body() for _ in range(4)]
+    (machine.folder / f"{strange}.jpg").write_bytes(b"untagged")
+    (machine.folder / f"{strange}.gds").write_bytes(bodies[0])
+    (machine.folder / strange).mkdir()
+    (machine.folder / strange / "a.gds").write_bytes(bodies[1])
+    (machine.folder / f"{strange}.gds").rename(machine.folder / f"{strange}2.gds")
+    (machine.folder / f"{strange}.jpg").unlink()
+    (machine.folder / f"{strange}2.gds").write_bytes(bodies[2])
+    (machine.folder / "plain.gds").write_bytes(bodies[3])
+    assert all(machine.recognises(data) for data in bodies[1:])
+    assert machine.watcher.failures == 0 and machine.index.ready
+
+
+def test_a_failure_that_nobody_foresaw_ends_the_readiness_until_all_was_gone_through(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan, goes_on = machine.indexing.scan, threading.Event()
+    examine = machine.indexing.examine
+
+    def failing(paths: Iterable[str], tags: tuple[Tag, ...] = ()) -> Report:
+        monkeypatch.setattr(machine.indexing, "examine", examine)
+        raise RuntimeError("nobody foresaw this")
+
+    def waiting(*args: Any, **named: Any) -> Report:
+        assert goes_on.wait(10)
+        return scan(*args, **named)
+
+    monkeypatch.setattr(machine.indexing, "scan", waiting)
+    monkeypatch.setattr(machine.indexing, "examine", failing)
+    data = machine.new_body()
+    (machine.folder / ".haechi.yaml").write_text("tags:\n  - {files: '*', technology: SEM-01, grade: A}\n")
+    (machine.folder / "f").write_bytes(data)
+    assert machine.until(lambda: not machine.index.ready)
+    assert machine.index.problem is not None and machine.index.problem.code == "index.scan-failed"
+    goes_on.set()
+    assert machine.recognises(data)
+    assert machine.until(lambda: machine.index.ready)

@@ -185,11 +185,12 @@ class Watcher:
                     self.changes.rescan()
                 self._stopping.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
-            except Exception:  # an adapter's edge: one strange file must not end the watching
+            except Exception as error:  # an adapter's edge: what is strange must not end the watching
                 self.failures += 1
                 _log.exception("watch.failed")
-                self._stopping.wait(PATIENCE)
-                self.changes.rescan()
+                self._indexing.doubt(error)
+                self._stopping.wait(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
             if not due and not rescan:
                 self._stopping.wait(QUIET / 2)
 

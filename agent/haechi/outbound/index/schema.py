@@ -1,7 +1,7 @@
 """The tables of the index, and the names of what goes wrong with them.
 
 ``contents`` are what is protected, each with its fingerprints in ``blocks``; ``files`` are the names that hold them
-now.
+now, as the bytes that names are: ordered bytewise, fit for names that are not UTF-8. A content's ``name`` is for people.
 A content stays when its last name is gone: a copy may live where nobody watches. Ciphertext of the agent's own making
 is a
 content with ``sealed`` set, the prints of its edges, and tags that say what is inside.
@@ -16,8 +16,9 @@ from pathlib import Path
 
 from haechi.domain.errors import HaechiError
 
-VERSION = 2
-"""2: marked positions go first among the anchors. An index of another version is set aside and made anew."""
+VERSION = 3
+"""2: marked positions go first among the anchors. 3: paths are bytes. An index of another version is set aside and made
+anew."""
 BUSY_SECONDS = 1.0
 """How long another process may hold the file before that is an error: what is saved meanwhile is not yet known."""
 
@@ -31,11 +32,11 @@ CREATE TABLE IF NOT EXISTS blocks (
     content INTEGER NOT NULL, part INTEGER NOT NULL, prints BLOB NOT NULL, units BLOB NOT NULL,
     PRIMARY KEY (content, part)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS files (
-    path TEXT PRIMARY KEY, device INTEGER NOT NULL, inode INTEGER NOT NULL, size INTEGER NOT NULL,
+    path BLOB PRIMARY KEY, device INTEGER NOT NULL, inode INTEGER NOT NULL, size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, tags TEXT NOT NULL, content INTEGER) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS files_by_inode ON files (inode, device);
 CREATE INDEX IF NOT EXISTS files_by_content ON files (content);
-CREATE TABLE IF NOT EXISTS unreadable (path TEXT PRIMARY KEY, tags TEXT NOT NULL, cause TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS unreadable (path BLOB PRIMARY KEY, tags TEXT NOT NULL, cause TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS common (part INTEGER PRIMARY KEY, prints BLOB NOT NULL);
 """
 

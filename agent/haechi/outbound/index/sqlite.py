@@ -16,6 +16,7 @@ from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Tag, merge_tags
 from haechi.outbound.index.common import counting, table_of
 from haechi.outbound.index.hot import Hot
+from haechi.outbound.index.names import written
 from haechi.outbound.index.scan import Detail, IndexScan, protection_of
 from haechi.outbound.index.sealing import SealedPrints
 from haechi.outbound.index.seams import recognise
@@ -112,7 +113,7 @@ class SqliteContentIndex(IndexStorage):
     def file(self, path: str) -> TaggedFile | None:
         """See the port."""
         with self._reader() as rows:
-            return next(iter(rows.files("f.path = ?", (path,))), None)
+            return next(iter(rows.files("f.path = ?", (written(path),))), None)
 
     def files_of(self, device: int, inode: int) -> Sequence[TaggedFile]:
         """See the port."""
@@ -123,7 +124,8 @@ class SqliteContentIndex(IndexStorage):
     def files(self, below_folder: str = "/") -> Sequence[TaggedFile]:
         """See the port."""
         with self._reader() as rows:
-            return rows.files("f.path = ? OR (f.path >= ? AND f.path < ?)", (below_folder, *below(below_folder)))
+            condition = "f.path = ? OR (f.path >= ? AND f.path < ?)"
+            return rows.files(condition, (written(below_folder), *below(below_folder)))
 
     def count(self) -> int:
         """See the port."""
@@ -148,7 +150,7 @@ class SqliteContentIndex(IndexStorage):
         """See the port."""
         inside = below(folder)
         with self._reader() as rows:
-            condition = "f.path >= ? AND f.path < ? AND instr(substr(f.path, ?), '/') = 0"
+            condition = "f.path >= ? AND f.path < ? AND instr(substr(f.path, ?), x'2F') = 0"
             return rows.files(condition, (*inside, len(inside[0]) + 1))
 
     def paths_after(self, path: str, most: int) -> Sequence[str]:

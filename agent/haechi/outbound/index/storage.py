@@ -178,11 +178,15 @@ class IndexStorage:
         """See the port."""
         return self._problem
 
+    def doubt(self, problem: HaechiError) -> None:
+        """See the port."""
+        self._failures += 1
+        self._problem, self._ready = problem, False
+
     def _failed(self, error: HaechiError) -> None:
         """What was to be read or written is missing: nothing is known to be harmless until all was gone through."""
         if error.code.startswith("index."):
-            self._failures += 1
-            self._problem, self._ready = error, False
+            self.doubt(error)
 
     def _reload(self) -> None:
         with self._reading:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
 from haechi.domain.tags import Tag
+from haechi.outbound.index.names import spelled, written
 from haechi.outbound.index.scan import Detail
 from haechi.outbound.index.writing import read_tags, write_tags
 from haechi.ports.protection import Fingerprints, Observed, Stamp, TaggedFile, Unreadable
@@ -24,10 +26,15 @@ def _signed(value: int) -> int:
     return value - _BITS if value >= _BITS >> 1 else value
 
 
-def below(folder: str) -> tuple[str, str]:
+def _stored(nanoseconds: int) -> int:
+    """A time in the 64 bits that SQLite has; one beyond the year 2262 wraps, and its file is read again each time."""
+    return _signed(nanoseconds % _BITS)
+
+
+def below(folder: str) -> tuple[bytes, bytes]:
     """The range of names inside a folder, for ``path >= ? AND path < ?``."""
-    inside = folder.rstrip("/") + "/"
-    return inside, inside[:-1] + "0"
+    inside = written(folder).rstrip(b"/") + b"/"
+    return inside, inside[:-1] + b"0"
 
 
 class Store:
@@ -67,7 +74,7 @@ class Store:
     def add_content(self, body: Fingerprints, name: str, tags: tuple[Tag, ...]) -> int:
         """A new plain content; its number."""
         digest = bytes.fromhex(body.digest.removeprefix("blake3:"))
-        number = self._insert((digest, body.size, name, write_tags(tags), 0, None, None))
+        number = self._insert((digest, body.size, spelled(name), write_tags(tags), 0, None, None))
         self._add_blocks(number, body.prints, body.units)
         return number
 
@@ -75,7 +82,8 @@ class Store:
         self, digest: bytes, size: int, name: str, tags: tuple[Tag, ...], edges: tuple[int, int], prints: array[int]
     ) -> int:
         """A new sealed content; its number."""
-        number = self._insert((digest, size, name, write_tags(tags), 1, _signed(edges[0]), _signed(edges[1])))
+        row = (digest, size, spelled(name), write_tags(tags), 1, _signed(edges[0]), _signed(edges[1]))
+        number = self._insert(row)
         self._add_blocks(number, prints, array("I", range(len(prints))))
         return number
 
@@ -127,7 +135,7 @@ class Store:
     def paths_after(self, path: str, most: int) -> list[str]:
         """Names in order."""
         sql = "SELECT path FROM files WHERE path > ? ORDER BY path LIMIT ?"
-        return [row[0] for row in self.connection.execute(sql, (path, most))]
+        return [os.fsdecode(row[0]) for row in self.connection.execute(sql, (written(path), most))]
 
     def inodes(self) -> Iterator[int]:
         """The inode of every name."""
@@ -139,7 +147,8 @@ class Store:
         for file, content in seen:
             stamp = file.stamp
             inode, tags = _signed(stamp.inode), write_tags(file.tags)
-            rows.append((file.path, stamp.device, inode, stamp.size, stamp.mtime_ns, stamp.ctime_ns, tags, content))
+            times = _stored(stamp.mtime_ns), _stored(stamp.ctime_ns)
+            rows.append((written(file.path), stamp.device, inode, stamp.size, *times, tags, content))
         self.connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
         self.connection.executemany("DELETE FROM unreadable WHERE path = ?", [(row[0],) for row in rows])
 
@@ -152,15 +161,18 @@ class Store:
         for path in paths:
             for table in ("files", "unreadable"):
                 sql = f"DELETE FROM {table} WHERE path = ? OR (path >= ? AND path < ?)"  # noqa: S608 - names from above
-                self.connection.execute(sql, (path, *below(path)))
+                self.connection.execute(sql, (written(path), *below(path)))
 
     def move(self, old: str, new: str) -> None:
         """A name, and all below it, is another now."""
+        here = written(old)
         for table in ("files", "unreadable"):
+            # Joined, two BLOBs are TEXT: the same bytes, of another type.
             sql = (
-                f"UPDATE OR REPLACE {table} SET path = ? || substr(path, ?) WHERE path = ? OR (path >= ? AND path < ?)"  # noqa: S608
+                f"UPDATE OR REPLACE {table} SET path = CAST(? || substr(path, ?) AS BLOB)"  # noqa: S608 - names from above
+                " WHERE path = ? OR (path >= ? AND path < ?)"
             )
-            self.connection.execute(sql, (new, len(old) + 1, old, *below(old)))
+            self.connection.execute(sql, (written(new), len(here) + 1, here, *below(old)))
 
     def count_from(self, number: int) -> None:
         """Contents to come get numbers beyond this one: no number of an earlier file means another content."""
@@ -171,11 +183,11 @@ class Store:
     def unreadable(self) -> list[Unreadable]:
         """Files that could not be read, ordered."""
         rows = self.connection.execute("SELECT path, tags, cause FROM unreadable ORDER BY path")
-        return [Unreadable(path, read_tags(tags), cause) for path, tags, cause in rows]
+        return [Unreadable(os.fsdecode(path), read_tags(tags), cause) for path, tags, cause in rows]
 
     def put_unreadable(self, files: Iterable[Unreadable]) -> None:
         """Files that could not be read."""
-        rows = [(file.path, write_tags(file.tags), file.cause) for file in files]
+        rows = [(written(file.path), write_tags(file.tags), file.cause) for file in files]
         self.connection.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?)", rows)
 
     def common(self) -> Iterator[array[int]]:
@@ -205,11 +217,11 @@ def _detail(row: tuple[int, bytes, int, str, str, int, int | None, int | None] |
     return Detail(number, digest, size, name, read_tags(tags), bool(sealed), (head or 0) % _BITS, (tail or 0) % _BITS)
 
 
-def _file(row: tuple[str, int, int, int, int, int, str, int | None, bytes | None, str | None]) -> TaggedFile:
+def _file(row: tuple[bytes, int, int, int, int, int, str, int | None, bytes | None, str | None]) -> TaggedFile:
     path, device, inode, size, mtime_ns, ctime_ns, tags, content, digest, of_content = row
     shown = read_tags(of_content) if of_content is not None else read_tags(tags)
     said = "blake3:" + digest.hex() if digest is not None else ""
-    return TaggedFile(path, Stamp(device, _unsigned(inode), size, mtime_ns, ctime_ns), shown, content, said)
+    return TaggedFile(os.fsdecode(path), Stamp(device, _unsigned(inode), size, mtime_ns, ctime_ns), shown, content, said)
 
 
 def _unsigned(value: int) -> int:

@@ -11,8 +11,8 @@ from haechi.domain.tags import Tag
 
 @functools.lru_cache(maxsize=4096)
 def write_tags(tags: tuple[Tag, ...]) -> str:
-    """One text for one set of tags."""
-    return json.dumps([tag.as_json() for tag in tags], ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    """One text for one set of tags; ASCII, whatever characters an owner's name has."""
+    return json.dumps([tag.as_json() for tag in tags], sort_keys=True, separators=(",", ":"))
 
 
 @functools.lru_cache(maxsize=4096)
