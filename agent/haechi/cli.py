@@ -6,6 +6,7 @@ Start-up is part of the feel, so ``haechi --help`` imports no command: their one
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -102,6 +103,8 @@ def root() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit. The console script's entry point."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text; stderr does so by itself
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 

@@ -98,8 +98,8 @@ class Indexing:
         return self._protection.renew()
 
     def doubt(self, error: Exception) -> None:
-        """A look failed in a way that nobody foresaw: what it would have found may be missing until all was gone through
-        again. Nothing is harmless meanwhile.
+        """A look failed in a way that nobody foresaw: what it would have found may be missing, and nothing is harmless,
+        until all was gone through again.
         """
         self._complete = False
         self._protection.doubt(HaechiError("index.scan-failed", cause=type(error).__name__))

@@ -7,6 +7,7 @@ changed under, and the blocks of ciphertext (it is recognised as sealed when it 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,8 @@ from haechi.ports.protection import Known
 
 KINDS = ("tag", "sealed", "release")
 """Of the records that count here."""
+
+_SPELLED = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 
 ReadTags = Callable[[Sequence[Mapping[str, Any]]], tuple[Tag, ...]]
 """The inverse of ``Tag.as_json``, for a list. Raises ``HaechiError``."""
@@ -58,11 +61,16 @@ def _tagged(found: Recalled, event: Mapping[str, Any], read_tags: ReadTags) -> N
             before = found.contents.get(digest)
             tags = merge_tags([*tags, *(before.tags if before else ())])
             found.contents[digest] = Known(digest, int(file["size"]), path, tags, False)
-        found.names[path] = (digest, tags)
+        found.names[_unspelled(path)] = (digest, tags)
+
+
+def _unspelled(path: str) -> str:
+    """A record spells out the bytes of a name that are no text; the file has the bytes."""
+    return _SPELLED.sub(lambda found: chr(int(found[1], 16)), path)
 
 
 def _released(found: Recalled, event: Mapping[str, Any], read_tags: ReadTags) -> None:
-    digest, path, after = str(event["digest"]), str(event["path"]), read_tags(event["after"])
+    digest, path, after = str(event["digest"]), _unspelled(str(event["path"])), read_tags(event["after"])
     known = found.contents.pop(digest, None)
     if known is not None and after:
         found.contents[digest] = Known(digest, known.size, known.name, after, known.sealed)

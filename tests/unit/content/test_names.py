@@ -152,7 +152,9 @@ def test_a_file_that_the_index_cannot_hold_is_reported_and_the_others_are_held(
     assert matched(index, body(ord("a"), 9_000)) and matched(index, body(ord("c"), 9_000))
 
 
-def test_what_fails_unforeseen_is_never_called_ready(indexing: Indexing, index: SqliteContentIndex, files: Path) -> None:
+def test_what_fails_unforeseen_is_never_called_ready(
+    indexing: Indexing, index: SqliteContentIndex, files: Path
+) -> None:
     indexing.scan([str(files)])
     assert index.ready
     indexing.doubt(RuntimeError("x"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from haechi.app.recalling import Recalled, recalled
 from haechi.app.recording import tag_event
 from haechi.domain.content import Content, ContentState, MatchHow
 from haechi.domain.tags import Grade, Tag
+from haechi.outbound.audit.encoding import encoded
 from haechi.outbound.index import FileReader, SqliteContentIndex
 from haechi.outbound.index.writing import read_tags
 from haechi.outbound.tags import FileTagSources
@@ -82,6 +84,13 @@ def test_the_content_comes_back_though_its_file_is_gone(index, indexing, files, 
     (files / "copy").write_bytes(body(1, 50_000))
     indexing.examine([str(files / "copy")])
     assert scanned(b"x" + body(1, 50_000)[:20_000]).state is ContentState.MATCHED, "a copy gives the blocks back"
+
+
+def test_a_name_that_is_not_text_keeps_its_tags(index, indexing, files, tagged, scanned: Scanned, events) -> None:
+    tagged(os.fsdecode("공정".encode("cp949")), body(1, 50_000)).write_bytes(body(2, 50_000))
+    events[:] = [json.loads(encoded(event)) for event in events]  # as the audit spells it
+    lose(index, indexing, files)
+    assert scanned(body(2, 50_000)).state is ContentState.MATCHED
 
 
 def test_the_name_keeps_its_tags_though_its_content_changed(index, indexing, files, tagged, scanned: Scanned) -> None:

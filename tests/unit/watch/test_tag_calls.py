@@ -112,6 +112,15 @@ def test_a_descriptor_of_another_file_is_refused(calls: Calls, tagging: Tagging,
     assert not tagging.listed(str(files))
 
 
+def test_a_path_that_no_bytes_spell_is_no_file(calls: Calls, files: Path) -> None:
+    (files / "f").write_bytes(b"die layout")
+    descriptor = os.open(files / "f", os.O_RDONLY)
+    with pytest.raises(HaechiError, match=r"tag\.other-file"):
+        calls("index", {"paths": ["/f\ud800"], "technology": "SEM-01", "grade": "A"}, descriptor)
+    os.close(descriptor)
+    assert calls("list", {"below": "/f\ud800"})["files"] == []
+
+
 def test_a_folder_is_not_tagged_as_a_whole(calls: Calls, files: Path) -> None:
     with pytest.raises(HaechiError, match=r"tag\.not-handed-over"):
         calls.index(files)

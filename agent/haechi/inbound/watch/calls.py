@@ -140,7 +140,7 @@ def _handed_over(paths: Sequence[str], descriptors: Sequence[int]) -> set[tuple[
             raise HaechiError("tag.not-handed-over", path=path)
         try:
             named = os.stat(path)  # noqa: PTH116 - beside the descriptor's
-        except OSError as error:
+        except (OSError, ValueError) as error:  # no file has a name that no bytes spell
             raise HaechiError("tag.other-file", path=path) from error
         if not os.path.samestat(opened, named):
             raise HaechiError("tag.other-file", path=path)

@@ -1,4 +1,4 @@
-"""How names of files are kept: as the bytes that they are. Not every name is text (archives from Windows bring CP949)."""
+"""How names of files are kept: as the bytes that they are. Not every name is text: archives from Windows bring CP949."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def written(path: str) -> bytes:
 
 
 def spelled(name: str) -> str:
-    """A name to be shown: text, with what is none spelled out (``\\udcb0``)."""
+    """A name to be shown: text, with what is none spelled out by its code."""
     return name if name.isascii() else name.encode("utf-8", "backslashreplace").decode()

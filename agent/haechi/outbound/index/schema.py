@@ -1,7 +1,7 @@
 """The tables of the index, and the names of what goes wrong with them.
 
 ``contents`` are what is protected, each with its fingerprints in ``blocks``; ``files`` are the names that hold them
-now, as the bytes that names are: ordered bytewise, fit for names that are not UTF-8. A content's ``name`` is for people.
+now, as the bytes that names are: ordered bytewise, fit for names that are not UTF-8.
 A content stays when its last name is gone: a copy may live where nobody watches. Ciphertext of the agent's own making
 is a
 content with ``sealed`` set, the prints of its edges, and tags that say what is inside.

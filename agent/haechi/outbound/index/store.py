@@ -221,7 +221,9 @@ def _file(row: tuple[bytes, int, int, int, int, int, str, int | None, bytes | No
     path, device, inode, size, mtime_ns, ctime_ns, tags, content, digest, of_content = row
     shown = read_tags(of_content) if of_content is not None else read_tags(tags)
     said = "blake3:" + digest.hex() if digest is not None else ""
-    return TaggedFile(os.fsdecode(path), Stamp(device, _unsigned(inode), size, mtime_ns, ctime_ns), shown, content, said)
+    return TaggedFile(
+        os.fsdecode(path), Stamp(device, _unsigned(inode), size, mtime_ns, ctime_ns), shown, content, said
+    )
 
 
 def _unsigned(value: int) -> int:
