@@ -1,4 +1,4 @@
-"""How names of files are kept: as the bytes that they are. Not every name is text: archives from Windows bring CP949."""
+"""How names of files are kept: as the bytes that they are. Not each is text: archives from Windows bring CP949."""
 
 from __future__ import annotations
 

@@ -24,27 +24,28 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pathspec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from haechi.domain.catalogue import Catalogue
 from haechi.domain.tags import Tag, TagOrigin, merge_tags
 from haechi.outbound.tags.entry import pending, read_entry
+from haechi.outbound.tags.patterns import EVERYTHING, Patterns
 from haechi.ports.tags import Problem, TagReading
 
 FILE_NAME = ".haechi.yaml"
 _LARGEST = 1 << 20
+MOST_PATTERNS = 1000
+"""Patterns in one file: each is asked about every file below."""
 _KEYS = {"files", "technology", "grade", "funding", "owner", "marked_at"}
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One entry: which files, which tag. ``everything`` is a pattern that needs no matching."""
+    """One entry: which files, which tag."""
 
-    patterns: pathspec.PathSpec[pathspec.Pattern]
+    patterns: Patterns
     tag: Tag
-    everything: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class FolderTags:
         for above in chain:  # farthest first
             problems += above.problems
             relative = path[len(above.path.rstrip("/")) + 1 :]
-            here = [rule.tag for rule in above.rules if rule.everything or rule.patterns.match_file(relative)]
+            here = [rule.tag for rule in above.rules if rule.patterns.match(relative)]
             known = {tag.technology: tag for tag in tags}
             for tag in here:
                 earlier = known.get(tag.technology)
@@ -118,6 +119,8 @@ class FolderTags:
         entries = said.get("tags") if isinstance(said, Mapping) else None
         if not isinstance(entries, list):
             return self._unclear(folder, Problem("tag.malformed-at", {"where": where}))
+        if sum(_patterns_in(entry) for entry in entries) > MOST_PATTERNS:
+            return self._unclear(folder, Problem("tag.malformed-at", {"where": where}))
         rules: list[Rule] = []
         problems: list[Problem] = []
         for entry in entries:
@@ -130,14 +133,14 @@ class FolderTags:
             rule = rule_for(listed, tag)
             if rule is None:
                 problems.append(Problem("tag.malformed-at", {"where": where}))
-                rule = Rule(pathspec.PathSpec([]), tag, everything=True)
+                rule = Rule(EVERYTHING, tag)
             rules.append(rule)
         return _Folder(folder, tuple(rules), tuple(problems))
 
     @staticmethod
     def _unclear(folder: str, problem: Problem) -> _Folder:
         """Somebody wanted something protected here: until it can be read, all of it waits for determination."""
-        everything = Rule(pathspec.PathSpec([]), pending(TagOrigin.FOLDER), everything=True)
+        everything = Rule(EVERYTHING, pending(TagOrigin.FOLDER))
         return _Folder(folder, (everything,), (problem,))
 
 
@@ -150,16 +153,20 @@ def _text(path: str) -> bytes:
         return opened.read(_LARGEST + 1)
 
 
+def _patterns_in(entry: object) -> int:
+    listed = entry.get("files") if isinstance(entry, Mapping) else None
+    return len(listed) if isinstance(listed, list) else 1
+
+
 def rule_for(patterns: object, tag: Tag) -> Rule | None:
     """A rule from a list of patterns; None where they are not patterns. Exceptions (``!``) would loosen: not
     accepted.
     """
     if not isinstance(patterns, list) or not patterns:
         return None
-    if not all(isinstance(pattern, str) and pattern and pattern[0] not in "!#" for pattern in patterns):
+    if not all(isinstance(pattern, str) for pattern in patterns):
         return None
     try:
-        spec = pathspec.PathSpec.from_lines("gitignore", patterns)
+        return Rule(Patterns(patterns), tag)
     except ValueError:
         return None
-    return Rule(spec, tag, any(pattern in ("*", "**") for pattern in patterns))

@@ -55,6 +55,4 @@ class PolicyTags:
         if not self._rules:
             return TagReading()
         relative = path.lstrip("/")
-        return TagReading(
-            merge_tags(rule.tag for rule in self._rules if rule.everything or rule.patterns.match_file(relative))
-        )
+        return TagReading(merge_tags(rule.tag for rule in self._rules if rule.patterns.match(relative)))
