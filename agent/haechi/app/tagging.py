@@ -19,7 +19,7 @@ from haechi.app.everywhere import Everywhere
 from haechi.app.indexing import Indexing
 from haechi.domain.catalogue import Catalogue
 from haechi.domain.errors import HaechiError
-from haechi.domain.tags import Funding, Grade, Tag, TagOrigin
+from haechi.domain.tags import LONGEST_WORD, Funding, Grade, Tag, TagOrigin, is_word
 from haechi.ports.protection import Protection, TaggedFile, Unreadable
 from haechi.ports.releases import Release, ReleaseVerifier
 from haechi.ports.tags import Problem
@@ -31,8 +31,12 @@ def checked_tag(
     catalogue: Catalogue, technology: str, grade: str, funding: str, owner: str, marked_at: dt.datetime
 ) -> Tag:
     """A tag from what a person said. Raises ``HaechiError``: ``tag.unknown-technology``, ``tag.unknown-grade``,
-    ``tag.unknown-funding``.
+    ``tag.unknown-funding``, ``tag.bad-owner``.
     """
+    if not all(map(is_word, (technology, grade, funding))):  # quoted nowhere: it may be anything
+        raise HaechiError("tag.bad-request", field="technology, grade, funding")
+    if not is_word(owner):
+        raise HaechiError("tag.bad-owner", limit=LONGEST_WORD)
     wanted = technology.strip().upper()
     if wanted not in catalogue and wanted != PENDING:
         near = "\n".join(f"  {known.id}  {known.en} / {known.ko}" for known in catalogue.near(technology))

@@ -11,8 +11,12 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TypeGuard
 
 from haechi.domain.facts import JSON
+
+LONGEST_WORD = 256
+"""Characters of a tag's technology, grade, funding or owner."""
 
 
 class Grade(StrEnum):
@@ -127,6 +131,11 @@ def _stricter_funding(one: Funding, other: Funding) -> Funding:
     if Funding.GOVERNMENT in (one, other):
         return Funding.GOVERNMENT
     return Funding.UNKNOWN if Funding.UNKNOWN in (one, other) else Funding.PRIVATE
+
+
+def is_word(value: object) -> TypeGuard[str]:
+    """Whether a value may stand in a tag: text that a person can read, of bounded length. Their authors are anyone."""
+    return isinstance(value, str) and len(value) <= LONGEST_WORD and value.isprintable()
 
 
 def merge_tags(tags: Iterable[Tag]) -> tuple[Tag, ...]:

@@ -17,7 +17,7 @@ from haechi.app.unsealing import UnsealFile
 from haechi.domain.actor import Actor, Certainty
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import Unknown
-from haechi.domain.tags import Tag
+from haechi.domain.tags import Tag, is_word
 from haechi.inbound.control.peer import Authorise, Peer, Role
 from haechi.inbound.control.server import ControlServer, Progress
 
@@ -148,9 +148,13 @@ def endings(args: Mapping[str, Any]) -> Mapping[str, Ending]:
 def tag_from(form: object) -> Tag:
     """A tag as a caller says it. Raises ``control.bad-request``."""
     try:
-        return Tag.from_json(form)
+        tag = Tag.from_json(form)
     except ValueError as error:
         raise HaechiError("control.bad-request", reason="tags") from error
+    owner = form.get("owner") if isinstance(form, Mapping) else None
+    if not is_word(tag.technology) or not is_word(owner or ""):
+        raise HaechiError("control.bad-request", reason="tags")
+    return tag
 
 
 def actor_of(peer: Peer) -> Actor:

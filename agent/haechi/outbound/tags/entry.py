@@ -12,10 +12,12 @@ import datetime as dt
 from collections.abc import Mapping
 
 from haechi.domain.catalogue import Catalogue
-from haechi.domain.tags import Funding, Grade, Tag, TagOrigin
+from haechi.domain.tags import LONGEST_WORD, Funding, Grade, Tag, TagOrigin, is_word
 from haechi.ports.tags import Problem
 
 PENDING = "OFFICIAL-PENDING"
+_QUOTED = 64
+"""Characters that a message quotes of what nobody understands."""
 
 
 def pending(origin: TagOrigin) -> Tag:
@@ -28,28 +30,48 @@ def read_entry(entry: object, catalogue: Catalogue, origin: TagOrigin, where: st
     if not isinstance(entry, Mapping):
         return pending(origin), (Problem("tag.malformed-at", {"where": where}),)
     problems: list[Problem] = []
-    technology = str(entry.get("technology") or "")
-    if technology not in catalogue and technology != PENDING:
-        near = ", ".join(known.id for known in catalogue.near(technology))
-        problems.append(Problem("tag.unknown-technology-at", {"where": where, "technology": technology, "near": near}))
+    technology = entry.get("technology") or ""
+    if not is_word(technology) or (technology not in catalogue and technology != PENDING):
+        near = ", ".join(known.id for known in catalogue.near(technology)) if is_word(technology) else ""
+        said = {"where": where, "technology": shown(technology), "near": near}
+        problems.append(Problem("tag.unknown-technology-at", said))
         technology = PENDING
     try:
-        grade = Grade(str(entry.get("grade")))
+        grade = Grade(_word(entry.get("grade")))
     except ValueError:
-        problems.append(Problem("tag.unknown-grade-at", {"where": where, "grade": str(entry.get("grade"))}))
+        problems.append(Problem("tag.unknown-grade-at", {"where": where, "grade": shown(entry.get("grade"))}))
         grade = Grade.A
     try:
-        funding = Funding(str(entry.get("funding") or "unknown"))
+        funding = Funding(_word(entry.get("funding") or "unknown"))
     except ValueError:
-        problems.append(Problem("tag.unknown-funding-at", {"where": where, "funding": str(entry.get("funding"))}))
+        problems.append(Problem("tag.unknown-funding-at", {"where": where, "funding": shown(entry.get("funding"))}))
         funding = Funding.UNKNOWN
-    return Tag(technology, grade, funding, str(entry.get("owner") or ""), _time(entry), origin), tuple(problems)
+    owner = entry.get("owner") or ""
+    if not is_word(owner):
+        problems.append(Problem("tag.bad-owner-at", {"where": where, "limit": str(LONGEST_WORD)}))
+        owner = ""
+    return Tag(technology, grade, funding, owner, _time(entry), origin), tuple(problems)
+
+
+def shown(value: object) -> str:
+    """What somebody wrote, fit to be quoted: its kind alone where it is no text."""
+    if not isinstance(value, str):
+        return type(value).__name__
+    return value if is_word(value) and len(value) <= _QUOTED else ascii(value[:_QUOTED])[1:-1] + "…"
+
+
+def _word(value: object) -> str:
+    if not is_word(value):
+        raise ValueError("no word")
+    return value
 
 
 def _time(entry: Mapping[object, object]) -> dt.datetime | None:
     said = entry.get("marked_at")
     if isinstance(said, dt.datetime):
         return said if said.tzinfo else said.replace(tzinfo=dt.UTC)
+    if not isinstance(said, dt.date) and not is_word(said):
+        return None
     try:
         read = dt.datetime.fromisoformat(str(said))
     except ValueError:

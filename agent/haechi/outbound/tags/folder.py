@@ -23,18 +23,22 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer, ComposerError
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent
 
 from haechi.domain.catalogue import Catalogue
 from haechi.domain.tags import Tag, TagOrigin, merge_tags
-from haechi.outbound.tags.entry import pending, read_entry
+from haechi.outbound.tags.entry import pending, read_entry, shown
 from haechi.outbound.tags.patterns import EVERYTHING, Patterns
 from haechi.ports.tags import Problem, TagReading
 
 FILE_NAME = ".haechi.yaml"
-_LARGEST = 1 << 20
+_LARGEST = 256 << 10
+"""Bytes of one file: to parse them takes seconds."""
 MOST_PATTERNS = 1000
 """Patterns in one file: each is asked about every file below."""
 _KEYS = {"files", "technology", "grade", "funding", "owner", "marked_at"}
@@ -107,7 +111,7 @@ class FolderTags:
             text = _text(where)
             if len(text) > _LARGEST:
                 raise ValueError("too large")  # noqa: TRY301 - one way out for all that is not understood
-            said = YAML(typ="safe", pure=True).load(text)
+            said = _parsed(text)
         except (FileNotFoundError, NotADirectoryError):
             return _Folder(folder)
         except OSError as error:
@@ -127,7 +131,7 @@ class FolderTags:
             tag, found = read_entry(entry, self._catalogue, TagOrigin.FOLDER, where)
             problems += found
             given = entry if isinstance(entry, Mapping) else {}
-            problems += [Problem("tag.unknown-key", {"where": where, "key": str(key)}) for key in set(given) - _KEYS]
+            problems += [Problem("tag.unknown-key", {"where": where, "key": shown(key)}) for key in set(given) - _KEYS]
             patterns = given.get("files")
             listed = [patterns] if isinstance(patterns, str) else patterns
             rule = rule_for(listed, tag)
@@ -142,6 +146,22 @@ class FolderTags:
         """Somebody wanted something protected here: until it can be read, all of it waits for determination."""
         everything = Rule(EVERYTHING, pending(TagOrigin.FOLDER))
         return _Folder(folder, (everything,), (problem,))
+
+
+class _NoAliases(Composer):
+    """An alias may stand for others, and a few lines of them for more than memory holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """One node. Raises ``ComposerError`` for an alias."""
+        if self.parser.check_event(AliasEvent):
+            raise ComposerError(None, None, "an alias", self.parser.peek_event().start_mark)
+        return super().compose_node(parent, index)
+
+
+def _parsed(text: bytes) -> object:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = _NoAliases
+    return yaml.load(text)
 
 
 def _text(path: str) -> bytes:
