@@ -47,6 +47,13 @@ MAGIC: tuple[tuple[bytes, Callable[[Stream], Reader]], ...] = (
     (b"#!", _behind),
     (b"7z\xbc\xaf\x27\x1c", _refuse("unsupported")),
     (b"Rar!\x1a\x07", _refuse("unsupported")),
+    (b"ALZ\x01", _refuse("unsupported")),  # ALZip, before 2008
+    (b"EGGA", _refuse("unsupported")),  # ALZip
+    (b"]\x00\x00", _refuse("unsupported")),  # lzma without a container: its usual properties, a whole number of 64 KiB
+    (b"\x60\xea", _refuse("unsupported")),  # ARJ
+    (b"MSWIM\x00\x00\x00", _refuse("unsupported")),
+    (b"hsqs", _refuse("unsupported")),  # squashfs
+    (b"\xff\x06\x00\x00sNaPpY", _refuse("unsupported")),
     (b"\x1f\x9d", _refuse("unsupported")),  # compress
     (b"\x04\x22\x4d\x18", _refuse("unsupported")),  # lz4
     (b"LZIP\x01", _refuse("unsupported")),
@@ -71,6 +78,8 @@ def recognise(stream: Stream, head: bytes) -> Reader | None:
     for magic, make in MAGIC:
         if head.startswith(magic):
             return make(stream)
+    if head[2:5] == b"-lh" and head[6:7] == b"-":  # LHA, behind the size and sum of its header
+        raise UnreadableError("unsupported")
     if len(head) > 4 and head[0] in PGP:
         offset, version = PGP[head[0]]
         if head[offset] == version:

@@ -164,6 +164,14 @@ def test_what_comes_before_a_fault_is_seen():
         (b"Salted__12345678" + bytes(32), "encrypted"),
         (b"7z\xbc\xaf\x27\x1c\0\4", "unsupported"),
         (b"Rar!\x1a\x07\x01\x00", "unsupported"),
+        (b"ALZ\x01\x0a\0\0\0BLZ\x01", "unsupported"),
+        (b"EGGA\0\1", "unsupported"),
+        (lzma.compress(TEXT, lzma.FORMAT_ALONE)[:64], "unsupported"),
+        (b"\x60\xea\x2a\0", "unsupported"),
+        (b"\x1e\x8c-lh5-", "unsupported"),
+        (b"MSWIM\0\0\0\xd0", "unsupported"),
+        (b"hsqs\2\0\0\0", "unsupported"),
+        (b"\xff\x06\0\0sNaPpY", "unsupported"),
     ],
 )
 def test_what_cannot_be_read_is_opaque(head, cause):
