@@ -29,13 +29,15 @@ from haechi.app.batch import BATCH_FILES, Batch
 from haechi.app.departed import Departed
 from haechi.app.owed import Owed
 from haechi.app.recalling import Recalled
-from haechi.app.scan_report import Progress, Report
+from haechi.app.scan_report import Later, Progress, Report, at_once
 from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Tag, TagOrigin, merge_tags
 from haechi.ports.protection import BodyReader, Observed, Protection, Stamp, TaggedFile, Unreadable
 from haechi.ports.tags import TagReading, TagSources
 
 PROGRESS_EVERY = 0.2
+LARGE_BYTES = 64 << 20
+"""What is smaller is read within a fraction of a second."""
 _SKIPPED = frozenset({"/proc", "/sys", "/dev"})
 _CAUSES = {errno.EACCES: "permission-denied", errno.EPERM: "permission-denied", errno.EIO: "input-output-error"}
 
@@ -203,21 +205,22 @@ class Indexing:
 
     # --- single files ---------------------------------------------------------------------------------------------
 
-    def examine(self, paths: Iterable[str], tags: tuple[Tag, ...] = ()) -> Report:
+    def examine(self, paths: Iterable[str], tags: tuple[Tag, ...] = (), later: Later = at_once) -> Report:
         """Look at files that may have changed, and at every file of folders that are new. ``tags`` are added to what
         is found.
 
-        When this returns, uploads of their content are recognised. Where it raises ``HaechiError``, all of it is owed.
+        When this returns, uploads of their content are recognised, except of those large files that ``later`` took.
+        Where it raises ``HaechiError``, all of it is owed.
         """
         whole = [os.path.abspath(path) for path in paths]
         try:
-            return self._look_at(whole, tags)
+            return self._look_at(whole, tags, later)
         except HaechiError:
             self._owe(whole, tags)
             raise
 
-    def _look_at(self, paths: Sequence[str], tags: tuple[Tag, ...]) -> Report:
-        report = Report()
+    def _look_at(self, paths: Sequence[str], tags: tuple[Tag, ...], later: Later = at_once) -> Report:
+        report = Report(later=later)
         batch = self._batch(report)
         for path in paths:
             if os.path.isdir(path) and not os.path.islink(path):
@@ -288,6 +291,8 @@ class Indexing:
                 return
             if tags and known is not None and known.stamp == stamp and known.tags == tags:
                 report.tagged += 1
+                return
+            if status.st_size >= LARGE_BYTES and report.later(path, tags):
                 return
             stamp, body = self._reader.read(path)
         except FileNotFoundError:

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from haechi.domain.tags import Tag
 from haechi.ports.protection import Unreadable
 from haechi.ports.tags import Problem
 
 Progress = Callable[[str, Mapping[str, int]], None]
 """Told how far a scan is: the folder that it is at ("" at the end), and ``Report.figures``."""
+
+Later = Callable[[str, tuple[Tag, ...]], bool]
+"""Takes a large file, with the tags that it has by now, to be read later; False: it is to be read at once."""
+
+
+def at_once(path: str, tags: tuple[Tag, ...]) -> bool:
+    """Nothing is read later."""
+    return False
 
 
 @dataclass(slots=True)
@@ -23,6 +32,8 @@ class Report:
     unreadable: list[Unreadable] = field(default_factory=list)
     problems: dict[Problem, None] = field(default_factory=dict)
     forgotten: int = 0
+    later: Later = at_once
+    """Where large files go that have to be read."""
 
     def figures(self) -> Mapping[str, int]:
         """How many so far; ``bytes`` are those that were read and fingerprinted."""

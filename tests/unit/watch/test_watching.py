@@ -1,6 +1,7 @@
 """Tags survive what people and editors do with files. Real files, real events."""
 
 import os
+import random
 import shutil
 import tempfile
 import threading
@@ -10,12 +11,14 @@ from typing import Any
 
 import pytest
 from haechi.app.indexing import Indexing
-from haechi.app.scan_report import Report
+from haechi.app.scan_report import Later, Report, at_once
 from haechi.domain.tags import Tag
 from haechi.inbound.watch.changes import Change, Changes, Kind
+from haechi.inbound.watch.large import LargeFiles
 from haechi.inbound.watch.watcher import Watcher
 from haechi.outbound.index import SqliteContentIndex
 from haechi.outbound.tags import ATTRIBUTE
+from haechi.ports.protection import BodyReader, Fingerprints, Stamp
 from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, WatchDescriptor
 
 from tests.unit.watch.conftest import TAG, Machine
@@ -249,7 +252,7 @@ def test_a_failure_that_nobody_foresaw_ends_the_readiness_until_all_was_gone_thr
     scan, goes_on = machine.indexing.scan, threading.Event()
     examine = machine.indexing.examine
 
-    def failing(paths: Iterable[str], tags: tuple[Tag, ...] = ()) -> Report:
+    def failing(paths: Iterable[str], tags: tuple[Tag, ...] = (), later: Later = at_once) -> Report:
         monkeypatch.setattr(machine.indexing, "examine", examine)
         raise RuntimeError("nobody foresaw this")
 
@@ -267,3 +270,81 @@ def test_a_failure_that_nobody_foresaw_ends_the_readiness_until_all_was_gone_thr
     goes_on.set()
     assert machine.recognises(data)
     assert machine.until(lambda: machine.index.ready)
+
+
+class Waiting:
+    """A reader that a large file holds up."""
+
+    def __init__(self, reader: BodyReader, goes_on: threading.Event) -> None:
+        self._reader, self._goes_on = reader, goes_on
+        self.began = threading.Event()
+
+    def read(self, path: str) -> tuple[Stamp, Fingerprints]:
+        read = self._reader.read(path)
+        if read[1].size >= 1 << 20:
+            self.began.set()
+            assert self._goes_on.wait(20)
+        return read
+
+
+def test_a_large_file_holds_up_no_small_one_and_its_last_state_is_what_is_known(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("haechi.app.indexing.LARGE_BYTES", 1 << 20)
+    goes_on = threading.Event()
+    machine.indexing._reader = reader = Waiting(machine.indexing._reader, goes_on)
+    (machine.folder / ".haechi.yaml").write_text("tags:\n  - {files: '*.gds', technology: SEM-01, grade: A}\n")
+    large, first, last = machine.folder / "large.gds", random.randbytes(1 << 20), random.randbytes(1 << 20)
+    large.write_bytes(first)
+    assert reader.began.wait(5)
+    small = machine.new_body()
+    (machine.folder / "small.gds").write_bytes(small)
+    assert machine.recognises(small) and not machine.scan(first).matches
+    large.write_bytes(last)  # while the first state is being read
+    goes_on.set()
+    assert machine.recognises(first) and machine.recognises(last)
+    assert machine.watcher.status()["large_crowded"] == 0
+
+
+@pytest.mark.parametrize("new", [b"small now" * 2000, None])
+def test_what_became_of_a_large_file_while_it_was_read_is_what_is_noted(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, new: bytes | None
+) -> None:
+    monkeypatch.setattr("haechi.app.indexing.LARGE_BYTES", 1 << 20)
+    goes_on = threading.Event()
+    machine.indexing._reader = reader = Waiting(machine.indexing._reader, goes_on)
+    (machine.folder / ".haechi.yaml").write_text("tags:\n  - {files: '*.gds', technology: SEM-01, grade: A}\n")
+    large, first, mark = machine.folder / "large.gds", random.randbytes(1 << 20), machine.new_body()
+    large.write_bytes(first)
+    assert reader.began.wait(5)
+    if new is None:
+        large.unlink()
+    else:
+        large.write_bytes(new)
+    (machine.folder / "mark.gds").write_bytes(mark)
+    assert machine.recognises(mark)  # all before it was handed on
+    goes_on.set()
+    assert machine.recognises(first)
+    assert machine.until(lambda: machine.watcher.large.waiting == 0 and not machine.watcher.large.holds(str(large)))
+    noted = machine.index.file(str(large))
+    assert (noted.stamp.size if noted else None) == (len(new) if new else None)
+
+
+def test_a_large_file_that_takes_a_tagged_name_inherits_the_tag_however_long_it_waits(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("haechi.app.indexing.LARGE_BYTES", 1 << 20)
+    path, _ = machine.tagged("f")
+    body, beside = random.randbytes(1 << 20), machine.folder / "beside"
+    beside.write_bytes(body)
+    beside.rename(path)
+    assert machine.recognises(body)
+
+
+def test_large_files_beyond_the_queue_are_read_at_once() -> None:
+    seen: list[str] = []
+    queue = LargeFiles(lambda path, tags: seen.append(path), most=1)
+    assert queue.put("/a", ()) and queue.put("/a", (TAG,))
+    assert not queue.put("/b", ())
+    assert (queue.waiting, queue.crowded, seen) == (1, 1, [])
+    queue.stop()

@@ -4,7 +4,8 @@ The kernel's events are hints about where to look, never the truth: each leads t
 get lost in
 bursts (``IN_Q_OVERFLOW``): then, when the folders are first watched, and from time to time besides, everything is
 gone through.
-Everything that reads files happens in one worker thread; watchdog's threads only hand over names.
+Everything that reads files happens in one worker thread, and in a second one for large files; watchdog's threads only
+hand over names.
 
 watchdog rebuilds its watches after an overflow but tells its observers nothing. A watch of our own on the same
 inotify instance,
@@ -43,7 +44,9 @@ from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEv
 from haechi.app.indexing import Indexing
 from haechi.app.scan_report import Progress
 from haechi.domain.errors import HaechiError
+from haechi.domain.tags import Tag
 from haechi.inbound.watch.changes import Change, Changes, Kind
+from haechi.inbound.watch.large import LargeFiles
 
 RULES = ".haechi.yaml"
 QUIET = 0.05
@@ -89,6 +92,7 @@ class Watcher:
         self._worker: threading.Thread | None = None
         self._observer = Observer()
         self._overflows: _Overflows | None = None
+        self.large = LargeFiles(self._look_at_large)
         self.scans = 0
         self.overflows = 0
         self.failures = 0
@@ -114,6 +118,7 @@ class Watcher:
         self.changes.rescan()
         self._worker = threading.Thread(target=self._work, name="haechi-watch", daemon=True)
         self._worker.start()
+        self.large.start()
 
     def stop(self) -> None:
         """End. Waits for the file that is being read."""
@@ -126,6 +131,7 @@ class Watcher:
             self._observer.join(timeout=5)
         if self._worker is not None:
             self._worker.join(timeout=30)
+        self.large.stop()
 
     def wait_scanned(self, seconds: float) -> bool:
         """Wait until the folders were gone through once."""
@@ -142,6 +148,8 @@ class Watcher:
             "overflows": self.overflows,
             "dropped": self.changes.dropped,
             "failures": self.failures,
+            "large_waiting": self.large.waiting,
+            "large_crowded": self.large.crowded,
         }
 
     def _watch_overflows(self) -> None:
@@ -228,8 +236,22 @@ class Watcher:
             self._indexing.refresh_rules()
         # A rule file speaks of all that lies below its folder.
         paths = [*(path for path in touched if path not in rules), *(os.path.dirname(path) for path in rules)]
+        paths = [path for path in paths if not (self.large.holds(path) and self.large.put(path, ()))]
         if paths:
-            self._indexing.examine(paths)
+            self._indexing.examine(paths, later=self.large.put)
+
+    def _look_at_large(self, path: str, tags: tuple[Tag, ...]) -> None:
+        try:
+            self._indexing.examine([path], tags)
+            if not os.path.lexists(path):  # gone while it was read
+                self._indexing.gone(path)
+        except HaechiError as error:  # owed: the worker looks again
+            self.failures += 1
+            _log.error("watch.index-failed", code=error.code, again_in=PATIENCE)
+        except Exception as error:  # as in the worker
+            self.failures += 1
+            _log.exception("watch.failed")
+            self._indexing.doubt(error)
 
 
 class _Handler(FileSystemEventHandler):
