@@ -9,7 +9,7 @@ import pytest
 from tests.policy.base import DESTINATION
 from tests.unit.judging.conftest import Case, noise
 
-SECRET = noise(1, 12_000)
+SECRET = noise(103, 12_000)
 BUCKET, POINT = "ours--apne2-az1--x-s3", "ours-apne2-az1--xa-s3"
 
 
@@ -31,6 +31,12 @@ async def put(case: Case, data: bytes, offset: int | None = None, *, bucket: str
 async def test_an_append_is_judged_with_what_it_is_appended_to(growing: Case, first: int | None) -> None:
     assert await put(growing, SECRET[:6000], first)
     assert not await put(growing, SECRET[6000:], 6000)
+
+
+async def test_each_half_alone_is_not_recognised(growing: Case) -> None:
+    """What the other tests rest on."""
+    assert await put(growing, SECRET[:6000], key="a")
+    assert await put(growing, SECRET[6000:], key="b")
 
 
 async def test_untagged_appends_go_on(growing: Case) -> None:
