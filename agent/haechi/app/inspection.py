@@ -7,7 +7,7 @@ the digest of that member alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from haechi.domain.content import Content, ContentState, Match, MatchHow
 from haechi.domain.tags import merge_tags
@@ -21,8 +21,23 @@ OBJECT = 0
 class Inspection:
     """The inspection of one body, in constant memory: one open scan a level of nesting."""
 
-    def __init__(self, decoder: Decoder, index: ContentIndex, *, piece: bool = False) -> None:
+    def __init__(
+        self,
+        decoder: Decoder,
+        index: ContentIndex,
+        *,
+        piece: bool = False,
+        copy: Callable[[memoryview], None] | None = None,
+    ) -> None:
+        """``piece``: the body is one of several that make an object. ``copy`` is given the object's bytes as they pass,
+        in views that are valid until the next ``feed``.
+        """
         self._decoder = decoder
+        self._copy = copy
+        self.fed = 0
+        """Bytes of the wire body so far."""
+        self.seconds = 0.0
+        """Seconds of a processor that unpacking took so far, as far as somebody measured it."""
         self._index = index
         self._object = index.scan(piece=piece)
         self._open: dict[int, Scan] = {OBJECT: self._object}
@@ -42,11 +57,32 @@ class Inspection:
 
     def feed(self, data: bytes | memoryview) -> bool:
         """Take the next bytes of the wire body; True when something new was recognised. Raises ``MalformedError``."""
+        self.fed += len(data)
         return self._take(self._decoder.feed(data))
 
     def close(self) -> bool:
         """The wire body ended; True when something new was recognised. Raises ``MalformedError``."""
         return self._take(self._decoder.finish())
+
+    @property
+    def container(self) -> bool | None:
+        """See ``payload.events.Decoder``."""
+        return self._decoder.container
+
+    @property
+    def pending(self) -> bool:
+        """Whether something waits for ``unpack``."""
+        return self._decoder.pending
+
+    def unpack(self) -> bool:
+        """Read on in a container that was put aside; True when something new was recognised. Any thread may, and
+        nothing else may be asked meanwhile.
+        """
+        return self._take(self._decoder.unpack())
+
+    def stop(self) -> None:
+        """Unpack nothing more: the rest of the inside is opaque."""
+        self._decoder.stop()
 
     @property
     def matches(self) -> tuple[Match, ...]:
@@ -64,6 +100,8 @@ class Inspection:
     def result(self) -> Content:
         """The content of the whole body. Call when complete or closed; repeated calls give the same answer."""
         if self._result is None:
+            while self.pending:
+                self.unpack()
             whole = self._object.finish()
             for stream in [stream for stream in self._open if stream != OBJECT]:
                 self._close(stream)
@@ -85,6 +123,8 @@ class Inspection:
         for event in events:
             match event:
                 case Bytes(stream, data):
+                    if stream == OBJECT and self._copy is not None:
+                        self._copy(data)
                     scan = self._open.get(stream)
                     grew = (scan is not None and scan.feed(data)) or grew
                 case Opened(stream):

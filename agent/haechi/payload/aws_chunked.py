@@ -24,7 +24,7 @@ import re
 from enum import Enum, auto
 
 from haechi.payload.events import Event, MalformedError
-from haechi.payload.nesting import Stream, Tree
+from haechi.payload.nesting import Stream, Tree, TreeDecoder
 
 HEADER_LINE = 512
 """The longest chunk header: 16 hex digits, ``;chunk-signature=`` and a padded ECDSA signature of 144."""
@@ -46,7 +46,7 @@ class State(Enum):
     DONE = auto()
 
 
-class AwsChunkedDecoder:
+class AwsChunkedDecoder(TreeDecoder):
     """Decodes one aws-chunked body.
 
     ``decoded_length`` is ``x-amz-decoded-content-length``, ``wire_length`` Content-Length; both are held against the
@@ -64,8 +64,7 @@ class AwsChunkedDecoder:
         decoded_length: int | None,
         wire_length: int | None,
     ) -> None:
-        self._tree = tree
-        self._stream = stream
+        super().__init__(tree, stream)
         self._header = SIGNED if signed else UNSIGNED
         self._trailer = trailer
         self._decoded_length = decoded_length

@@ -21,19 +21,18 @@ from haechi.payload.aws_chunked import AwsChunkedDecoder
 from haechi.payload.events import Decoder, Event, MalformedError
 from haechi.payload.form import FormDecoder
 from haechi.payload.limits import Limits
-from haechi.payload.nesting import Stream, Tree
+from haechi.payload.nesting import Stream, Tree, TreeDecoder
 
 NOT_ENCODINGS = frozenset({"", "identity", "aws-chunked", "utf-8", "utf8", "us-ascii", "iso-8859-1"})
 """What stands in Content-Encoding without changing bytes: character sets are a common mistake there."""
 DEFAULT = Limits()
 
 
-class PlainDecoder:
+class PlainDecoder(TreeDecoder):
     """A body that is the object itself."""
 
     def __init__(self, tree: Tree, stream: Stream, *, wire_length: int | None, decoded_length: int | None) -> None:
-        self._tree = tree
-        self._stream = stream
+        super().__init__(tree, stream)
         self._length = wire_length
         self._contradiction = None not in (wire_length, decoded_length) and wire_length != decoded_length
         self._offset = 0
@@ -74,9 +73,11 @@ class PlainDecoder:
             self._stream.end()
 
 
-def decoder(shape: BodyShape, limits: Limits = DEFAULT) -> Decoder:
-    """A fresh decoder for one body of this shape. Forms get a ``FormDecoder``, which also has ``fields``."""
-    tree = Tree(limits, recognise)
+def decoder(shape: BodyShape, limits: Limits = DEFAULT, *, deferred: bool = False) -> Decoder:
+    """A fresh decoder for one body of this shape. Forms get a ``FormDecoder``, which also has ``fields``. ``deferred``
+    puts the reading of containers aside for ``unpack``.
+    """
+    tree = Tree(limits, recognise, deferred=deferred)
     codings = tuple(
         coding for coding in (c.strip().lower() for c in shape.content_encodings) if coding not in NOT_ENCODINGS
     )

@@ -76,3 +76,21 @@ class Decoder(Protocol):
     @property
     def complete(self) -> bool:
         """Whether a store could call the object complete with the bytes fed so far: the earliest such byte counts."""
+
+    @property
+    def container(self) -> bool | None:
+        """Whether the object began as a container that is read into (an archive, a compressed stream); None while too
+        little of it was seen to tell.
+        """
+
+    @property
+    def pending(self) -> bool:
+        """Whether bytes of a container wait for ``unpack``: only where the decoder was made to put that aside."""
+
+    def unpack(self) -> list[Event]:
+        """Read the next of them, at most 64 KiB of the object. Any thread may, one at a time, and not beside ``feed``.
+        Views of what was fed must be valid until nothing is pending.
+        """
+
+    def stop(self) -> None:
+        """Unpack nothing more: what would still come out is reported as ``too-large``."""

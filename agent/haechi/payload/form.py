@@ -18,7 +18,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
 from haechi.payload.events import Event, MalformedError, Opened
-from haechi.payload.nesting import Stream, Tree
+from haechi.payload.nesting import Stream, Tree, TreeDecoder
 
 BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
 """RFC 2046 §5.1.1."""
@@ -31,11 +31,11 @@ SILENT = logging.Logger("python_multipart", logging.CRITICAL + 1)
 TRANSFER = frozenset({b"binary", b"8bit", b"7bit"})
 
 
-class FormDecoder:
+class FormDecoder(TreeDecoder):
     """Decodes one form. ``fields`` grows as parts end; all that precede the file are there when stream 0 opens."""
 
     def __init__(self, tree: Tree, stream: Stream, *, boundary: str, wire_length: int | None) -> None:
-        self._tree = tree
+        super().__init__(tree, stream)
         self._object = stream
         self._wire_length = wire_length
         self._mark = b"--" + boundary.encode("latin-1", "replace")

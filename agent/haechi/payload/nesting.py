@@ -6,11 +6,15 @@ opens streams below. A reader that meets what it cannot read says why, and the r
 the stream's own bytes go on. Costs are bounded by ``Limits``, at points that depend on the stream alone, never on
 how the body was cut.
 
+Reading a container takes far longer than passing its bytes on. A tree that is ``deferred`` reports the object's bytes
+at once and puts the reading aside as *steps*, each for at most 64 KiB of the object, to be run elsewhere.
+
 Must not know: framing of request bodies, requests, the index.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -51,11 +55,13 @@ Recognise = Callable[["Stream", bytes], "Reader | None"]
 class Tree:
     """What all streams of one body share: numbering, events waiting to be taken, and the budgets."""
 
-    __slots__ = ("_members", "_next", "_spent", "_total", "events", "limits", "recognise")
+    __slots__ = ("_members", "_next", "_spent", "_total", "deferred", "events", "limits", "recognise", "steps")
 
-    def __init__(self, limits: Limits, recognise: Recognise) -> None:
+    def __init__(self, limits: Limits, recognise: Recognise, *, deferred: bool = False) -> None:
         self.limits = limits
         self.recognise = recognise
+        self.deferred = deferred
+        self.steps: deque[Callable[[], None]] = deque()
         self.events: list[Event] = []
         self._next = 1
         self._members = 0
@@ -66,6 +72,16 @@ class Tree:
         """The events since the last call."""
         taken, self.events = self.events, []
         return taken
+
+    def step(self) -> list[Event]:
+        """Run the next step that was put aside, if there is any; the events that it gave."""
+        if self.steps:
+            self.steps.popleft()()
+        return self.take()
+
+    def stop(self) -> None:
+        """Nothing more may come out: whatever would is too large."""
+        self._total = self.limits.expanded
 
     def object(self, codings: tuple[str, ...] = ()) -> Stream:
         """Stream 0: what the store will keep."""
@@ -105,13 +121,15 @@ class Tree:
 class Stream:
     """One stream: reports its bytes and feeds the reader of what it contains, if it contains anything."""
 
-    __slots__ = ("_head", "_offset", "_reader", "codings", "depth", "id", "tree")
+    __slots__ = ("_head", "_offset", "_reader", "codings", "container", "depth", "id", "tree")
 
     def __init__(self, tree: Tree, number: int, depth: int, codings: tuple[str, ...]) -> None:
         self.tree = tree
         self.id = number
         self.depth = depth
         self.codings = codings
+        self.container: bool | None = None
+        """Whether this stream began as a container that is read into; None while too little was seen to tell."""
         self._head: bytearray | None = bytearray()
         self._reader: Reader | None = None
         self._offset = 0
@@ -132,7 +150,7 @@ class Stream:
             self._offset += len(piece)
             self._look(piece)
             if self._offset % BLOCK == 0:
-                self.tree.replenish()
+                self._now_or_later(self.tree.replenish)
 
     def expand(self, data: memoryview) -> None:
         """Bytes that a decompressor made: they count against the budget. Raises ``UnreadableError('too-large')``."""
@@ -145,6 +163,9 @@ class Stream:
         """The stream is complete."""
         if self._head is not None:
             self._recognise(bytes(self._head))
+        self._now_or_later(self._ended)
+
+    def _ended(self) -> None:
         self._guarded(lambda reader: reader.end())
         self._reader = None
         self.tree.events.append(Closed(self.id))
@@ -171,7 +192,7 @@ class Stream:
             self._recognise(bytes(self._head))
             data = data[missing:]
         if data:
-            self._guarded(lambda reader: reader.feed(data))
+            self._now_or_later(lambda: self._guarded(lambda reader: reader.feed(data)))
 
     def _recognise(self, head: bytes) -> None:
         self._head = None
@@ -179,7 +200,16 @@ class Stream:
             self._reader = self.tree.recognise(self, head)
         except UnreadableError as problem:
             self.opaque(problem.cause)
-        self._guarded(lambda reader: reader.feed(memoryview(head)))
+        self.container = self._reader is not None
+        self._now_or_later(lambda: self._guarded(lambda reader: reader.feed(memoryview(head))))
+
+    def _now_or_later(self, step: Callable[[], None]) -> None:
+        """Put aside what reads a container, and what comes after that."""
+        tree = self.tree
+        if tree.deferred and not self.depth and (self._reader is not None or tree.steps):
+            tree.steps.append(step)
+        else:
+            step()
 
     def _guarded(self, step: Callable[[Reader], None]) -> None:
         reader = self._reader
@@ -191,3 +221,29 @@ class Stream:
             self._reader = None
             reader.abandon()
             self.opaque(problem.cause)
+
+
+class TreeDecoder:
+    """What all decoders have from their tree; ``stream`` is the object."""
+
+    def __init__(self, tree: Tree, stream: Stream) -> None:
+        self._tree = tree
+        self._stream = stream
+
+    @property
+    def container(self) -> bool | None:
+        """See ``Decoder``."""
+        return self._stream.container
+
+    @property
+    def pending(self) -> bool:
+        """See ``Decoder``."""
+        return bool(self._tree.steps)
+
+    def unpack(self) -> list[Event]:
+        """See ``Decoder``."""
+        return self._tree.step()
+
+    def stop(self) -> None:
+        """See ``Decoder``."""
+        self._tree.stop()
