@@ -21,6 +21,7 @@ whatever the fail mode: that one answers for the engine. Monitor mode never bloc
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Callable, Coroutine, Sequence
@@ -30,14 +31,28 @@ from enum import Enum, auto
 from haechi.app.assessing import Assessment, Assessor, Circumstances
 from haechi.app.inspection import Inspection
 from haechi.app.joining import continues
-from haechi.app.preparations import applied, noted
+from haechi.app.preparations import UNSETTLED, applied, noted
+from haechi.app.reassembling import Copy, Part, Reading, Reassembly
 from haechi.app.recording import Judged, Recorder
-from haechi.app.stored import NO_EDGES, beside, held, joined, placed, together
+from haechi.app.stored import (
+    NO_EDGES,
+    PACKED,
+    as_read,
+    beside,
+    held,
+    joined,
+    looked_at,
+    opaque_alone,
+    placed,
+    so_far,
+    together,
+)
+from haechi.app.unpacking import Unpacking
 from haechi.domain.content import Content, ContentState, union
 from haechi.domain.decision import Cause, Decision, Effect
 from haechi.domain.errors import HaechiError
 from haechi.domain.names import names_agree
-from haechi.domain.upload import Action, ActionKind, Framing, Request
+from haechi.domain.upload import Action, ActionKind, Assembly, Framing, Location, Request
 from haechi.payload.anchors import RUN
 from haechi.payload.body import decoder
 from haechi.payload.events import MalformedError
@@ -52,6 +67,12 @@ from haechi.ports.objects import Assemblies, ObjectLedger, Piece
 DOCUMENT_LIMIT = 8 << 20
 """Bytes of a control document that are read for what they say: room for a completion of 10,000 parts with all their
 checksums. S3's limits for the others are far below.
+"""
+
+
+LOOK_WITHIN_S = 10.0
+"""Seconds for looking into one piece of a body: others' archives may be read at the same time. Below the time that
+Envoy gives for an answer, so that what was too slow is decided here, and recorded.
 """
 
 
@@ -77,6 +98,8 @@ class JudgeUploads:
     compose: Callable[[Decision, Action, str], RefusalText]
     clock: Clock
     metrics: Metrics
+    unpacking: Unpacking
+    reassembly: Reassembly
     holds: Holds = Holds()
     notify: Callable[[str], object] = lambda message: None
     """Told of every refusal, in the words of the client's error; must not wait."""
@@ -113,6 +136,7 @@ class Judgement:
         self._connector = next(c for c in case.connectors if c.claims(request.host))
         self._about: Circumstances | None = None
         self._inspection: Inspection | None = None
+        self._copy: Copy | None = None
         self._document = bytearray()
         self._unheard = False
         """A verdict that lets pass is being recorded: nobody has it yet."""
@@ -185,7 +209,7 @@ class Judgement:
         if action.kind is ActionKind.PREPARE:
             noted(action, case.assemblies)
         if action.body.framing is Framing.DOCUMENT and action.body.wire_length != 0:
-            self._inspection = Inspection(decoder(action.body), case.index)
+            self._inspection = Inspection(decoder(action.body, deferred=True), case.index)
             self._state = State.DOCUMENT
             return Inspect(Hold.WHOLE if case.assessor.engine.modes.enforces else Hold.PIECES)
         match action.kind:
@@ -217,27 +241,59 @@ class Judgement:
             # Even the strictest protected content may go there (or nothing is protected): nobody needs to look.
             made = dataclasses.replace(worst, content=Content(ContentState.NOT_INSPECTED))
             return await self._conclude(made)
-        assembly = action.assembly
-        assembled = assembly is not None and assembly.part is not None and not assembly.begins
-        self._inspection = Inspection(decoder(action.body), case.index, piece=assembled)
+        self._inspection = self._look_into(about.action)
         self._state = State.INSPECTING
         return Inspect(_hold(worst, action, self._request.scheme, case.holds, self._connector.provider))
 
+    def _look_into(self, action: Action) -> Inspection:
+        """The inspection of an object's body, or of a piece of one; pieces are kept for whoever reads the whole."""
+        place, assembly, shape = action.destination, action.assembly, action.body
+        if place is None or assembly is None or assembly.part is None:
+            return Inspection(decoder(shape, deferred=True), self._case.index)
+        self._copy = self._case.reassembly.copy(place, assembly, shape.content_encodings)
+        if not assembly.leads:
+            shape = dataclasses.replace(shape, content_encodings=())  # they belong to the object, not to its pieces
+        keep = self._copy.take if self._copy else None
+        return Inspection(decoder(shape, deferred=True), self._case.index, piece=not assembly.begins, copy=keep)
+
     # --- bodies -------------------------------------------------------------------------------------------------
 
-    async def _inspect(self, data: bytes | memoryview, last: bool) -> Verdict:
+    async def _look(self, data: bytes | memoryview, last: bool) -> bool | Cause:
+        """Look at the next bytes of the body: whether something new was recognised, or why that cannot be said."""
         inspection = self._inspecting()
         try:
             grew = inspection.feed(data)
             self._fill_form()
             if last:
                 grew = inspection.close() or grew
+            if self._copy is not None:
+                await self._keep(self._copy, inspection)
+            if inspection.pending:
+                async with asyncio.timeout(LOOK_WITHIN_S):
+                    while inspection.pending:
+                        grew = await self._case.unpacking.run(inspection, inspection.unpack) or grew
         except MalformedError as broken:
-            return await self._fail(
-                Cause("body-malformed", {"code": broken.code, "offset": broken.offset}), self._so_far()
-            )
+            return Cause("body-malformed", {"code": broken.code, "offset": broken.offset})
         except HaechiError as error:
-            return await self._fail(Cause.of(error), self._so_far())
+            return Cause.of(error)
+        except TimeoutError:
+            return Cause("inspection-late")
+        return grew
+
+    async def _keep(self, copy: Copy, inspection: Inspection) -> None:
+        action = self._certain().action
+        place, assembly = action.destination, action.assembly
+        if inspection.container is False and place and assembly and assembly.leads:
+            self._case.reassembly.plain(place, assembly)
+            copy.free()
+        if copy.waiting:
+            await asyncio.to_thread(copy.flush)
+
+    async def _inspect(self, data: bytes | memoryview, last: bool) -> Verdict:
+        inspection = self._inspecting()
+        grew = await self._look(data, last)
+        if isinstance(grew, Cause):
+            return await self._fail(grew, self._so_far())
         if self._state is State.TRAILING:
             return await self._guarded(self._decide_again(inspection)) if grew else Forward()
         if last or inspection.complete:
@@ -272,10 +328,18 @@ class Judgement:
             return await self._fail(Cause("index-not-ready"), content)
         if place is None or assembly is None or assembly.part is None:
             return await self._decide_now(content)
+        copy, self._copy = self._copy, None
+        part = Part(assembly.part, content.digest, inspection.edges().size)
+        reading, read = await case.reassembly.arrived(place, assembly, part, copy)
+        if assembly.leads or not assembly.grows:
+            content = looked_at(content, container=inspection.container)
         near = case.assemblies.around(place, assembly, RUN)
         piece = placed(assembly.part, content, inspection.edges(), near.here)
         whole = together([*near.before, piece, *near.after], case.index, complete=False, found=near.found)
-        if assembly.grows and not continues(near, assembly):
+        if not assembly.begins:
+            whole = so_far(whole, read, plain=reading is Reading.PLAIN)
+        unread = reading is Reading.LOST and any(PACKED in other.notes for other in near.found)
+        if assembly.grows and (unread or not continues(near, assembly)):
             whole = union([whole, case.assessor.worst_case()])
         verdict = await self._decide_now(dataclasses.replace(whole, digest=content.digest, size=content.size))
         if isinstance(verdict, Forward):
@@ -285,16 +349,9 @@ class Judgement:
     async def _read_document(self, data: bytes | memoryview, last: bool) -> Verdict:
         about, inspection = self._certain(), self._inspecting()
         says = about.action.kind is not ActionKind.READ
-        try:
-            inspection.feed(data)
-            if last:
-                inspection.close()
-        except MalformedError as broken:
-            return await self._fail(
-                Cause("body-malformed", {"code": broken.code, "offset": broken.offset}), self._so_far()
-            )
-        except HaechiError as error:
-            return await self._fail(Cause.of(error), self._so_far())
+        looked = await self._look(data, last)
+        if isinstance(looked, Cause):
+            return await self._fail(looked, self._so_far())
         if says:
             self._document += data
         if len(self._document) > DOCUMENT_LIMIT:
@@ -329,12 +386,27 @@ class Judgement:
         if place is None or assembly is None:
             return await self._decide_now(case.assessor.worst_case())
         self._about = dataclasses.replace(self._certain(), action=applied(action, case.assemblies))
-        known = joined(assembly.parts, case.assemblies.pieces(place, assembly), case.index)
-        content = known if known is not None else case.assessor.worst_case()
-        verdict = await self._decide_now(beside(content, carried))
+        content = await self._whole(self._certain().action, place, assembly)
+        verdict = await self._decide_now(beside(content or case.assessor.worst_case(), carried))
         if isinstance(verdict, Forward):
             case.assemblies.finished(place, assembly)
         return verdict
+
+    async def _whole(self, action: Action, place: Location, assembly: Assembly) -> Content | None:
+        """What the object holds that a completion makes; None where that is not known."""
+        case = self._case
+        seen = {piece.part: piece for piece in case.assemblies.pieces(place, assembly)}
+        known = joined(assembly.parts, tuple(seen.values()), case.index)
+        if known is None:
+            return None
+        numbers = tuple(dict.fromkeys(assembly.parts or ()))
+        parts = [Part(number, seen[number].content.digest, seen[number].edges.size) for number in numbers]
+        read = await case.reassembly.completed(place, assembly, parts)
+        if read is not None:
+            return as_read(known, read)
+        codings = action.body.content_encodings
+        unread = UNSETTLED in codings or (codings and numbers[0] != 1)  # only the first part is decoded by itself
+        return None if unread or opaque_alone(numbers, tuple(seen.values())) else known
 
     async def _copied(self, action: Action) -> Verdict:
         """Copy on the server's side: what the source is known to hold, or the worst where it may hold something."""

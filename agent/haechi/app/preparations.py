@@ -1,8 +1,8 @@
 """What was asked for when a multipart upload was begun, applied to the requests that fill and complete it.
 
-Encryption and access wishes of an object under assembly arrive once, with the request that begins it; its parts do not
-repeat them, and the id that joins them is in a response that nobody reads. So wishes are remembered by place
-(``ports.objects.Assemblies``). Where nothing was seen (begun past the agent, or forgotten) or two beginnings disagree,
+Encryption, access and content coding of an object under assembly are named once, with the request that begins it; its
+parts do not repeat them, and the id that joins them is in a response that nobody reads. So wishes are remembered by
+place (``ports.objects.Assemblies``). Where nothing was seen (begun past the agent, or forgotten) or two beginnings disagree,
 they are unknown, and the policy judges that.
 """
 
@@ -13,6 +13,8 @@ import dataclasses
 from haechi.domain.upload import Action, RequestEncryption
 from haechi.ports.objects import Assemblies, Wish
 
+UNSETTLED = "unsettled"
+"""Stands for the coding of an object whose beginnings name several: none is known to be the one."""
 NOT_SEEN = RequestEncryption("not-seen")
 """The wish is unknown: not the same as ``unset``, where the container's default is known to apply."""
 
@@ -20,7 +22,7 @@ NOT_SEEN = RequestEncryption("not-seen")
 def noted(action: Action, assemblies: Assemblies) -> None:
     """Remember what a beginning asks for. Raises ``HaechiError('ledger.…')``."""
     if action.destination is not None and action.destination.key:
-        assemblies.begun(action.destination, Wish(action.encryption, action.exposures))
+        assemblies.begun(action.destination, Wish(action.encryption, action.exposures, action.body.content_encodings))
 
 
 def applied(action: Action, assemblies: Assemblies) -> Action:
@@ -35,4 +37,10 @@ def applied(action: Action, assemblies: Assemblies) -> Action:
     encryption = action.encryption
     if encryption.mode == "unset":
         encryption = encryptions.pop() if len(encryptions) == 1 else NOT_SEEN
-    return dataclasses.replace(action, encryption=encryption, exposures=(*action.exposures, *exposures))
+    body = action.body
+    codings = {wish.content_encodings for wish in wishes} - {()}
+    if codings:
+        named = codings.pop() if len(codings) == 1 else (UNSETTLED,)
+        body = dataclasses.replace(body, content_encodings=named)
+    exposures = (*action.exposures, *exposures)
+    return dataclasses.replace(action, encryption=encryption, exposures=exposures, body=body)

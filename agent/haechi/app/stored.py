@@ -14,11 +14,16 @@ from haechi.app.assessing import UNDETERMINED
 from haechi.app.inspection import merge_matches
 from haechi.domain.content import Content, ContentState, Match, MatchHow, union
 from haechi.domain.upload import Location
+from haechi.payload.nesting import HEAD
 from haechi.ports.index import ContentIndex, Edges
 from haechi.ports.objects import REPLACED, ObjectLedger, Piece
 
 NO_EDGES = Edges(b"", b"", 0)
 """A piece that was copied on the server's side: its bytes were never seen."""
+PACKED = "packed"
+"""Noted on a piece that begins as a container (archive, compressed stream) or is too short to tell. What follows such a
+piece says nothing by itself: only whoever reads the object as a whole knows what is in it.
+"""
 NOT_SEEN = "content-not-seen"
 """Noted where nothing is known of what lies at a place, and nothing tagged of its container."""
 
@@ -52,6 +57,38 @@ def placed(part: int, content: Content, edges: Edges, before: Piece | None) -> P
     if earlier.digest != content.digest or REPLACED in earlier.notes:
         content = dataclasses.replace(content, notes=tuple(dict.fromkeys((*content.notes, REPLACED))))
     return Piece(part, content, edges)
+
+
+def looked_at(content: Content, *, container: bool | None) -> Content:
+    """A piece's content, noted as packed where that may be. ``container`` as of ``payload.events.Decoder``."""
+    if container is False and (content.size or 0) >= HEAD:
+        return content
+    return dataclasses.replace(content, notes=tuple(dict.fromkeys((*content.notes, PACKED))))
+
+
+def opaque_alone(parts: Sequence[int], seen: Sequence[Piece]) -> bool:
+    """Whether these parts make an object of which the union of its pieces does not tell what it holds: one that begins
+    as a container and goes on, or of which nobody saw the beginning.
+    """
+    pieces = {piece.part: piece for piece in seen}
+    first, *others = (pieces[part] for part in dict.fromkeys(parts))
+    begins_unseen = not first.content.digest
+    return any(piece.content.digest for piece in others) and (begins_unseen or PACKED in first.content.notes)
+
+
+def as_read(union_of_all: Content, read: Content) -> Content:
+    """The content of an object that was read as a whole: with what its pieces showed besides."""
+    matches = merge_matches([*union_of_all.matches, *read.matches])
+    return dataclasses.replace(read, state=ContentState.MATCHED if matches else read.state, matches=matches)
+
+
+def so_far(union_of_all: Content, found: Sequence[Match], *, plain: bool) -> Content:
+    """The content of an object of which pieces are missing; ``found`` in reading it as a whole. Where it is not known
+    to be plain, nothing found in its pieces is not the same as nothing there.
+    """
+    matches = merge_matches([*union_of_all.matches, *found])
+    state = union_of_all.state if plain else ContentState.NOT_INSPECTED
+    return dataclasses.replace(union_of_all, state=ContentState.MATCHED if matches else state, matches=matches)
 
 
 def together(pieces: Sequence[Piece], index: ContentIndex, *, complete: bool, found: Sequence[Content] = ()) -> Content:

@@ -213,6 +213,11 @@ class Assembly:
     begins: bool = False
     abandons: bool = False
 
+    @property
+    def leads(self) -> bool:
+        """Whether this is the lowest piece that an object can have: with it the object's bytes begin."""
+        return self.part == (0 if self.grows else 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Action:

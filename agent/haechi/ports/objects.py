@@ -45,6 +45,7 @@ class Wish:
 
     encryption: RequestEncryption
     exposures: tuple[ExposureChange, ...] = ()
+    content_encodings: tuple[str, ...] = ()
 
 
 class Assemblies(Protocol):

@@ -77,6 +77,9 @@ class Datapath:
     hold_home: Literal["whole", "pieces"] = _of(Whose.SECURITY, "pieces")
     spool_limit: int = _of(Whose.OPERATIONS, 8 << 30, unit="bytes", least=1 << 20)
     spool_folder: Path | None = _of(Whose.OPERATIONS, None)
+    unpack_threads: int = _of(Whose.OPERATIONS, 1, unit="threads", least=1, most=64)
+    parts_limit: int = _of(Whose.OPERATIONS, 2 << 30, unit="bytes", least=1 << 20)
+    parts_objects: int = _of(Whose.OPERATIONS, 32, unit="objects", least=1, most=1024)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,14 @@ from haechi_connectors.s3.posture_clients import Clients
 from haechi.app.assessing import Assessor
 from haechi.app.elsewhere import Elsewhere
 from haechi.app.judging import Holds, JudgeUploads
+from haechi.app.reassembling import Reassembly
 from haechi.app.recording import Recorder
 from haechi.app.refusing import RefusalWriter
+from haechi.app.unpacking import Unpacking
 from haechi.domain.names import host_name
 from haechi.domain.registry import Site
 from haechi.domain.scope import Scope, valid_pattern
+from haechi.inbound.envoy.spool import Spool, SpoolBudget
 from haechi.inbound.envoy.trust import system_roots, write_bundle
 from haechi.outbound.actors.attribution import SocketActors
 from haechi.outbound.destinations.cache import CachedDestinations
@@ -122,6 +125,16 @@ def make_judge(
     actors = SocketActors(ground.clock, ground.metrics, listeners=listeners)
     ground.stack.callback(actors.close)
     assessor = Assessor(rules.engine, destinations, destinations, registry, stores.index, ground.clock)
+    unpacking = Unpacking(settings.datapath.unpack_threads)
+    ground.stack.callback(unpacking.close)
+    room = SpoolBudget(settings.datapath.parts_limit)
+    reassembly = Reassembly(
+        stores.index,
+        stores.assemblies,
+        unpacking,
+        lambda: Spool(settings.spool_folder, room),
+        objects=settings.datapath.parts_objects,
+    )
     judge = JudgeUploads(
         connectors,
         assessor,
@@ -133,6 +146,8 @@ def make_judge(
         RefusalWriter(rules.rule_words, ground.lang),
         ground.clock,
         ground.metrics,
+        unpacking,
+        reassembly,
         Holds(Hold(settings.datapath.hold_home), Hold(settings.datapath.hold_abroad)),
         notify,
     )

@@ -14,10 +14,13 @@ import pytest_asyncio
 from haechi.app.assessing import Assessor
 from haechi.app.indexing import Indexing
 from haechi.app.judging import JudgeUploads
+from haechi.app.reassembling import Reassembly
 from haechi.app.recording import Recorder
 from haechi.app.refusing import RefusalWriter
+from haechi.app.unpacking import Unpacking
 from haechi.domain.tags import Tag
 from haechi.domain.upload import Request
+from haechi.inbound.envoy.spool import Spool, SpoolBudget
 from haechi.outbound.audit import SegmentedAuditLog
 from haechi.outbound.clock import SystemClock
 from haechi.outbound.engine.folder import locate
@@ -129,6 +132,7 @@ async def case(tmp_path: Path) -> AsyncIterator[Case]:
     numbers = iter(range(1_000_000))
     metrics = CountedMetrics()
     log = SegmentedAuditLog(tmp_path / "audit", SigningKey.generate(), clock).start()
+    unpacking, room = Unpacking(), SpoolBudget(64 << 20)
     judge = JudgeUploads(
         (S3Connector(), GenericConnector()),
         Assessor(engine, destinations, destinations, FixedRegistry(REGISTRY), index, clock),
@@ -140,8 +144,11 @@ async def case(tmp_path: Path) -> AsyncIterator[Case]:
         RefusalWriter(engine.words, "en"),
         clock,
         metrics,
+        unpacking,
+        Reassembly(index, assemblies, unpacking, lambda: Spool(tmp_path, room)),
     )
     yield Case(tmp_path, judge, index, destinations, ledger, assemblies, log)
+    unpacking.close()
     log.close()
     await engine.stop()
     assemblies.close()

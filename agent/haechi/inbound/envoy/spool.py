@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import IO
 
 
-class SpoolFullError(Exception):
+class SpoolFullError(OSError):
     """The bound, or the disk, is reached."""
 
 
@@ -59,6 +59,10 @@ class Spool:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free file and budget. Once."""
         self._budget.give_back(self.size)
         if self._file is not None:
             self._file.close()
