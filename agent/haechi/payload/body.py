@@ -18,13 +18,12 @@ from __future__ import annotations
 from haechi.domain.upload import BodyShape, Framing
 from haechi.payload.archives import recognise
 from haechi.payload.aws_chunked import AwsChunkedDecoder
+from haechi.payload.encodings import declared
 from haechi.payload.events import Decoder, Event, MalformedError
 from haechi.payload.form import FormDecoder
 from haechi.payload.limits import Limits
 from haechi.payload.nesting import Stream, Tree, TreeDecoder
 
-NOT_ENCODINGS = frozenset({"", "identity", "aws-chunked", "utf-8", "utf8", "us-ascii", "iso-8859-1"})
-"""What stands in Content-Encoding without changing bytes: character sets are a common mistake there."""
 DEFAULT = Limits()
 
 
@@ -78,11 +77,9 @@ def decoder(shape: BodyShape, limits: Limits = DEFAULT, *, deferred: bool = Fals
     puts the reading of containers aside for ``unpack``.
     """
     tree = Tree(limits, recognise, deferred=deferred)
-    codings = tuple(
-        coding for coding in (c.strip().lower() for c in shape.content_encodings) if coding not in NOT_ENCODINGS
-    )
+    codings = declared(shape.content_encodings)
     if shape.framing is Framing.FORM:
-        return FormDecoder(tree, tree.object(), boundary=shape.boundary, wire_length=shape.wire_length)
+        return FormDecoder(tree, tree.object(codings), boundary=shape.boundary, wire_length=shape.wire_length)
     stream = tree.object(codings)
     if shape.framing is Framing.AWS_CHUNKED:
         return AwsChunkedDecoder(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import bz2
 import lzma
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 import brotli  # type: ignore[import-untyped,unused-ignore]
@@ -169,6 +169,16 @@ MAKERS: Mapping[str, Callable[[Limits], Inflater]] = {
     "zstd": lambda limits: ZstdInflater(limits.window),
 }
 """Compressions by the name that HTTP or their file format gives them."""
+
+NOT_ENCODINGS = frozenset({"", "identity", "aws-chunked", "utf-8", "utf8", "us-ascii", "iso-8859-1"})
+"""What stands in Content-Encoding without changing bytes: character sets are a common mistake there."""
+
+
+def declared(values: Iterable[str]) -> tuple[str, ...]:
+    """The codings that values of Content-Encoding name, outermost last."""
+    named = (coding.strip().lower() for value in values for coding in value.split(","))
+    return tuple(coding for coding in named if coding not in NOT_ENCODINGS)
+
 
 SEVERAL = frozenset({"gzip", "x-gzip", "bzip2", "xz", "zstd"})
 """Formats whose files may hold several members after each other; their contents join."""

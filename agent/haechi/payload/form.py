@@ -4,6 +4,9 @@
 the store's parser is not ours. Every part is reported: the ``file`` part as stream 0, others as streams of kind
 ``part``, for what the store ignores today may be what it keeps tomorrow.
 
+A field ``Content-Encoding`` says how the file is packed, as the header does elsewhere; the form's own header says
+nothing of the file, but is believed where there is no field.
+
 The object counts as complete when the ``file`` part ends: S3 ignores what follows it, so it need not wait for that.
 """
 
@@ -17,6 +20,7 @@ from types import MappingProxyType
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
+from haechi.payload.encodings import declared
 from haechi.payload.events import Event, MalformedError, Opened
 from haechi.payload.nesting import Stream, Tree, TreeDecoder
 
@@ -163,6 +167,9 @@ class FormDecoder(TreeDecoder):
             if self._file_opened:
                 raise MalformedError("duplicate-field", self._offset)
             self._file_opened = True
+            coding = self._fields.get("content-encoding")
+            if coding:
+                self._object.codings = declared((coding,))
             self._part = self._object
             self._tree.events.append(Opened(self._object.id, self._object.id, "object", name))
             return

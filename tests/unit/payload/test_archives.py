@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import itertools
 import lzma
 import random
 import struct
@@ -15,11 +16,12 @@ import brotli
 import pytest
 import zstandard
 from haechi.domain.upload import BodyShape, Framing
+from haechi.payload.body import decoder
 from haechi.payload.limits import Limits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .bodies import chunked, hear, outcome, tar, zipped
+from .bodies import Heard, chunked, form, hear, outcome, tar, zipped
 
 TEXT = b"".join(b"line %d of the drawing\n" % i for i in range(3000))
 NOISE = random.Random(7).randbytes(5000)
@@ -105,6 +107,49 @@ def test_a_declared_coding_that_lies_does_not_hide_an_archive():
     assert unpack(TEXT, content_encodings=("gzip",)).opaque == ["malformed-member"]
     assert unpack(TEXT, content_encodings=("rot13",)).opaque == ["unsupported"]
     assert not unpack(TEXT, content_encodings=("utf-8",)).opaque
+
+
+@pytest.mark.parametrize("name", ["deflate", "br"])
+@pytest.mark.parametrize("cuts", [(), range(0, 100_000, 1000)])
+def test_a_form_s_field_names_the_coding_of_its_file(name, cuts):
+    body = form([("key", b"k", None), ("Content-Encoding", name.encode(), None), ("file", CODINGS[name](TEXT), "f")])
+    heard = hear(BodyShape(Framing.FORM, len(body), boundary="AaB03x"), body, cuts)
+    assert TEXT in heard.streams.values()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(["tar", "zip", *COMPRESSIONS]), st.lists(st.integers(0, 90_000)))
+def test_reading_put_aside_gives_the_same_in_short_steps(name, places):
+    body = {"tar": tar, "zip": zipped}.get(name, lambda m: COMPRESSIONS[name](tar(m)))({**MEMBERS, "more": NOISE * 30})
+    made, later = decoder(shape(body), deferred=True), Heard()
+    ends = sorted({min(p, len(body)) for p in places} | {0, len(body)})
+    for start, end in itertools.pairwise(ends):
+        later.take(made.feed(memoryview(body)[start:end]))
+    later.take(made.finish())
+    assert set(later.streams) == {0}, "nothing below the object was read yet"
+    steps = 0
+    while made.pending:
+        later.take(made.unpack())
+        steps += 1
+    assert steps >= len(body) // (64 << 10)
+    assert later.streams == hear(shape(body), body).streams
+
+
+def test_a_plain_body_puts_nothing_aside():
+    made = decoder(shape(NOISE), deferred=True)
+    made.feed(NOISE)
+    assert not made.pending
+    assert made.container is False
+
+
+def test_what_is_stopped_is_too_large():
+    body = gzip.compress(TEXT)
+    made, heard = decoder(shape(body), deferred=True), Heard()
+    made.feed(body)
+    made.stop()
+    while made.pending:
+        heard.take(made.unpack())
+    assert heard.opaque == ["too-large"]
 
 
 def test_archives_inside_chunks_are_read():
