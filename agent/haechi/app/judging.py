@@ -270,8 +270,7 @@ class Judgement:
                 await self._keep(self._copy, inspection)
             if inspection.pending:
                 async with asyncio.timeout(LOOK_WITHIN_S):
-                    while inspection.pending:
-                        grew = await self._case.unpacking.run(inspection, inspection.unpack) or grew
+                    grew = await self._case.unpacking.all_of(inspection) or grew
         except MalformedError as broken:
             return Cause("body-malformed", {"code": broken.code, "offset": broken.offset})
         except HaechiError as error:

@@ -105,9 +105,10 @@ async def test_whoever_is_cancelled_leaves_no_thread_in_the_inspection(case: Cas
     unpacking.close()
 
 
-async def test_beyond_its_allowance_a_body_is_opaque(case: Case) -> None:
+@pytest.mark.parametrize("allowance", [Allowance(0.05, 0.05), Allowance(piece=0.02)], ids=["body", "piece"])
+async def test_beyond_its_allowance_a_body_is_opaque(case: Case, allowance: Allowance) -> None:
     case.tag("secret", noise(9, 40_000))
-    unpacking = Unpacking(1, Allowance(0.05, 0.05))
+    unpacking = Unpacking(1, allowance)
     case.judge = dataclasses.replace(case.judge, unpacking=unpacking)
     assert await case.allowed("PUT", "/ours-seoul/bomb", BOMB)
     (record,) = case.records()
