@@ -16,7 +16,7 @@ from typing import Any, Final
 import click
 
 from haechi.commands._frame import Exit, error_document, exit_of, printable, write_json
-from haechi.domain.errors import HaechiError
+from haechi.domain.errors import FULL, HaechiError
 from haechi.words import LANGUAGES, say
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -136,9 +136,23 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return _told(HaechiError("agent.disk-full", path=_where(error)), as_json, Exit.NOT_READY)
         if os.environ.get("HAECHI_DEBUG"):
             traceback.print_exc()
         return _told(HaechiError("cli.unexpected", kind=type(error).__name__), as_json, Exit.NOT_READY)
+
+
+def _where(error: OSError) -> str:
+    """What could not be written, as far as the system says it: else the state folder, where nearly all is written."""
+    if isinstance(error.filename, str):
+        return error.filename
+    try:
+        from haechi.settings import load
+
+        return str(load().paths.state)
+    except HaechiError:
+        return "?"
 
 
 def _told(error: HaechiError, as_json: bool, code: Exit) -> int:

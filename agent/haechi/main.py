@@ -18,6 +18,7 @@ from haechi import __version__
 from haechi.inbound.envoy.datapath import DataPath
 from haechi.outbound.places import prepare_folders
 from haechi.outbound.telemetry import logs
+from haechi.outbound.telemetry.lines import Lines
 from haechi.settings import Settings
 from haechi.wiring.control import start_control
 from haechi.wiring.following import Following
@@ -35,12 +36,12 @@ log = structlog.get_logger(__name__)
 
 async def run_agent(settings: Settings) -> int:
     """Run until told to stop (SIGTERM, SIGINT). Raises ``HaechiError`` where a part cannot start."""
-    logs.configure(settings.telemetry.log_level, settings.telemetry.log)
+    lines = logs.configure(settings.telemetry.log_level, settings.telemetry.log)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as stack:
-        data_path = await start_agent(settings, stack)
+        data_path = await start_agent(settings, stack, lines)
         gc.collect()
         gc.freeze()  # what lives as long as the agent need not be gone through again in the middle of an upload
         log.info("agent ready", version=__version__, layout=settings.paths.layout.value, proxy=data_path.proxy_port)
@@ -49,10 +50,10 @@ async def run_agent(settings: Settings) -> int:
     return 0
 
 
-async def start_agent(settings: Settings, stack: AsyncExitStack) -> DataPath:
+async def start_agent(settings: Settings, stack: AsyncExitStack, lines: Lines) -> DataPath:
     """Make and start every part; ``stack`` takes them down. Raises ``HaechiError``."""
     prepare_folders(settings.paths)
-    ground = Ground(settings, stack)
+    ground = Ground(settings, stack, lines)
     notices = start_telemetry(ground)
     stores = open_stores(ground)
     rules = await start_rules(ground, stores.audit)

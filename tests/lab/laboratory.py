@@ -84,8 +84,8 @@ class Laboratory:
 
     @property
     def log(self) -> Path:
-        """What the agent printed."""
-        return self.folder / "agent.log"
+        """What the agent printed: where ``haechi agent start`` puts it, on the disk of all that the agent writes."""
+        return self.folder / "state" / "agent.log"
 
     @property
     def socket(self) -> Path:

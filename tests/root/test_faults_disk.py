@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fault_lab import KIB, MIB, started_store, ward
+from tests.e2e.fault_lab import KIB, MIB, TOKYO, started_store, ward
 from tests.e2e.in_time import back
 from tests.stores import Landscape, MotoStore
 
@@ -38,14 +38,15 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def fill(folder: Path) -> Path:
-    """Take all the room that is left."""
+def fill(folder: Path, *, but: int = 0) -> Path:
+    """Take all the room that is left, ``but`` some bytes."""
     ballast = folder / "ballast"
     with ballast.open("wb", buffering=0) as file:
         try:
             while True:
                 file.write(bytes(4 * KIB))
         except OSError:
+            os.truncate(ballast, file.tell() - but)
             return ballast
 
 
@@ -81,6 +82,62 @@ def test_a_full_disk_under_the_audit_refuses_until_there_is_room(shop, tmp_path:
         assert any(f'"id":"{number[1]}"' in line for line in kinds), "the refusal is recorded after all"
 
 
+def test_a_full_disk_under_the_log_as_well_loses_nothing_and_ends_nothing(shop, tmp_path: Path) -> None:
+    """As ``haechi agent start`` sets it up: whoever complains of the full disk does so on that very disk."""
+    with ward(*shop) as at:
+        at.lab.stop()
+        aside = tmp_path / "state"
+        state = at.lab.folder / "state"
+        state.rename(aside)
+        with small_disk(state, 8 * MIB) as disk:
+            subprocess.run(["cp", "-a", f"{aside}/.", disk], check=True)
+            at.restart()
+            at.working_again()
+            ballast = fill(disk, but=8 * KIB)
+            for _ in range(8):
+                key = at.key("full")
+                assert at.raw(key, at.tagged).status == 403
+                at.absent(key)
+                at.put(at.key("full"), os.urandom(8 * KIB))
+                (at.lab.work / f"{key}.bin").write_bytes(at.tagged)  # a copy, for the watcher
+            back(lambda: at.status()["parts"]["audit"]["problem"] != "audit.disk-full", "to see the full disk")
+            proved = at.lab.haechi("doctor")
+            assert proved.status == 3 and "The disk is full" in proved.said, proved.said
+            ballast.unlink()
+            freed = time.monotonic()
+            at.working_again(since=freed)
+            back(lambda: [part for part in at.status()["parts"].values() if part["state"] != "ok"], since=freed)
+            parts = at.status()["parts"]
+            assert (parts["audit"]["lost"], parts["log"]["lost"]) == (0, 0), parts
+            at.verified()
+            at.lab.stop()
+
+            ballast = fill(disk)
+            started = at.lab.haechi("agent", "start")
+            assert started.status == 3 and "The disk is full" in started.said, started.said
+            ballast.unlink()
+            at.restart()
+            at.working_again()
+            at.lab.stop()
+
+
+def test_a_full_disk_under_bodies_that_are_held_refuses_them_until_there_is_room(shop, tmp_path: Path) -> None:
+    with (
+        small_disk(tmp_path / "spool", 2 * MIB) as disk,
+        ward(*shop, datapath=f'spool_folder = "{disk}"') as at,
+    ):
+        ballast = fill(disk)
+        key, content = at.key("abroad"), os.urandom(MIB)
+        answer = at.put(key, content, bucket=at.land.tokyo, region=TOKYO)
+        at.refused(answer, "no room left to hold back", cause="spool-full")
+        at.absent(key, bucket=at.land.tokyo)
+        at.working_again()  # what is not held needs no room
+        ballast.unlink()
+        assert at.put(key, content, bucket=at.land.tokyo, region=TOKYO).status == 200
+        assert at.held(key, bucket=at.land.tokyo) == content
+        at.verified()
+
+
 def test_a_full_disk_under_all_of_the_state_never_lets_tagged_content_through(shop, tmp_path: Path) -> None:
     """Index, ledgers, spool and audit on one full disk: also content that was tagged when there was no room."""
     with ward(*shop) as at:
@@ -97,6 +154,8 @@ def test_a_full_disk_under_all_of_the_state_never_lets_tagged_content_through(sh
             content = os.urandom(256 * KIB)
             fresh.write_bytes(content)
             said = at.lab.haechi("tag", fresh, "--technology", "SEM-01", "--grade", "A")
+            assert said.status == 1, said.said
+            assert "There is no room left for the index" in said.said and "Free disk space" in said.said, said.said
             keys = [at.key("full") for _ in range(3)]
             refused = [at.raw(keys[0], at.tagged), at.raw(keys[1], content), at.put(keys[2], content)]
             assert [one.status for one in refused] == [403] * 3, (said, refused)

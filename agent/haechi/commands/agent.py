@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from haechi.settings import Settings
 
+FULL_BELOW = 1 << 20
+"""Bytes: an agent that could not start on a disk with less than this is told to lack room."""
 TAIL = 2000
 """Bytes of the agent's log that are shown when it did not start."""
 
@@ -127,8 +129,9 @@ def held(lock: Path) -> Iterator[None]:
         os.close(descriptor)
         raise HaechiError("agent.locked", lock=str(lock), pid=holder) from error
     try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk; the lock is what counts
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -173,6 +176,8 @@ def _await_ready(process: subprocess.Popen[bytes], path: Path, seconds: float, l
     deadline, answers = time.monotonic() + seconds, False
     while time.monotonic() < deadline:
         if process.poll() is not None:
+            if _is_full(log.parent):  # then its log has no room for why
+                raise HaechiError("agent.disk-full", path=str(log.parent))
             raise HaechiError("agent.died", status=process.returncode, log=str(log), tail=_tail(log, begun))
         ready = _ready(path) if path.exists() else None
         if ready:
@@ -183,6 +188,12 @@ def _await_ready(process: subprocess.Popen[bytes], path: Path, seconds: float, l
         return False
     process.terminate()
     raise HaechiError("agent.not-ready", seconds=seconds, log=str(log), tail=_tail(log, begun))
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether next to nothing can be written there."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize < FULL_BELOW
 
 
 def _ready(path: Path) -> bool | None:

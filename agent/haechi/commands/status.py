@@ -124,6 +124,10 @@ def _audit(part: Fact) -> list[str]:
     return [say("status.records", records=f"{written:,}", checkpoints=part.get("checkpoints", 0)), *troubles]
 
 
+def _log(part: Fact) -> list[str]:
+    return [_words("status.log-lost", part, "lost") if part.get("lost") else ""]
+
+
 def _anything(part: Fact) -> list[str]:
     """A part that this page knows nothing of: its plain values."""
     hidden = ("state", "problem", "about", "cause")
@@ -140,6 +144,7 @@ PARTS: Mapping[str, Callable[[Fact], list[str]]] = {
     "registry": _registry,
     "trust": _trust,
     "audit": _audit,
+    "log": _log,
 }
 
 

@@ -6,6 +6,11 @@ in ``haechi/words/*.yaml`` under the same code; a test fails when one lacks them
 
 from __future__ import annotations
 
+import errno
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Errors of the system that say: no room, on the disk or in one's share of it."""
+
 
 class HaechiError(Exception):
     """Something went wrong that has a name.

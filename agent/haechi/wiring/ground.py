@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from haechi.outbound.clock import SystemClock
+from haechi.outbound.telemetry.lines import Lines
 from haechi.outbound.telemetry.prometheus import PrometheusMetrics
 from haechi.settings import Paths, Settings
 from haechi.tasks import background, ended
@@ -30,6 +31,7 @@ class Ground:
 
     settings: Settings
     stack: AsyncExitStack
+    log_lines: Lines
     clock: SystemClock = field(default_factory=SystemClock)
     metrics: PrometheusMetrics = field(default_factory=PrometheusMetrics)
 

@@ -17,7 +17,7 @@ from haechi.app.indexing import Indexing
 from haechi.app.learning import LearnCommon
 from haechi.app.recalling import KINDS, Recalled, recalled
 from haechi.app.tagging import Tagging
-from haechi.domain.errors import HaechiError
+from haechi.domain.errors import FULL, HaechiError
 from haechi.domain.tags import Funding, Grade, Tag
 from haechi.inbound.watch.watcher import Watcher
 from haechi.outbound.audit.reading import of_kinds
@@ -119,7 +119,11 @@ class Marking:
     async def protect_synthetic(self, name: str, content: bytes) -> None:
         """Tag content that the agent made for a self-test."""
         path = self.ground.paths.state / "private" / name
-        path.write_bytes(content)
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            code = "agent.disk-full" if error.errno in FULL else "agent.no-folder"
+            raise HaechiError(code, path=str(path.parent), reason=error.strerror or "") from error
         tag = Tag("SEM-01", Grade.A, Funding.GOVERNMENT, "haechi doctor", self.ground.clock.now())
         await asyncio.to_thread(self.indexing.examine, [str(path)], (tag,))
 

@@ -54,6 +54,7 @@ class _Parts:
             "registry": self.registry,
             "trust": self.trust,
             "audit": self.audit,
+            "log": self.log,
         }
 
     def data_path(self) -> dict[str, Any]:
@@ -133,6 +134,12 @@ class _Parts:
     def audit(self) -> dict[str, Any]:
         problem, counters = self.stores.log.health, dataclasses.asdict(self.stores.log.counters)
         return {"state": "failed" if problem else "ok", "problem": problem.code if problem else None, **counters}
+
+    def log(self) -> dict[str, Any]:
+        """A log that cannot be written hinders nothing; who looks into it must know that lines are missing."""
+        lines = self.ground.log_lines
+        problem = lines.problem
+        return {"state": "degraded" if problem else "ok", "lost": lines.lost, **_named(problem)}
 
 
 def _named(problem: HaechiError | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ log = structlog.get_logger(__name__)
 
 def start_telemetry(ground: Ground) -> DesktopNotices:
     """Show the metrics as the settings say; give the desktop's notices."""
+    ground.metrics.total("haechi_log_lines_lost_total", lambda: ground.log_lines.lost)
     wanted, notices = ground.settings.telemetry, ground.settings.notify
     if wanted.metrics == "http":
         _, stop = serve(ground.metrics, wanted.metrics_port)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from haechi.domain.errors import HaechiError
-from haechi.outbound.audit import AuditSettings, SegmentedAuditLog, verify
+from haechi.outbound.audit import AuditSettings, SegmentedAuditLog, verify, writer
 from haechi.outbound.audit.segments import lines, segments
 
 from tests.disk import FullDisk, until
@@ -186,6 +186,42 @@ async def test_a_start_on_a_full_disk_refuses_until_there_is_room(folder, key, c
         await until(lambda: log.health is None)
         await log.durable({"kind": "decision", "n": 2})
     assert decisions(folder) == [2]
+    assert verify(folder, keys={key.id: key.public}).ok
+
+
+async def test_nothing_but_stopping_ends_the_writer(folder, key, clock, monkeypatch):
+    """Neither an operations log that is on the same full disk and raises, nor what nobody foresaw."""
+    real, state = os.write, {"refuses": None}
+
+    def write(fd: int, data: bytes) -> int:
+        if state["refuses"]:
+            raise state["refuses"]
+        return real(fd, data)
+
+    class Raising:
+        def __getattr__(self, name: str) -> object:
+            def log(*_: object, **__: object) -> None:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+            return log
+
+    monkeypatch.setattr(os, "write", write)
+    monkeypatch.setattr(writer, "_log", Raising())
+    with SegmentedAuditLog(folder, key, clock, AuditSettings(retry_seconds=0.02)) as log:
+        await log.durable({"kind": "decision", "n": 0})
+        for refused in (OSError(errno.ENOSPC, "No space left on device"), RuntimeError("not foreseen")):
+            state["refuses"] = refused
+            with pytest.raises(HaechiError) as caught:
+                await log.durable({"kind": "decision", "n": -1})
+            assert caught.value.code in ("audit.disk-full", "audit.broken")
+            log.later({"kind": "decision", "n": 1})
+            state["refuses"] = None
+            async with asyncio.timeout(10):
+                while log.health is not None:
+                    await asyncio.sleep(0.005)
+        await log.durable({"kind": "decision", "n": 2})
+    assert decisions(folder) == [0, 1, 1, 2]
+    assert log.counters.lost == 0
     assert verify(folder, keys={key.id: key.public}).ok
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
+import os
 import re
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ import pytest
 import structlog
 from haechi.domain.errors import HaechiError
 from haechi.outbound.telemetry.catalogue import METRICS, Kind
+from haechi.outbound.telemetry.lines import Lines
 from haechi.outbound.telemetry.logs import configure
 from haechi.outbound.telemetry.prometheus import LABEL_LIMIT, PrometheusMetrics, serve, write_regularly
 from prometheus_client import generate_latest
@@ -72,6 +75,69 @@ def test_libraries_take_the_same_way(lines: Any) -> None:
     (line,) = lines()
     assert line["logger"] == "botocore"
     assert "abcdef123" not in json.dumps(line)
+
+
+class Disk:
+    """A descriptor's disk: so many bytes still fit."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+        self.room = room
+        self._write = os.write
+        monkeypatch.setattr(os, "write", self.write)
+
+    def write(self, descriptor: int, data: bytes) -> int:
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        done = self._write(descriptor, data[: self.room])
+        self.room -= done
+        return done
+
+
+def test_a_full_disk_stops_nobody_who_logs() -> None:
+    output = configure("info", Path("/dev/full"))
+    log = structlog.get_logger("x")
+    try:
+        for number in range(3):
+            log.error("audit-outage", number=number)
+            try:
+                raise ValueError("broken")
+            except ValueError:
+                log.exception("failed")
+            logging.getLogger("grpc").error("told by a library")
+    finally:
+        structlog.reset_defaults()
+        logging.basicConfig(force=True)
+    assert output.problem is not None
+    assert (output.problem.code, output.problem.params["file"]) == ("telemetry.log-disk-full", "/dev/full")
+
+
+def test_lines_that_a_full_disk_refused_are_written_whole_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = (tmp_path / "log").open("wb", buffering=0)
+    disk = Disk(monkeypatch, room=13)
+    lines = Lines(file.fileno(), "log")
+    for number in range(4):
+        lines.write(f"line {number}, ok\n")
+    assert lines.problem is not None
+    disk.room = 1000
+    assert lines.problem is None
+    assert (tmp_path / "log").read_text().splitlines() == [f"line {number}, ok" for number in range(4)]
+    assert lines.lost == 0
+
+
+def test_lines_without_room_in_memory_are_counted_and_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = (tmp_path / "log").open("wb", buffering=0)
+    disk = Disk(monkeypatch, room=0)
+    lines = Lines(file.fileno(), "log", most=30)
+    for number in range(5):
+        lines.write(f"line {number}, ok\n")
+    assert lines.lost == 3
+    disk.room = 1000
+    lines.flush()
+    first, second, told = (tmp_path / "log").read_text().splitlines()
+    assert (first, second) == ("line 0, ok", "line 1, ok")
+    assert json.loads(told) == {"event": "log.lines-lost", "level": "warning", "lines": 3}
 
 
 def test_numbers_are_read_over_loopback() -> None:

@@ -1,5 +1,6 @@
 """Tags survive what people and editors do with files. Real files, real events."""
 
+import errno
 import os
 import random
 import shutil
@@ -12,7 +13,9 @@ from typing import Any
 import pytest
 from haechi.app.indexing import Indexing
 from haechi.app.scan_report import Later, Report, at_once
+from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Tag
+from haechi.inbound.watch import watcher
 from haechi.inbound.watch.changes import Change, Changes, Kind
 from haechi.inbound.watch.large import LargeFiles
 from haechi.inbound.watch.watcher import Watcher
@@ -144,6 +147,35 @@ def test_events_that_the_kernel_dropped_lead_to_a_scan_of_everything(machine: Ma
     InotifyFD.get_instance().handle_event(InotifyEvent(WatchDescriptor(-1), InotifyConstants.IN_Q_OVERFLOW, 0, b""))
     assert machine.until(lambda: machine.watcher.scans > before)
     assert machine.watcher.overflows >= 1
+
+
+@pytest.mark.parametrize("refusal", [HaechiError("index.full", path="x"), RuntimeError("not foreseen")])
+def test_nothing_but_stopping_ends_the_worker(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, refusal: Exception
+) -> None:
+    """Neither an index nor an operations log on a full disk, nor what nobody foresaw."""
+
+    class Raising:
+        def __getattr__(self, name: str) -> object:
+            def log(*_: object, **__: object) -> None:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+            return log
+
+    monkeypatch.setattr(watcher, "_log", Raising())
+    examine, refusals = machine.indexing.examine, [refusal]
+
+    def refuse(*arguments: object) -> object:
+        if refusals:
+            raise refusals.pop()
+        return examine(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(machine.indexing, "examine", refuse)
+    (machine.folder / ".haechi.yaml").write_text("tags:\n  - {files: '*', technology: SEM-01, grade: A}\n")
+    data = machine.new_body()
+    (machine.folder / "f").write_bytes(data)
+    assert machine.recognises(data, 10)
+    assert refusals == []
 
 
 def test_more_changes_than_fit_lead_to_a_scan_and_are_counted() -> None:

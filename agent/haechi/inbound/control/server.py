@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from structlog.typing import FilteringBoundLogger
 
-from haechi.domain.errors import HaechiError
+from haechi.domain.errors import FULL, HaechiError
 from haechi.inbound.control import protocol
 from haechi.inbound.control.peer import Authorise, Peer, Role, peer_of
 from haechi.ports.metrics import Metrics
@@ -226,7 +226,10 @@ class ControlServer:
         except HaechiError as error:
             self._turn_away(error.code)
             return {"error": protocol.error_form(error)}
-        except Exception:
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in FULL:
+                self._turn_away("agent.disk-full")
+                return {"error": {"code": "agent.disk-full", "params": {"path": str(error.filename or "?")}}}
             reference = secrets.token_hex(4)
             self._turn_away("control.internal")
             self._log.exception("control.call-failed", call=call.name, reference=reference)

@@ -168,6 +168,16 @@ class Watcher:
         self.changes.rescan()
 
     def _work(self) -> None:
+        """Nothing but stopping ends this, also where complaining of a failure fails."""
+        while not self._stopping.is_set():
+            try:
+                self._turns()
+            except Exception as error:
+                self.failures += 1
+                self._indexing.doubt(error)
+                self._stopping.wait(PATIENCE)
+
+    def _turns(self) -> None:
         last, pause = time.monotonic(), PATIENCE
         while not self._stopping.is_set():
             due, rescan = self.changes.take(time.monotonic(), PATIENCE)
@@ -195,8 +205,8 @@ class Watcher:
                 pause = min(2 * pause, LONGEST_PAUSE)
             except Exception as error:  # an adapter's edge: what is strange must not end the watching
                 self.failures += 1
-                _log.exception("watch.failed")
                 self._indexing.doubt(error)
+                _log.exception("watch.failed")
                 self._stopping.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             if not due and not rescan:

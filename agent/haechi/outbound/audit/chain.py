@@ -97,8 +97,7 @@ class ChainFile:
         try:
             os.ftruncate(self._fd, self._size)
         except OSError:
-            self.drop()
-            self._recovered = False
+            self.mistrust()
 
     def drop(self) -> None:
         """Close the segment; the next ``open`` goes on in another."""
@@ -107,6 +106,11 @@ class ChainFile:
                 os.close(self._fd)
         self._fd = -1
         self._unsynced_since = None
+
+    def mistrust(self) -> None:
+        """What was last written may be half of it: the next ``open`` looks at what the disk really holds."""
+        self.drop()
+        self._recovered = False
 
     def settle(self, *, waited: bool) -> None:
         """Sync, checkpoint and rotate as far as they are due; sync at once where somebody waits. Raises ``OSError``."""

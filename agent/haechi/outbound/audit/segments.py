@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from haechi.domain.audit import MAX_LINE, Link, Record, read_line
-from haechi.domain.errors import HaechiError
+from haechi.domain.errors import FULL, HaechiError
 from haechi.domain.facts import JSON
 from haechi.durable import sync_folder
 
@@ -35,8 +35,6 @@ LOCK = "lock"
 
 _SEGMENT = re.compile(r"\d{12,}\.jsonl")
 _WINDOW = 64 * 1024
-
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def named(error: OSError, folder: Path) -> HaechiError:

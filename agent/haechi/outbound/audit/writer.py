@@ -6,6 +6,7 @@ be kept is counted, and the log's own records tell of both.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -183,13 +184,26 @@ class Writer:
     # --- the thread ---
 
     def _run(self) -> None:
-        try:
-            while self._turn():
-                pass
-        except BaseException as error:
-            # Nothing here may die quietly: callers learn that there is no writer any more.
-            _log.exception("audit-writer-died")
-            self._fail(HaechiError("audit.broken", folder=str(self._folder), cause=type(error).__name__))
+        """Nothing but stopping ends this: whatever else comes is an outage, and is tried again."""
+        ended = False
+        while not ended:
+            try:
+                ended = not self._turn()
+            except BaseException as error:
+                ended = self._broke(error)
+
+    def _broke(self, error: BaseException) -> bool:
+        """Something failed that nothing here foresaw. True where the log was to be closed: it ends in the outage."""
+        named = HaechiError("audit.broken", folder=str(self._folder), cause=type(error).__name__)
+        with contextlib.suppress(Exception):
+            with self._wake:
+                self._queue.put_back()
+            self._chain.mistrust()
+            self._fail(named)
+            _say("error", "audit-writer-failed", exc_info=error)
+        with self._wake:
+            self._outage = self._outage or _Outage(named, "")
+            return self._closing
 
     def _turn(self) -> bool:
         """Wait for work, do it. False when all is done and the log is closed."""
@@ -265,7 +279,7 @@ class Writer:
         for torn in end.torn:
             self._counters.torn += 1
             self._emit("haechi_audit_torn_total")
-            _log.warning("audit-torn-tail", **{k: str(v) for k, v in torn.as_json().items()})
+            _say("warning", "audit-torn-tail", **{k: str(v) for k, v in torn.as_json().items()})
             self._put_first([Item("recovered", self.now(), canonical(torn.as_json()))])
 
     # --- outages ---
@@ -274,18 +288,21 @@ class Writer:
         """Enter an outage, or go on with one: tell everybody who waits, and whoever comes."""
         with self._wake:
             self._waiters.add(self._queue.without_waiters())
+            begins = self._outage is None
             if self._outage is None:
                 self._outage = _Outage(error, self.now())
                 self._counters.outages += 1
                 self._emit("haechi_audit_outages_total", cause=error.code)
-                _log.error("audit-outage", cause=error.code)
             self._outage.error = error
             self._outage.refused += len(self._waiters)
             self._counters.failed += len(self._waiters)
             unwritten = sum(item.kind not in _OWN for item in self._queue) + (self._loss.records if self._loss else 0)
-        if not self._tally.set(unwritten):
-            _log.warning("audit-tally-unwritable", unwritten=unwritten)
+        told = self._tally.set(unwritten)
         self._waiters.tell(error)
+        if begins:
+            _say("error", "audit-outage", cause=error.code)
+        if not told:
+            _say("warning", "audit-tally-unwritable", unwritten=unwritten)
 
     def _put_first(self, items: Iterable[Item]) -> None:
         with self._wake:
@@ -304,7 +321,7 @@ class Writer:
             self._chain.witness()
             with self._wake:
                 self._outage = None
-            _log.warning("audit-resumed", since=outage.since, refused=outage.refused)
+            _say("warning", "audit-resumed", since=outage.since, refused=outage.refused)
 
     def _retry_last(self) -> bool:
         """Closing in an outage: one more try, then say what is lost."""
@@ -316,7 +333,7 @@ class Writer:
             if lost:
                 self._counters.lost += lost
                 self._emit("haechi_audit_lost_total", lost)
-                _log.error("audit-lost", records=lost)
+                _say("error", "audit-lost", records=lost)
             return False
         return True
 
@@ -327,3 +344,9 @@ class Writer:
     def _release(self) -> None:
         self._chain.drop()
         self._tally.close()
+
+
+def _say(level: str, event: str, **about: object) -> None:
+    """A line for the operations log. What becomes of it is nothing to the audit."""
+    with contextlib.suppress(Exception):
+        getattr(_log, level)(event, **about)

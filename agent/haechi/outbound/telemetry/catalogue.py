@@ -55,5 +55,6 @@ METRICS: tuple[Metric, ...] = (
     Metric("haechi_watch_dropped_total", Kind.TOTAL, "Changes of files that there was no room left to note"),
     Metric("haechi_watch_overflows_total", Kind.TOTAL, "Times that the kernel dropped events of files"),
     Metric("haechi_watch_failures_total", Kind.TOTAL, "Times that changed files could not be looked at"),
+    Metric("haechi_log_lines_lost_total", Kind.TOTAL, "Lines of the operations log that its disk had no room for"),
     Metric("haechi_metrics_unknown_total", Kind.COUNTER, "Numbers sent to a metric that does not exist"),
 )

@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
@@ -19,6 +19,7 @@ from structlog.typing import EventDict, WrappedLogger
 
 from haechi.domain.errors import HaechiError
 from haechi.domain.redaction import MASK, redact_target
+from haechi.outbound.telemetry.lines import Lines
 
 LONGEST = 2048
 """Characters of one value; the rest is cut, and said to be."""
@@ -37,13 +38,15 @@ SECRET_WORDS = (
 PLAIN_KEYS = frozenset({"content_state", "content_id", "content_length"})
 
 
-def configure(level: str = "info", file: Path | None = None) -> None:
+def configure(level: str = "info", file: Path | None = None) -> Lines:
     """Set structlog and the standard library's logging up for the process. Call once, from where all is wired.
+
+    Answers where the lines go: writing there never raises, and it says what it could not write.
 
     Raises ``HaechiError('telemetry.log')`` where the file can not be opened.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
-    stream = _stream(file)
+    lines = _lines(file)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -55,11 +58,12 @@ def configure(level: str = "info", file: Path | None = None) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", lines)),
         cache_logger_on_first_use=True,
     )
     # Libraries log through the standard library: their words take the same way, at warning and above.
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[_ToStructlog()], force=True)
+    return lines
 
 
 def redacted(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
@@ -86,15 +90,15 @@ class _ToStructlog(logging.Handler):
         log.log(record.levelno, "library", logger=record.name, message=record.getMessage())
 
 
-def _stream(file: Path | None) -> TextIO:
+def _lines(file: Path | None) -> Lines:
     if file is None:
-        return sys.stderr
+        return Lines(sys.__stderr__.fileno() if sys.__stderr__ is not None else 2, "stderr")
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise HaechiError("telemetry.log", file=str(file), reason=error.strerror or "") from error
-    return os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace", buffering=1)
+    return Lines(descriptor, str(file))
 
 
 def _value(key: str, value: Any) -> Any:
