@@ -64,8 +64,10 @@ async def start_agent(settings: Settings, stack: AsyncExitStack, lines: Lines) -
     started.append(way_in)
     following = Following(ground, rules, stores, marking, judging, way_in)
     status = make_status(ground, rules, stores, marking, way_in, following.failed)
-    await start_control(ground, rules, stores, marking, judging, way_in, status)
+    control = await start_control(ground, rules, stores, marking, judging, way_in, status)
     marking.start_watching()
     marking.start_learning()
     ground.background(following.run(), "following")
+    # Whoever ends is asked nothing any more, and is no agent that "runs already", however long the rest takes.
+    stack.push_async_callback(control.stop)
     return way_in.data_path

@@ -14,7 +14,7 @@ Owed is a file too that changed under every reading; the index does not wait for
 """
 
 # Names are plain strings here: millions pass, and an object for each would cost more than the work on it.
-# ruff: noqa: PTH100, PTH112, PTH114, PTH116
+# ruff: noqa: PTH100, PTH112, PTH114, PTH116, PTH120
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from haechi.app.batch import BATCH_FILES, Batch
+from haechi.app.course import Course
 from haechi.app.departed import Departed
 from haechi.app.owed import Owed
 from haechi.app.recalling import Recalled
@@ -35,7 +36,6 @@ from haechi.domain.tags import Tag, TagOrigin, merge_tags
 from haechi.ports.protection import BodyReader, Observed, Protection, Stamp, TaggedFile, Unreadable
 from haechi.ports.tags import TagReading, TagSources
 
-PROGRESS_EVERY = 0.2
 LARGE_BYTES = 64 << 20
 """What is smaller is read within a fraction of a second."""
 _SKIPPED = frozenset({"/proc", "/sys", "/dev"})
@@ -75,17 +75,17 @@ class Indexing:
     @property
     def ready(self) -> bool:
         """Whether nothing that is protected is missing from the index."""
-        return self._protection.ready
+        return self._protection.whole
 
     @property
     def behind(self) -> bool:
         """Whether a scan of everything is due: there was none yet, or too much was refused, or storage is damaged."""
-        return not self._protection.ready and (not self._complete or self._damaged)
+        return not self._protection.whole and (not self._complete or self._damaged)
 
     @property
     def owes(self) -> bool:
         """Whether ``settle`` has something to do."""
-        return bool(self._owed) or (self._complete and not self._protection.ready)
+        return bool(self._owed) or (self._complete and not self._protection.whole)
 
     @property
     def _damaged(self) -> bool:
@@ -112,7 +112,7 @@ class Indexing:
         """
         failures = self._protection.failures
         for look in self._owed.due():
-            self._look_at([look.path], look.tags)
+            self._look_at([look.path], look.tags, Course(self._clock))
             self._owed.paid(look)
         if self._complete and not self._damaged:
             self._protection.mark_ready(failures)
@@ -129,42 +129,44 @@ class Indexing:
         progress: Progress | None = None,
         *,
         stopped: Callable[[], bool] = lambda: False,
+        between: Callable[[], None] = lambda: None,
     ) -> Report:
         """Go through folders, and through every remembered name outside of them. ``progress`` is called a few times a
-        second, and once at the end.
+        second and once at the end, ``stopped`` and ``between`` before every file.
 
         The index is *ready* afterwards, unless ``stopped`` said to break off.
         """
         self._sources.refresh()
         failures = self._protection.failures
-        report, said = Report(), 0.0
+        report, course = Report(), Course(self._clock, progress, stopped, between)
         batch = self._batch(report)
         roots = [os.path.abspath(root) for root in roots]
         recalled = self._recall() if self._protection.lost else Recalled()
         if self._protection.lost:
             self._protection.restore(recalled.contents.values())
         for folder, inside in self._folders(roots, report):
-            if stopped():
-                batch.flush()
-                return report
-            if progress is not None and self._clock() - said >= PROGRESS_EVERY:
-                said = self._clock()
-                progress(folder, report.figures())
+            if not course.goes_on(report, folder):
+                break
             remembered = {file.path: file for file in self._protection.files_in(folder)}
             for path in inside:
+                if not course.goes_on(report, folder):
+                    break
                 self._examine(path, remembered.pop(path, None), report, batch)
+            if course.broken_off:
+                break
             self._gone(remembered, report)
-        self._elsewhere(roots, report, batch)
+        self._elsewhere(roots, report, batch, course)
         for path, (_, tags) in recalled.names.items():
-            if os.path.lexists(path):
+            if course.goes_on(report, os.path.dirname(path)) and os.path.lexists(path):
                 self._examine(path, self._protection.file(path), report, batch, tags)
         batch.flush()
+        if course.broken_off:
+            return report
         self._complete = True
         self._protection.mark_ready(failures)
         if self.owes:
             self.settle()
-        if progress is not None:
-            progress("", report.figures())
+        course.end(report)
         return report
 
     def _folders(self, roots: Iterable[str], report: Report) -> Iterator[tuple[str, list[str]]]:
@@ -192,44 +194,88 @@ class Indexing:
             report.forgotten += len(gone)
             self._protection.forget(gone)
 
-    def _elsewhere(self, roots: Sequence[str], report: Report, batch: Batch) -> None:
-        """Names that no folder led to: tagged outside the watched folders, or in a folder that is gone as a whole."""
-        inside = tuple(root.rstrip("/") + "/" for root in roots)
+    def _elsewhere(self, roots: Sequence[str], report: Report, batch: Batch, course: Course) -> None:
+        """Names that no folder led to: tagged outside the watched folders, or in a folder that is passed over, or gone
+        as a whole.
+        """
+        led_to = self._led_to(roots)
+        for paths in self._remembered():
+            self._gone(paths, report)
+            for path in paths:
+                if not course.goes_on(report, os.path.dirname(path)):
+                    return
+                if not led_to(os.path.dirname(path)):
+                    self._examine(path, self._protection.file(path), report, batch)
+
+    def elsewhere(self, roots: Iterable[str]) -> Iterator[str]:
+        """Every remembered name that going through these folders does not lead to."""
+        led_to = self._led_to([os.path.abspath(root) for root in roots])
+        return (path for paths in self._remembered() for path in paths if not led_to(os.path.dirname(path)))
+
+    def outside(self, roots: Iterable[str], names: Iterable[str]) -> list[str]:
+        """Those of these names that going through the folders does not lead to."""
+        led_to = self._led_to([os.path.abspath(root) for root in roots])
+        return [name for name in names if not led_to(os.path.dirname(name))]
+
+    def _remembered(self) -> Iterator[Sequence[str]]:
         last = ""
         while paths := self._protection.paths_after(last, BATCH_FILES):
             last = paths[-1]
-            self._gone(paths, report)
-            for path in paths:
-                if not path.startswith(inside):
-                    self._examine(path, self._protection.file(path), report, batch)
+            yield paths
+
+    def _led_to(self, roots: Sequence[str]) -> Callable[[str], bool]:
+        """Whether a scan of these comes to a folder: it lies in one of them, and none on the way is passed over."""
+        known: dict[str, bool] = {root: not self._exclude(root) for root in roots}
+
+        def led_to(folder: str) -> bool:
+            if folder not in known:
+                above = os.path.dirname(folder)
+                known[folder] = above != folder and led_to(above) and not self._exclude(folder)
+            return known[folder]
+
+        return led_to
 
     # --- single files ---------------------------------------------------------------------------------------------
 
-    def examine(self, paths: Iterable[str], tags: tuple[Tag, ...] = (), later: Later = at_once) -> Report:
+    def examine(
+        self,
+        paths: Iterable[str],
+        tags: tuple[Tag, ...] = (),
+        later: Later = at_once,
+        *,
+        progress: Progress | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+        between: Callable[[], None] = lambda: None,
+    ) -> Report:
         """Look at files that may have changed, and at every file of folders that are new. ``tags`` are added to what
-        is found.
+        is found. The rest is as in ``scan``.
 
         When this returns, uploads of their content are recognised, except of those large files that ``later`` took.
         Where it raises ``HaechiError``, all of it is owed.
         """
         whole = [os.path.abspath(path) for path in paths]
         try:
-            return self._look_at(whole, tags, later)
+            return self._look_at(whole, tags, Course(self._clock, progress, stopped, between), later)
         except HaechiError:
             self._owe(whole, tags)
             raise
 
-    def _look_at(self, paths: Sequence[str], tags: tuple[Tag, ...], later: Later = at_once) -> Report:
+    def _look_at(self, paths: Sequence[str], tags: tuple[Tag, ...], course: Course, later: Later = at_once) -> Report:
         report = Report(later=later)
         batch = self._batch(report)
         for path in paths:
             if os.path.isdir(path) and not os.path.islink(path):
-                for _, inside in self._folders([path], report):
+                for folder, inside in self._folders([path], report):
                     for file in inside:
+                        if not course.goes_on(report, folder):
+                            break
                         self._examine(file, self._protection.file(file), report, batch, tags)
-            else:
+                    if not course.goes_on(report, folder):
+                        break
+            elif course.goes_on(report, os.path.dirname(path)):
                 self._examine(path, self._protection.file(path), report, batch, tags)
         batch.flush()
+        course.end(report)
         return report
 
     def refresh_rules(self) -> None:

@@ -14,7 +14,9 @@ PART_SECONDS = 3.0
 """How long a part may take to say how it is."""
 
 Part = Callable[[], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
-"""A part's state: ``{"state": "ok" | "degraded" | "failed" | "starting", …}`` and whatever else there is to know."""
+"""A part's state: ``{"state": "ok" | "degraded" | "busy" | "failed" | "starting", …}`` and whatever else there is to
+know.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class ReportStatus:
     parts: Mapping[str, Part]
 
     async def __call__(self) -> dict[str, Any]:
-        """Every part's state; ``ready`` when none is starting or failed."""
+        """Every part's state; ``ready`` when none is starting, busy or failed."""
         states = await asyncio.gather(*(self._ask(part) for part in self.parts.values()))
         named = dict(zip(self.parts, states, strict=True))
         return {

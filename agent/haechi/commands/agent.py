@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from haechi.commands._frame import Exit, answer, json_option
-from haechi.domain.errors import HaechiError
+from haechi.domain.errors import FULL, HaechiError
 from haechi.words import say
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def start(wait: float, as_json: bool) -> None:
     from haechi.settings import load
 
     paths = load().paths
-    pid = running_pid(paths.control_socket)
+    pid = _settled(paths.control_socket, paths.lock, wait)
     code = "agent.runs-already"
     if pid is None:
         paths.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -121,6 +121,8 @@ def held(lock: Path) -> Iterator[None]:
         lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
+        if error.errno in FULL:
+            raise HaechiError("agent.disk-full", path=str(lock.parent)) from error
         raise HaechiError("agent.no-folder", path=str(lock.parent), reason=error.strerror or "") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -150,6 +152,22 @@ def running_pid(path: Path) -> int | None:
             raise HaechiError("control.no-permission", socket=str(path)) from error
         except OSError:
             return None
+
+
+def _settled(path: Path, lock: Path, seconds: float) -> int | None:
+    """The agent that runs; None where none does. One that ends, or begins, is waited for: it holds the lock, and does
+    not answer. Raises ``HaechiError('agent.locked')`` where it does neither in time.
+    """
+    deadline = time.monotonic() + seconds
+    while (pid := running_pid(path)) is None:
+        try:
+            with held(lock):
+                return None
+        except HaechiError as error:
+            if error.code != "agent.locked" or time.monotonic() >= deadline:
+                raise
+        time.sleep(0.05)
+    return pid
 
 
 @contextlib.contextmanager

@@ -48,7 +48,7 @@ def _render(console: Console, result: Fact, parts: Mapping[str, Fact], fine: boo
         state = str(part.get("state", "failed"))
         label = say(f"status.part-{name}") if f"status.part-{name}" in catalogue() else name
         about = [_problem(part), *PARTS.get(name, _anything)(part)]
-        style = {"ok": "", "starting": "yellow", "degraded": "yellow"}.get(state, "bold red")
+        style = {"ok": "", "starting": "yellow", "busy": "yellow", "degraded": "yellow"}.get(state, "bold red")
         table.add_row(label, say(f"status.state-{state}"), " · ".join(filter(None, about)), style=style)
     table.add_row(say("status.part-self_test"), *_self_test(result.get("self_test")))
     console.print(table)
@@ -104,7 +104,12 @@ def _engine(part: Fact) -> list[str]:
 
 def _index(part: Fact) -> list[str]:
     unreadable = _words("status.unreadable", part, "unreadable") if part.get("unreadable") else ""
-    return [_words("status.files", part, "files"), unreadable]
+    busy = _words("status.behind", part, "pending") if part.get("state") == "busy" else ""
+    scanning = part.get("scanning") or {}
+    looked = _words("status.looked-at", scanning, "files") if busy and scanning else ""
+    unwatched = part.get("unwatched") or {}
+    blind = say("status.unwatched", count=len(unwatched), folder=next(iter(unwatched))) if unwatched else ""
+    return [_words("status.files", part, "files"), busy, looked, unreadable, blind]
 
 
 def _registry(part: Fact) -> list[str]:

@@ -66,7 +66,7 @@ def tag(files: tuple[Path, ...], technology: str, grade: str, funding: str, owne
         "owner": owner,
     }
     try:
-        result = _told(names, arguments)
+        result = _told_or_kept(names, arguments, wanted)
     except HaechiError as error:
         if error.code != "control.not-running":
             raise
@@ -185,6 +185,34 @@ def _told(names: Sequence[Path], arguments: Mapping[str, Any]) -> dict[str, Any]
         for part in ("files", "count", "unreadable", "problems"):
             result[part] += said[part]
     return result
+
+
+def _told_or_kept(names: Sequence[Path], arguments: Mapping[str, Any], wanted: Tag) -> dict[str, Any]:
+    """Hand the files to the agent; where none runs, keep their names for the next one, and say so by raising
+    ``control.not-running``.
+
+    Raises ``HaechiError('tag.not-kept')`` where they cannot be kept and no scan would lead to one of them.
+    """
+    from haechi.outbound.index.excluding import excluding
+    from haechi.outbound.index.pending import PendingNames
+    from haechi.settings import load
+
+    try:
+        return _told(names, arguments)
+    except HaechiError as error:
+        if error.code != "control.not-running":
+            raise
+    settings, real = load(), [os.path.realpath(name) for name in names]
+    try:
+        settings.paths.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        PendingNames(settings.paths.pending).add(real, wanted)
+    except OSError as error:
+        excluded, roots = excluding(settings.watch.exclude), [os.path.realpath(root) for root in settings.watch_roots]
+        for name in real:
+            inside = any(name.startswith(root.rstrip("/") + "/") for root in roots)
+            if not inside or any(excluded(str(above)) for above in Path(name).parents):
+                raise HaechiError("tag.not-kept", path=name, reason=error.strerror or "") from error
+    return _told(names, arguments)  # one that started meanwhile may have looked before the names were kept
 
 
 def _mark(attribute: Any, names: Sequence[Path], wanted: Tag) -> list[dict[str, Any]]:

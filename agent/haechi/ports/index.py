@@ -70,8 +70,8 @@ class ContentIndex(Protocol):
 
     @property
     def ready(self) -> bool:
-        """Whether the files were gone through since the start, or since the index had to be made anew. Before that,
-        content that is protected may be missing from it.
+        """Whether the files were gone through since the start, or since the index had to be made anew, and no change of
+        one waits too long to be looked at. Else content that is protected may be missing from it.
         """
 
     def scan(self, *, piece: bool = False) -> Scan:

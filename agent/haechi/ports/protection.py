@@ -159,7 +159,7 @@ class Protection(Protocol):
         """
 
     @property
-    def ready(self) -> bool:
+    def whole(self) -> bool:
         """Whether all folders were gone through since the start, and since storage failed last."""
 
     @property

@@ -97,6 +97,8 @@ class Watch:
     roots: tuple[Path, ...] = _of(Whose.SECURITY, ())
     exclude: tuple[str, ...] = _of(Whose.SECURITY, ("**/.git/objects/**", "**/node_modules/**", "**/.cache/**"))
     rescan: int = _of(Whose.OPERATIONS, 3600, unit="seconds", least=60)
+    late_ms: int = _of(Whose.SECURITY, 1000, unit="milliseconds", least=100, most=60_000)
+    elsewhere: int = _of(Whose.OPERATIONS, 256, unit="folders", least=0, most=4096)
     common: tuple[Path, ...] = _of(Whose.SECURITY, COMMON)
     common_limit: int = _of(Whose.SECURITY, 256 << 20, unit="bytes", least=0)
 

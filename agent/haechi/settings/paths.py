@@ -70,6 +70,11 @@ class Paths:
         return self.state / "index.sqlite"
 
     @property
+    def pending(self) -> Path:
+        """Private: names that were tagged while no agent ran."""
+        return self.state / "tagged-meanwhile"
+
+    @property
     def ledger(self) -> Path:
         """Assemblies and stored objects (SQLite)."""
         return self.state / "ledger.sqlite"

@@ -49,7 +49,7 @@ async def start_control(
     judging: Judging,
     way_in: WayIn,
     status: ReportStatus,
-) -> None:
+) -> ControlServer:
     """Register every call, and listen."""
     settings, paths = ground.settings, ground.paths
     authorise = authorisation(settings.control.officer_group)
@@ -82,6 +82,7 @@ async def start_control(
     _register_tagging(server, authorise, ground, stores, marking)
     await server.start()
     ground.stack.push_async_callback(server.stop)
+    return server
 
 
 def _seal(ground: Ground, rules: Rules, stores: Stores, marking: Marking) -> SealFile:
@@ -115,7 +116,7 @@ def _register_tagging(
             event = tag_event(report.files, decision_id(), ground.clock.now(), peer.user)
             await Recorder(stores.audit, decision_id, ground.metrics).certainly(event)
 
-    calls = TagCalls(marking.tagging, record, tagged, authorise)
+    calls = TagCalls(marking.tagging, record, tagged, authorise, marking.cover)
     server.register("tags.index", calls.index, Role.ENGINEER, timeout=HOUR)
     server.register("tags.list", calls.list, Role.ENGINEER)
     server.register("tags.release", calls.release, Role.ENGINEER)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pwd
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,15 @@ from haechi.app.everywhere import Everywhere
 from haechi.app.indexing import Indexing
 from haechi.app.learning import LearnCommon
 from haechi.app.recalling import KINDS, Recalled, recalled
+from haechi.app.recording import tag_event
 from haechi.app.tagging import Tagging
 from haechi.domain.errors import FULL, HaechiError
 from haechi.domain.tags import Funding, Grade, Tag
-from haechi.inbound.watch.watcher import Watcher
+from haechi.inbound.watch.watcher import Names, Watcher
 from haechi.outbound.audit.reading import of_kinds
 from haechi.outbound.engine.folder import PolicyFolder
 from haechi.outbound.index.excluding import excluding
+from haechi.outbound.index.pending import PendingNames
 from haechi.outbound.index.reading import FileReader
 from haechi.outbound.index.system_content import SystemContent
 from haechi.outbound.index.writing import read_tags
@@ -31,7 +35,7 @@ from haechi.outbound.tags.folder import FolderTags
 from haechi.outbound.tags.sources import FileTagSources
 from haechi.outbound.trust.releases import SignedReleases
 from haechi.ports.protection import Observed
-from haechi.wiring.ground import Ground
+from haechi.wiring.ground import Ground, decision_id
 from haechi.wiring.rules import Rules
 from haechi.wiring.stores import Stores
 
@@ -71,14 +75,40 @@ class Marking:
         """Go through the watched folders at once, then follow the events."""
         settings = self.ground.settings
         roots = [str(root) for root in settings.watch_roots]
-        watcher = Watcher(self.indexing, roots, rescan=settings.watch.rescan, progress=self._note_scan)
+        watch = settings.watch
+        watcher = Watcher(
+            self.indexing,
+            roots,
+            rescan=watch.rescan,
+            progress=self._note_scan,
+            late_after=watch.late_ms / 1000,
+            most_elsewhere=watch.elsewhere,
+            pending=self._tagged_meanwhile,
+        )
+        self.stores.index.late = lambda: watcher.late
         metrics = self.ground.metrics
         metrics.total("haechi_watch_dropped_total", lambda: watcher.changes.dropped)
         metrics.total("haechi_watch_overflows_total", lambda: watcher.overflows)
         metrics.total("haechi_watch_failures_total", lambda: watcher.failures)
         watcher.start()
         self.watcher = watcher
-        self.ground.stack.callback(watcher.stop)
+        # In a thread: what is judged meanwhile waits for no file that is being read.
+        self.ground.stack.push_async_callback(asyncio.to_thread, watcher.stop)
+
+    def _tagged_meanwhile(self, take: Callable[[Names], None]) -> None:
+        """What was tagged while no agent ran is on record as what was tagged since; by this agent's own user."""
+
+        def taken(names: Names) -> None:
+            take(names)
+            files = [known for known in map(self.stores.index.file, names) if known is not None]
+            if files:
+                self.stores.audit.later(tag_event(files, decision_id(), self.ground.clock.now(), _own_name()))
+
+        PendingNames(self.ground.paths.pending).taken(taken)
+
+    def cover(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Watch the folders of names that were tagged just now; those that could not be watched, and why."""
+        return self.watcher.cover(names) if self.watcher is not None else {}
 
     def start_learning(self) -> None:
         """Learn what is everywhere, once the agent has settled, and then every day."""
@@ -135,6 +165,13 @@ class Marking:
         if known is not None and known.digest:
             # Made by the agent for this purpose alone, so that no release of anyone's is needed.
             await asyncio.to_thread(index.release, known.digest, ())
+
+
+def _own_name() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's number without a name
+        return str(os.getuid())
 
 
 def make_marking(ground: Ground, rules: Rules, stores: Stores) -> Marking:

@@ -101,8 +101,10 @@ class _Parts:
         state = "ok"
         if problem is not None:
             state = "failed"
-        elif not index.ready:
+        elif not index.whole:
             state = "starting"
+        elif not index.ready:
+            state = "busy"
         elif unreadable or watched.get("unwatched") or watched.get("blind"):
             state = "degraded"
         return {

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -211,6 +212,50 @@ def test_the_background_agent_is_found_by_its_socket_and_stopped(
     assert json.loads(capsys.readouterr().out)["pid"] == started["pid"]
     assert run(["agent", "stop", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["stopped"] is False
+
+
+def test_a_start_right_after_a_stop_waits_for_the_old_agent_to_end(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An agent that ends holds the lock still, and answers no more."""
+    real, asked = subprocess.Popen, threading.Event()
+    stand_in = lambda command, **more: real([sys.executable, "-c", AGENT], **more)  # noqa: E731
+    monkeypatch.setattr(agent_command.subprocess, "Popen", stand_in)
+    running = agent_command.running_pid
+
+    def asks(path: Path) -> int | None:
+        asked.set()
+        return running(path)
+
+    monkeypatch.setattr(agent_command, "running_pid", asks)
+    held, ended = threading.Event(), threading.Event()
+
+    def old_agent() -> None:
+        with agent_command.held(own_home / "r" / "agent.lock"):
+            held.set()
+            ended.wait(20)
+
+    def ends() -> None:
+        asked.wait(20)
+        ended.set()
+
+    threads = [threading.Thread(target=run_of) for run_of in (old_agent, ends)]
+    for thread in threads:
+        thread.start()
+    held.wait(20)
+    assert run(["agent", "start", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["started"] is True
+    assert run(["agent", "stop", "--json"]) == 0
+    for thread in threads:
+        thread.join()
+
+
+def test_an_agent_that_does_not_end_keeps_another_from_starting(
+    own_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with agent_command.held(own_home / "r" / "agent.lock"):
+        assert run(["agent", "start", "--wait", "1"]) == Exit.NOT_READY
+    assert str(os.getpid()) in capsys.readouterr().err
 
 
 def test_an_agent_that_dies_at_start_shows_its_last_words(

@@ -165,10 +165,10 @@ def test_nothing_but_stopping_ends_the_worker(
     monkeypatch.setattr(watcher, "_log", Raising())
     examine, refusals = machine.indexing.examine, [refusal]
 
-    def refuse(*arguments: object) -> object:
+    def refuse(*arguments: Any, **more: Any) -> object:
         if refusals:
             raise refusals.pop()
-        return examine(*arguments)  # type: ignore[arg-type]
+        return examine(*arguments, **more)
 
     monkeypatch.setattr(machine.indexing, "examine", refuse)
     (machine.folder / ".haechi.yaml").write_text("tags:\n  - {files: '*', technology: SEM-01, grade: A}\n")

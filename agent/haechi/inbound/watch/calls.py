@@ -41,8 +41,18 @@ MOST_LISTED = 10_000
 class TagCalls:
     """Handlers to register: ``tags.index``, ``tags.list``, ``tags.release``."""
 
-    def __init__(self, tagging: Tagging, record: Recorder, tagged: Tagged, authorise: Authorise) -> None:
-        """``record`` is called with every tag that was loosened, ``tagged`` with the files that were tagged."""
+    def __init__(
+        self,
+        tagging: Tagging,
+        record: Recorder,
+        tagged: Tagged,
+        authorise: Authorise,
+        cover: Callable[[Sequence[str]], Mapping[str, str]] = lambda names: {},
+    ) -> None:
+        """``record`` is called with every tag that was loosened, ``tagged`` with the files that were tagged. ``cover``
+        has the folders of names watched from now on, and names those that cannot be.
+        """
+        self._cover = cover
         self._tagging = tagging
         self._record = record
         self._tagged = tagged
@@ -58,6 +68,7 @@ class TagCalls:
         words = [_text(args, name, default) for name, default in _WORDS]
         handed_over = _handed_over(paths, peer.files)
         report = await asyncio.to_thread(self._tagging.tag, paths, *words)
+        unwatched = await asyncio.to_thread(self._cover, [file.path for file in report.files])
         # Another file may have taken the name since: what it holds is not told.
         files = tuple(file for file in report.files if (file.stamp.device, file.stamp.inode) in handed_over)
         report = replace(report, files=files)
@@ -66,7 +77,10 @@ class TagCalls:
             "files": [file_form(file) for file in report.files[:MOST_LISTED]],
             "count": len(report.files),
             "unreadable": [unreadable_form(file) for file in report.unreadable],
-            "problems": [problem_form(problem) for problem in report.problems],
+            "problems": [
+                *(problem_form(problem) for problem in report.problems),
+                *({"code": "tag.not-watched", "params": {"path": at, "cause": why}} for at, why in unwatched.items()),
+            ],
         }
 
     async def list(self, args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:

@@ -8,6 +8,7 @@ nothing is dropped.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 from haechi.domain.tags import Tag, merge_tags
@@ -25,6 +26,7 @@ class LargeFiles:
         self._look = look
         self._most = most
         self._waiting: dict[str, tuple[Tag, ...]] = {}
+        self._since: dict[str, float] = {}
         self._reading = ""
         self._changed = threading.Condition()
         self._closed = False
@@ -44,6 +46,11 @@ class LargeFiles:
         if self._thread.is_alive():
             self._thread.join(timeout=30)
 
+    def late(self, seconds: float) -> bool:
+        """Whether one of them waits, or is being read, for longer than this."""
+        with self._changed:
+            return bool(self._since) and time.monotonic() - min(self._since.values()) > seconds
+
     @property
     def waiting(self) -> int:
         """Files that are still to be read."""
@@ -60,6 +67,7 @@ class LargeFiles:
             if path not in self._waiting and len(self._waiting) >= self._most:
                 self.crowded += 1
                 return False
+            self._since.setdefault(path, time.monotonic())
             self._waiting[path] = merge_tags([*self._waiting.get(path, ()), *tags])
             self._changed.notify_all()
             return True
@@ -76,3 +84,5 @@ class LargeFiles:
             self._look(path, tags)
             with self._changed:
                 self._reading = ""
+                if path not in self._waiting:
+                    self._since.pop(path, None)

@@ -5,7 +5,10 @@ get lost in
 bursts (``IN_Q_OVERFLOW``): then, when the folders are first watched, and from time to time besides, everything is
 gone through.
 Everything that reads files happens in one worker thread, and in a second one for large files; watchdog's threads only
-hand over names.
+hand over names. Between two files of a scan, or of a folder with all in it, the worker looks at single changes that
+came meanwhile, and whether it is to end.
+
+Names that were tagged outside the roots are remembered by the index; their folders are watched too (``Elsewhere``).
 
 watchdog rebuilds its watches after an overflow but tells its observers nothing. A watch of our own on the same
 inotify instance,
@@ -13,7 +16,7 @@ on a folder where nothing happens, is told: that is ``_Overflows``.
 """
 
 # Names are plain strings here: millions pass, and an object for each would cost more than the work on it.
-# ruff: noqa: PTH119, PTH120
+# ruff: noqa: PTH112, PTH114, PTH119, PTH120
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import structlog
 from watchdog.events import (
@@ -46,6 +50,7 @@ from haechi.app.scan_report import Progress
 from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Tag
 from haechi.inbound.watch.changes import Change, Changes, Kind
+from haechi.inbound.watch.elsewhere import Elsewhere
 from haechi.inbound.watch.large import LargeFiles
 
 RULES = ".haechi.yaml"
@@ -54,6 +59,12 @@ QUIET = 0.05
 PATIENCE = 0.5
 LONGEST_PAUSE = 2.0
 """Seconds between two tries to write an index that refuses."""
+FEW = 256
+"""Files that are looked at together; more at once are bulk, which single changes overtake."""
+OVERTAKE_EVERY = 0.02
+"""Seconds of bulk work between two looks for single changes."""
+LATE = 1.0
+MOST_ELSEWHERE = 256
 _EVENTS: list[type[FileSystemEvent]] = [
     FileAttribEvent,
     FileClosedEvent,
@@ -67,10 +78,14 @@ _EVENTS: list[type[FileSystemEvent]] = [
 ]
 _log = structlog.get_logger(__name__)
 
+Names: TypeAlias = "Mapping[str, tuple[Tag, ...]]"
+"""Names, and the tags that were given to them."""
+
 
 class Watcher:
-    """Watches ``roots`` from ``start`` to ``stop``. ``rescan`` is the longest time between two full scans, in
-    seconds.
+    """Watches ``roots`` from ``start`` to ``stop``. ``rescan`` is the longest time between two full scans,
+    ``late_after`` the longest that a change may wait to be looked at, both in seconds; ``most_elsewhere`` bounds the
+    folders outside the roots. ``pending`` hands over names that were tagged while nobody watched.
     """
 
     def __init__(
@@ -81,6 +96,9 @@ class Watcher:
         rescan: float = 3600.0,
         progress: Progress | None = None,
         changes: Changes | None = None,
+        late_after: float = LATE,
+        most_elsewhere: int = MOST_ELSEWHERE,
+        pending: Callable[[Callable[[Names], None]], None] = lambda take: None,
     ) -> None:
         self._indexing = indexing
         self._roots = [os.path.realpath(root) for root in roots]
@@ -93,10 +111,15 @@ class Watcher:
         self._observer = Observer()
         self._overflows: _Overflows | None = None
         self.large = LargeFiles(self._look_at_large)
+        self._late_after = late_after
+        self._pending = pending
+        self._elsewhere = Elsewhere(self._watch_folder, most_elsewhere)
+        self._overtaken = 0.0
         self.scans = 0
         self.overflows = 0
         self.failures = 0
-        self.unwatched: dict[str, str] = {}
+        self._hindered: OSError | None = None
+        self._unwatched: dict[str, str] = {}
         self.blind = ""
         """Why nobody is told when the kernel drops events: then only the scans find what is lost."""
 
@@ -111,6 +134,7 @@ class Watcher:
             self._observer.start()
         except OSError as error:
             # Most often fs.inotify.max_user_watches: the scans still find every change, only later.
+            self._hindered = error
             for root in self._roots:
                 self._cannot_watch(root, error)
         else:
@@ -121,7 +145,7 @@ class Watcher:
         self.large.start()
 
     def stop(self) -> None:
-        """End. Waits for the file that is being read."""
+        """End. Waits for the one file that is being read."""
         self._stopping.set()
         self.changes.close()
         if self._overflows is not None:
@@ -137,16 +161,55 @@ class Watcher:
         """Wait until the folders were gone through once."""
         return self._scanned.wait(seconds)
 
+    @property
+    def late(self) -> bool:
+        """Whether a change waits longer than it may, or changes were lost: what the files hold is not known then."""
+        return self.changes.late(self._late_after) or self.large.late(self._late_after)
+
+    @property
+    def unwatched(self) -> dict[str, str]:
+        """Folders that are looked at with full scans alone, and why."""
+        return {**self._unwatched, **self._elsewhere.unwatched}
+
+    def cover(self, names: Sequence[str]) -> dict[str, str]:
+        """Watch the folders of names that were tagged just now, where the roots do not lead there; those that could not
+        be watched, and why.
+        """
+        outside = self._indexing.outside(self._roots, names)
+        self._look_again(outside, self._elsewhere.cover(outside))
+        unwatched = self._elsewhere.unwatched
+        return {folder: unwatched[folder] for folder in {os.path.dirname(name) for name in outside} & unwatched.keys()}
+
+    def _keep_elsewhere(self) -> None:
+        outside = list(self._indexing.elsewhere(self._roots))
+        self._look_again(outside, self._elsewhere.keep(outside))
+
+    def _look_again(self, names: Sequence[str], folders: set[str]) -> None:
+        """What changed in these folders before they were watched was not seen."""
+        for name in names:
+            if os.path.dirname(name) in folders:
+                self.changes.put(Change(Kind.TOUCHED, name))
+
+    def _watch_folder(self, folder: str) -> Callable[[], None]:
+        if self._hindered is not None:
+            raise self._hindered
+        handler = _FolderHandler(self.changes, folder, self._elsewhere.ended)
+        watch = self._observer.schedule(handler, folder, event_filter=_EVENTS)
+        return lambda: self._observer.unschedule(watch)
+
     def status(self) -> dict[str, object]:
         """Figures for ``haechi status``."""
         return {
             "roots": list(self._roots),
-            "unwatched": dict(self.unwatched),
+            "unwatched": self.unwatched,
             "blind": self.blind,
             "scanned": self._scanned.is_set(),
             "scans": self.scans,
             "overflows": self.overflows,
             "dropped": self.changes.dropped,
+            "pending": self.changes.waiting,
+            "late": self.late,
+            "elsewhere": self._elsewhere.watched,
             "failures": self.failures,
             "large_waiting": self.large.waiting,
             "large_crowded": self.large.crowded,
@@ -160,8 +223,8 @@ class Watcher:
             _log.warning("watch.overflows-not-watched", cause=self.blind)
 
     def _cannot_watch(self, root: str, error: OSError) -> None:
-        self.unwatched[root] = os.strerror(error.errno or 0)
-        _log.warning("watch.not-watched", root=root, cause=self.unwatched[root])
+        self._unwatched[root] = os.strerror(error.errno or 0)
+        _log.warning("watch.not-watched", root=root, cause=self._unwatched[root])
 
     def _lost(self) -> None:
         self.overflows += 1
@@ -183,12 +246,17 @@ class Watcher:
             due, rescan = self.changes.take(time.monotonic(), PATIENCE)
             try:
                 if rescan or self._indexing.behind or time.monotonic() - last >= self._rescan:
+                    if not self._indexing.behind:
+                        self._apply(due)
+                        due = []
                     self._mend()
                     self._scan()
                     last = time.monotonic()
                     pause = PATIENCE
                 else:
                     self._apply(due)
+                    self.changes.done()
+                    self._apply_bulk()
                     if self._indexing.owes:
                         ready = self._indexing.ready
                         self._indexing.settle()
@@ -209,7 +277,8 @@ class Watcher:
                 _log.exception("watch.failed")
                 self._stopping.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
-            if not due and not rescan:
+            self.changes.done()
+            if not due and not rescan and not self.changes.bulk(1):
                 self._stopping.wait(QUIET / 2)
 
     def _mend(self) -> None:
@@ -218,17 +287,58 @@ class Watcher:
             _log.error("watch.index-made-anew", kept=str(aside))
 
     def _scan(self) -> None:
-        report = self._indexing.scan(self._roots, self._progress, stopped=self._stopping.is_set)
+        self._pending(self._tag_pending)
+        self._keep_elsewhere()
+        report = self._indexing.scan(
+            self._roots, self._progress, stopped=self._stopping.is_set, between=self._let_overtake
+        )
         self.scans += 1
         if not self._stopping.is_set():
+            self._keep_elsewhere()
+            self.changes.rescanned()
             self._scanned.set()
         _log.info("watch.scanned", files=report.files, tagged=report.tagged, unreadable=len(report.unreadable))
 
+    def _tag_pending(self, names: Names) -> None:
+        for path, tags in names.items():
+            if os.path.lexists(path):
+                self._indexing.examine([path], tags)
+
+    def _let_overtake(self) -> None:
+        """Called between two files of bulk work."""
+        now = time.monotonic()
+        if now - self._overtaken < OVERTAKE_EVERY:
+            return
+        self._overtaken = now
+        due = self.changes.overtaking(now)
+        try:
+            self._apply(due)
+        except HaechiError:
+            self.changes.put_back(due)
+            raise
+        self.changes.done()
+
+    def _apply_bulk(self) -> None:
+        """Some of the second lane: a folder, or the files before the next one."""
+        bulk = self.changes.bulk(FEW)
+        folders = (number for number, change in enumerate(bulk) if os.path.isdir(change.path))
+        first = next(folders, len(bulk))
+        some = bulk[: max(first, 1)]
+        if some:
+            self._indexing.examine(
+                [change.path for change in some],
+                later=self.large.put,
+                progress=self._progress,
+                stopped=self._stopping.is_set,
+                between=self._let_overtake,
+            )
+            self.changes.looked_at(some)
+
     def _apply(self, due: list[Change]) -> None:
-        touched: dict[str, None] = {}
+        touched: dict[str, float] = {}
         for change in due:
             if change.kind is Kind.TOUCHED:
-                touched[change.path] = None
+                touched[change.path] = change.since
                 continue
             self._look(touched)
             touched = {}
@@ -237,18 +347,27 @@ class Watcher:
                     self._indexing.gone(change.path)
             else:
                 self._indexing.moved(change.path, change.new)
-                touched[change.new] = None
+                touched[change.new] = change.since
         self._look(touched)
 
-    def _look(self, touched: dict[str, None]) -> None:
-        rules = [path for path in touched if os.path.basename(path) == RULES]
-        if rules:
+    def _look(self, touched: dict[str, float]) -> None:
+        """Look at a few files at once; folders, and more than a few, are bulk."""
+        if any(os.path.basename(path) == RULES for path in touched):
             self._indexing.refresh_rules()
-        # A rule file speaks of all that lies below its folder.
-        paths = [*(path for path in touched if path not in rules), *(os.path.dirname(path) for path in rules)]
-        paths = [path for path in paths if not (self.large.holds(path) and self.large.put(path, ()))]
-        if paths:
-            self._indexing.examine(paths, later=self.large.put)
+        files: list[str] = []
+        folders: dict[str, float] = {}
+        for path, since in touched.items():
+            if os.path.basename(path) == RULES:  # it speaks of all that lies below its folder
+                folders[os.path.dirname(path)] = since
+            elif os.path.isdir(path) and not os.path.islink(path):
+                folders[path] = since
+            elif not (self.large.holds(path) and self.large.put(path, ())):
+                files.append(path)
+        self.changes.defer(Change(Kind.TOUCHED, path, since=since) for path, since in folders.items())
+        if len(files) > FEW:
+            self.changes.defer(Change(Kind.TOUCHED, path, since=touched[path]) for path in files)
+        elif files:
+            self._indexing.examine(files, later=self.large.put)
 
     def _look_at_large(self, path: str, tags: tuple[Tag, ...]) -> None:
         try:
@@ -260,8 +379,8 @@ class Watcher:
             _log.error("watch.index-failed", code=error.code, again_in=PATIENCE)
         except Exception as error:  # as in the worker
             self.failures += 1
-            _log.exception("watch.failed")
             self._indexing.doubt(error)
+            _log.exception("watch.failed")
 
 
 class _Handler(FileSystemEventHandler):
@@ -282,6 +401,20 @@ class _Handler(FileSystemEventHandler):
                 self._changes.put(Change(Kind.TOUCHED, path, due=now))
             case _:
                 self._changes.put(Change(Kind.TOUCHED, path, due=now + QUIET))
+
+
+class _FolderHandler(_Handler):
+    """For a folder outside the roots: its files alone, and its own end."""
+
+    def __init__(self, changes: Changes, folder: str, ended: Callable[[str], None]) -> None:
+        super().__init__(changes)
+        self._folder, self._ended = folder, ended
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        if not event.is_directory:
+            super().on_any_event(event)
+        elif isinstance(event, DirDeletedEvent) and os.fsdecode(event.src_path) == self._folder:
+            self._ended(self._folder)
 
 
 class _Overflows:

@@ -53,7 +53,7 @@ class SqliteContentIndex(IndexStorage):
     @property
     def empty(self) -> bool:
         """See the port. Never before the folders were gone through."""
-        return self._ready and not len(self._hot.digests) and not self.worst_tags()
+        return self.ready and not len(self._hot.digests) and not self.worst_tags()
 
     def worst_tags(self) -> tuple[Tag, ...]:
         """See the port."""

@@ -59,6 +59,8 @@ class IndexStorage:
         self._failures = 0
         self._stale = False
         self._problem: HaechiError | None = None
+        self.late: Callable[[], bool] = lambda: False
+        """Whether changes of files wait too long to be looked at; told by whoever watches."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._seed = read_seed(path.with_name(path.name + ".seed"))
         self._open()
@@ -154,9 +156,14 @@ class IndexStorage:
         return self._protections.setdefault((sealed, protection_of(tags)), len(self._protections))
 
     @property
-    def ready(self) -> bool:
-        """See the port."""
+    def whole(self) -> bool:
+        """See ``ports.protection``."""
         return self._ready
+
+    @property
+    def ready(self) -> bool:
+        """See ``ports.index``: whole, and no change of files is known that was not looked at in time."""
+        return self._ready and not self.late()
 
     @property
     def failures(self) -> int:
