@@ -3,8 +3,9 @@
 The bar is the product's: 5 s, for every single fault, measured from the fault on. Only a reference loosens it: a fresh
 interpreter that imports what the agent imports, its time by the clock over the processor time that it got. On a machine
 with a processor to spare the two are the same and the bar is 5 s. Where they differ by more than a quarter the machine
-is overloaded, and the bar grows by that very factor. The reference is only asked where 5 s were not kept, so it cannot
-hide what was quick enough.
+is overloaded, and the bar grows by that very factor, to three times itself at most: on a machine that is slower still
+nothing is shown, and the test fails. The reference is only asked where 5 s were not kept, so it cannot hide what was
+quick enough.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ BACK_WITHIN_S = 5.0
 """From a fault until the agent works again."""
 OVERLOADED = 1.25
 """A reference slower than this shows a machine that had no processor to spare."""
+MOST_LOOSENED = 3.0
+"""The bar never grows beyond so many times itself."""
 GIVE_UP_S = 60.0
 REFERENCE = "import haechi.main, time; print(time.process_time())"
 
@@ -38,7 +41,7 @@ def in_time(took: float, what: str = "") -> float:
         factor = slowed()
         told = f"{what} took {took:.1f} s; a start takes {factor:.2f} times as long as alone"
         assert factor > OVERLOADED, told
-        assert took <= BACK_WITHIN_S * factor, told
+        assert took <= BACK_WITHIN_S * min(factor, MOST_LOOSENED), told
     return took
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import errno
 
 import pytest
 import structlog
+from cryptography import x509
+from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
+from envoy.service.discovery.v3 import discovery_pb2
 from haechi.domain.errors import HaechiError
 from haechi.domain.scope import Scope, ScopeMode
 from haechi.inbound.envoy.authority import Authority
@@ -77,3 +81,36 @@ def test_an_authority_that_cannot_be_renewed_is_told(
     assert [(line["event"], line["cause"]) for line in said] == [
         ("datapath.authority-not-renewed", "datapath.authority-unwritable")
     ]
+
+
+class Asking:
+    """A stream on which one name is asked for, and nothing more is said."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    async def read(self) -> discovery_pb2.DeltaDiscoveryRequest:
+        if self._asked:
+            await asyncio.Event().wait()
+        self._asked = True
+        return discovery_pb2.DeltaDiscoveryRequest(resource_names_subscribe=[HOST])
+
+
+async def test_a_leaf_that_ended_while_the_machine_slept_is_replaced_within_5_s() -> None:
+    """Timers do not see it: they stood still, or the clock was set."""
+    time = [dt.datetime.now(dt.UTC)]
+    authority = Authority.create(None, SCOPE, now=lambda: time[0])
+    secrets = LeafSecrets(authority, max_names=9, log=structlog.get_logger(), now=lambda: time[0])
+    answers = secrets._delta(None, Asking())
+    first = await anext(answers)
+    following = asyncio.ensure_future(anext(answers))
+    await asyncio.sleep(0)  # it waits with the pause of a leaf that is fresh
+    time[0] += dt.timedelta(days=30)
+    second = await asyncio.wait_for(following, 5)
+    secret = [secret_pb2.Secret.FromString(said.resources[0].resource.value) for said in (first, second)]
+    ends = [
+        x509.load_pem_x509_certificate(one.tls_certificate.certificate_chain.inline_bytes).not_valid_after_utc
+        for one in secret
+    ]
+    assert ends[0] < time[0] < ends[1]
+    await answers.aclose()
