@@ -94,12 +94,17 @@ def tags(folder: Path, unreadable: bool, as_json: bool) -> None:
     from haechi.inbound.control.client import call
 
     below = os.path.realpath(folder)
-    result = call("tags.list", {"below": below, "unreadable": unreadable}, timeout=_ATTENTION)
-    while not unreadable and len(result["files"]) < result["count"]:
-        more = call("tags.list", {"below": below, "offset": len(result["files"])}, timeout=_ATTENTION)
-        if not more["files"]:
-            break
-        result["files"] += more["files"]
+    listed = "unreadable" if unreadable else "files"
+    found: list[dict[str, Any]] = []
+    more = True
+    while more:
+        asked = {"below": below, "unreadable": unreadable, "after": found[-1]["path"] if found else ""}
+        said = call("tags.list", asked, timeout=_ATTENTION)
+        found += said[listed]
+        more = bool(said["more"] and said[listed])
+    if not found and not unreadable and _is_gone(below):
+        raise HaechiError("tag.no-folder", path=str(folder))
+    result = {listed: found, "count": len(found)}
     answer(
         result,
         as_json,
@@ -153,6 +158,17 @@ def shipped_catalogue() -> Catalogue:
     from haechi.settings import load
 
     return load_catalogue(in_force(load()) / "catalogue.yaml")
+
+
+def _is_gone(path: str) -> bool:
+    """Whether nothing is there; not so where the person may only not look."""
+    try:
+        os.stat(path)  # noqa: PTH116 - a name, not a file that is worked with
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _files(path: Path) -> list[Path]:

@@ -117,16 +117,21 @@ def test_an_unknown_technology_writes_nothing(agent: Agent, tmp_path: Path) -> N
     assert agent.asked == []
 
 
-def test_tags_lists_page_after_page(agent: Agent) -> None:
-    agent.answers["tags.list"] = {"files": [FILE], "count": 2}
-    said = CliRunner().invoke(tags, ["/data"])
+def test_tags_lists_page_after_page(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+    pages = [{"files": [{**FILE, "path": name}], "more": name < "/g"} for name in ("/f", "/g")]
+    monkeypatch.setattr(client, "call", lambda name, args, **_: (asked.append(args), pages[len(asked) - 1])[1])
+    said = CliRunner().invoke(tags, ["/"])
     assert said.exit_code == 0, said.output
     assert "SEM-01" in said.output
-    assert [args.get("offset") for _, args in agent.asked] == [None, 1]
+    assert [args["after"] for args in asked] == ["", "/f"]
 
 
 def test_tags_names_what_cannot_be_read(agent: Agent) -> None:
-    agent.answers["tags.list"] = {"unreadable": [{"path": "/f", "cause": "permission-denied", "tags": []}]}
+    agent.answers["tags.list"] = {
+        "unreadable": [{"path": "/f", "cause": "permission-denied", "tags": []}],
+        "more": False,
+    }
     assert "permission-denied" in CliRunner().invoke(tags, ["--unreadable"]).output
 
 

@@ -12,16 +12,18 @@ import asyncio
 import base64
 import binascii
 import fcntl
+import json
 import os
 import stat
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from haechi.app.tagging import Released, Tagging, TagReport
 from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Tag
 from haechi.inbound.control.peer import Authorise, Peer, Role
+from haechi.inbound.control.protocol import MAX_LINE
 from haechi.inbound.watch.rights import Rights
 from haechi.ports.protection import TaggedFile, Unreadable
 from haechi.ports.tags import Problem
@@ -35,7 +37,8 @@ Tagged = Callable[[TagReport, Peer], Awaitable[None]]
 
 O_PATH = 0o10000000
 """Opened so, a descriptor proves nothing: it needs no right to read."""
-MOST_LISTED = 10_000
+PAGE: Final = MAX_LINE // 2
+"""Bytes of files that one answer lists; a name alone may take 24 KiB of it, and the rest of the line needs room."""
 
 
 class TagCalls:
@@ -74,7 +77,7 @@ class TagCalls:
         report = replace(report, files=files)
         await self._tagged(report, peer)
         return {
-            "files": [file_form(file) for file in report.files[:MOST_LISTED]],
+            "files": [file_form(file) for file in report.files],
             "count": len(report.files),
             "unreadable": [unreadable_form(file) for file in report.unreadable],
             "problems": [
@@ -84,24 +87,25 @@ class TagCalls:
         }
 
     async def list(self, args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
-        """``{below, unreadable, offset}`` → ``{files, count}`` or ``{unreadable}``; at most 10,000 at a time."""
+        """``{below, unreadable, after}`` → ``{files, more}`` or ``{unreadable, more}``: ordered by path, those behind
+        the path ``after``, as many as one answer has room for.
+        """
+        below, after = _text(args, "below", "/"), _text(args, "after", "")
         if args.get("unreadable") is True:
-            found = await asyncio.to_thread(self._told, self._tagging.unreadable, peer)
-            return {"unreadable": [unreadable_form(file) for file in found]}
-        offset = args.get("offset", 0)
-        if not isinstance(offset, int) or offset < 0:
-            raise HaechiError("tag.bad-request", field="offset")
-        below = _text(args, "below", "/")
-        files = await asyncio.to_thread(self._told, lambda: self._tagging.listed(below), peer)
-        return {"files": [file_form(file) for file in files[offset : offset + MOST_LISTED]], "count": len(files)}
+            told = self._told(self._tagging.unreadable, peer, after)
+            unreadable, more = await asyncio.to_thread(_page, told, unreadable_form)
+            return {"unreadable": unreadable, "more": more}
+        told_files = self._told(lambda: self._tagging.listed(below), peer, after)
+        files, more = await asyncio.to_thread(_page, told_files, file_form)
+        return {"files": files, "more": more}
 
-    def _told(self, find: Callable[[], Sequence[Named]], peer: Peer) -> Sequence[Named]:
-        """Those that the caller may know of."""
-        found = find()
-        if Role.OFFICER in self._authorise(peer):
-            return found
+    def _told(self, find: Callable[[], Sequence[Named]], peer: Peer, after: str) -> Iterator[Named]:
+        """Those that the caller may know of. Asked one by one: what is on a later page costs nothing now."""
+        every = Role.OFFICER in self._authorise(peer)
         rights = Rights(peer)
-        return [file for file in found if rights.may_read(file.path)]
+        for file in sorted(find(), key=lambda file: file.path):
+            if file.path > after and (every or rights.may_read(file.path)):
+                yield file
 
     async def release(self, args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         """``{path, release (base64), action, technology?, grade?, funding?}`` and the file open → ``{path, digest,
@@ -167,6 +171,19 @@ def _text(args: Mapping[str, Any], name: str, default: str | None = None) -> str
     if not isinstance(value, str):
         raise HaechiError("tag.bad-request", field=name)
     return value
+
+
+def _page(files: Iterable[Named], form: Callable[[Named], dict[str, Any]]) -> tuple[list[dict[str, Any]], bool]:
+    """The forms that one answer has room for, and whether there are more. One there always is."""
+    page: list[dict[str, Any]] = []
+    used = 0
+    for file in files:
+        told = form(file)
+        used += len(json.dumps(told)) + 1
+        if page and used > PAGE:
+            return page, True
+        page.append(told)
+    return page, False
 
 
 def file_form(file: TaggedFile) -> dict[str, Any]:
