@@ -5,7 +5,7 @@ Works on an open file that the person handed over, so it tells nobody about file
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -17,6 +17,7 @@ from haechi.app.sealing import inspected
 from haechi.domain.actor import Actor
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import Unknown
+from haechi.domain.scope import Classification, Scope
 from haechi.domain.upload import Action, ActionKind, Request
 from haechi.ports.connector import Connector
 from haechi.ports.engine import PolicyEngine
@@ -36,14 +37,20 @@ class CheckFile:
     index: ContentIndex
     engine: PolicyEngine
     rule_words: RuleWords
+    scope: Callable[[], Scope]
+    """What the data path intercepts now. Elsewhere a verdict would be of no effect, and none is given."""
 
     async def __call__(
         self, source: int, path: str, url: str, endpoint: str, actor: Actor, lang: str
     ) -> dict[str, Any]:
         """The decision that an upload of this file to ``url`` would get now.
 
-        Raises ``HaechiError``: ``check.bad-url``, ``check.unknown-store``, ``seal.not-a-file``, ``seal.io``.
+        Raises ``HaechiError``: ``check.bad-url``, ``check.unknown-store``, ``check.not-judged``, ``seal.not-a-file``, ``seal.io``.
         """
+        # Plain HTTP is judged wherever it goes; of TLS, what the scope has.
+        asked = request_for(url, endpoint, 0)
+        if asked.scheme == "https" and self.scope().classify("", asked.host) is Classification.TUNNEL:
+            raise HaechiError("check.not-judged", host=asked.host)
         content = await inspected(self.index, source, path)
         request = request_for(url, endpoint, content.size or 0)
         connector = next((one for one in self.connectors if one.claims(request.host)), None)

@@ -28,6 +28,8 @@ class Exit(IntEnum):
     USAGE = 2
     NOT_READY = 3
     """The agent or the environment is not ready."""
+    NOT_JUDGED = 4
+    """`haechi check`: no verdict would be given, the upload would pass unseen."""
     INTERRUPTED = 130
     """Ctrl-C, as shells count it."""
 
@@ -45,6 +47,8 @@ def exit_of(error: HaechiError) -> Exit:
     """The exit code of a named error."""
     if error.code == "control.not-allowed":
         return Exit.NEGATIVE
+    if error.code == "check.not-judged":
+        return Exit.NOT_JUDGED
     if error.code.startswith(("cli.usage", "policy.input-missing")):
         return Exit.USAGE
     return Exit.NOT_READY if error.code.startswith(NOT_READY) else Exit.NEGATIVE

@@ -28,7 +28,8 @@ SILENCE = 600.0
 def check(file: Path, url: str, endpoint_url: str, as_json: bool) -> int:
     """Ask whether FILE may be uploaded to s3://BUCKET/KEY now, and why not.
 
-    Exit code 0: it would be allowed; 1: it would be refused (or, in monitor mode, would be a violation).
+    Exit code 0: it would be allowed; 1: it would be refused (or, in monitor mode, would be a violation); 4: nobody
+    would judge it, because the store's host is out of scope: it would pass unseen.
     """
     from haechi.inbound.control import client
 

@@ -104,7 +104,7 @@ def tags(folder: Path, unreadable: bool, as_json: bool) -> None:
         more = bool(said["more"] and said[listed])
     if not found and not unreadable and _is_gone(below):
         raise HaechiError("tag.no-folder", path=str(folder))
-    result = {listed: found, "count": len(found)}
+    result: dict[str, Any] = {listed: found, "count": len(found)}
     answer(
         result,
         as_json,

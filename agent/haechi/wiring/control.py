@@ -58,7 +58,14 @@ async def start_control(
     register_sealing(server, _seal(ground, rules, stores, marking), _unseal(ground, stores, marking))
     register_answers(
         server,
-        check=CheckFile(judging.connectors, judging.assessor, stores.index, rules.engine, rules.rule_words),
+        check=CheckFile(
+            judging.connectors,
+            judging.assessor,
+            stores.index,
+            rules.engine,
+            rules.rule_words,
+            lambda: way_in.authority.scope,
+        ),
         explain=ExplainDecision(
             FolderRecords(settings.audit_folder, stores.log.unwritten), rules.engine, rules.rule_words, rules.rule_text
         ),

@@ -18,11 +18,13 @@ from haechi.app.proving import Ending, Outcome, ProveTools, RecentDecisions, Ver
 from haechi.app.status import ReportStatus
 from haechi.cli import run
 from haechi.commands import _tools, doctor
+from haechi.commands._frame import Exit
 from haechi.domain.content import Content, ContentState
 from haechi.domain.decision import Basis, Decision, Effect, Finding, Severity
 from haechi.domain.destination import Destination
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import Known, Unknown
+from haechi.domain.scope import Scope
 from haechi.domain.upload import Action, ActionKind, Location, Request
 from haechi.inbound.control.calls import endings, register_answers
 from haechi.inbound.control.peer import Role
@@ -88,6 +90,9 @@ class Silent:
         return True
 
 
+SCOPE = Scope(patterns=("*.amazonaws.com", "store.example"))
+
+
 class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -108,7 +113,7 @@ class Bench:
         words: Any = lambda rule, lang, params: SimpleNamespace(message=f"{lang}:{params['bucket']}", remedy="seal it")  # noqa: E731
         register_answers(
             server,
-            check=CheckFile([Connector()], self.assessor, Index(), engine, words),  # type: ignore[arg-type, list-item]
+            check=CheckFile([Connector()], self.assessor, Index(), engine, words, lambda: SCOPE),  # type: ignore[arg-type, list-item]
             explain=ExplainDecision(self.records, engine, words, lambda rule: "package layer1"),
             status=ReportStatus(lambda: {"mode": "cooperative"}, self.parts),
             prove=ProveTools(self.recent, self.protect, self.release, lambda size: b"\7" * size),
@@ -145,6 +150,17 @@ def test_check_asks_by_the_way_of_the_buckets_own_region(
     assert [about.host for about in bench.assessor.asked] == [host]
 
 
+def test_a_store_that_nobody_judges_is_told_and_has_an_exit_code(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["check", str(bench.folder / "f"), "s3://b/k", "--endpoint-url"]
+    assert run([*asked, "https://minio.example"]) == Exit.NOT_JUDGED == 4
+    said = capsys.readouterr()
+    assert "minio.example" in said.err and "passes unseen" in said.err and not said.out
+    assert run([*asked, "http://minio.example"]) == Exit.NEGATIVE, "plain HTTP is judged wherever it goes"
+    assert run([*asked, "https://192.0.2.7"]) == Exit.NEGATIVE, "so is what names no host"
+
+
 def test_check_tells_rule_basis_and_remedy(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     run(["check", str(bench.folder / "f"), "s3://b/k"])
     said = capsys.readouterr().out
@@ -154,7 +170,7 @@ def test_check_tells_rule_basis_and_remedy(bench: Bench, capsys: pytest.CaptureF
 def test_check_of_a_place_that_is_none_is_refused(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", "--json", str(bench.folder / "f"), "ftp://b/k"]) == 1
     assert told(capsys)["error"]["code"] == "check.bad-url"
-    unknown = ["--endpoint-url", "https://unknown.example"]
+    unknown = ["--endpoint-url", "http://unknown.example"]
     assert run(["check", "--json", str(bench.folder / "f"), "s3://b/k", *unknown]) == 1
     assert told(capsys)["error"]["code"] == "check.unknown-store"
 
