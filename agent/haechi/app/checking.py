@@ -45,7 +45,8 @@ class CheckFile:
     ) -> dict[str, Any]:
         """The decision that an upload of this file to ``url`` would get now.
 
-        Raises ``HaechiError``: ``check.bad-url``, ``check.unknown-store``, ``check.not-judged``, ``seal.not-a-file``, ``seal.io``.
+        Raises ``HaechiError``: ``check.bad-url``, ``check.unknown-store``, ``check.not-judged``,
+        ``seal.not-a-file``, ``seal.io``.
         """
         # Plain HTTP is judged wherever it goes; of TLS, what the scope has.
         asked = request_for(url, endpoint, 0)

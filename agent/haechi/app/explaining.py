@@ -72,14 +72,26 @@ def described(
     lang: str,
     rule_text: Callable[[RuleInfo], str] = lambda rule: "",
 ) -> dict[str, Any]:
-    """A finding with its words, source and text. A rule that is loaded no more keeps its id and parameters."""
-    document = {**finding, "title": "", "message": "", "remedy": "", "source": "", "file": "", "text": ""}
+    """A finding with its words, source and text; ``unsure`` where it rests on something unknown. A rule that is
+    loaded no more keeps its id and parameters.
+    """
+    document = {
+        **finding,
+        "title": "",
+        "message": "",
+        "remedy": "",
+        "source": "",
+        "file": "",
+        "text": "",
+        "unsure": False,
+    }
     if rule is not None:
         words = rule_words(rule.id, lang, finding.get("params", {}))
         document |= {
             "title": rule.title.get(lang, ""),
             "message": words.message,
             "remedy": words.remedy,
+            "unsure": words.unsure,
             "source": rule.source,
             "file": rule.file,
             "text": rule_text(rule),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from haechi.domain.decision import Cause, Decision, Finding, Severity
+from haechi.domain.decision import Basis, Cause, Decision, Finding, Severity
 from haechi.domain.facts import JSON
 from haechi.domain.upload import Action
 from haechi.ports.connector import RefusalText
@@ -35,6 +35,10 @@ class SpokenRule(Protocol):
     @property
     def remedy(self) -> str:
         """What to do about it."""
+
+    @property
+    def unsure(self) -> bool:
+        """Whether it rests on something unknown: then it is caution, whatever the rule's basis."""
 
 
 class RuleWords(Protocol):
@@ -66,7 +70,7 @@ class RefusalWriter:
         words = self.rule_words(first.rule, self.lang, first.params)
         name = self._name(first)
         also = self._also(other for other in blocking[1:] if other.rule != first.rule)
-        basis = say(f"basis.{first.basis.value}", self.lang)
+        basis = say(f"basis.{(Basis.INFERENCE if words.unsure else first.basis).value}", self.lang)
         return say(
             "refusal.finding",
             self.lang,

@@ -22,7 +22,7 @@ import click
 from haechi.commands._frame import Exit, answer, json_option, progress
 from haechi.commands.status import summary
 from haechi.domain.errors import HaechiError
-from haechi.words import say
+from haechi.words import say, unknown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -243,7 +243,7 @@ def _local(text: str) -> str:
 
 def _plain(value: object) -> str:
     if isinstance(value, Mapping):
-        return f"({say('unknown')}: {value.get('unknown', '')})" if "unknown" in value else ""
+        return unknown(str(value["unknown"])) if "unknown" in value else ""
     text = "" if value is None else str(value)
     return "".join(c if c.isprintable() else "�" for c in text)[:200]
 

@@ -11,7 +11,7 @@ import click
 
 from haechi.commands._findings import print_causes, print_findings
 from haechi.commands._frame import answer, json_option
-from haechi.words import language, say
+from haechi.words import language, say, unknown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,5 +88,5 @@ def _actor(actor: Mapping[str, Any]) -> str:
 
 def _plain(fact: object) -> str:
     if isinstance(fact, dict) and "unknown" in fact:
-        return f"{say('unknown')} ({fact['unknown']})"
+        return unknown(str(fact["unknown"]))
     return "–" if fact is None else str(fact)

@@ -148,7 +148,7 @@ def test(file: Path, folder: Path | None, as_json: bool) -> None:
     Exits with 0 when it would pass, with 1 when it would be blocked. policies/testing/data.json holds an input to
     start from. Findings come in the order in which they are told.
     """
-    from haechi.domain.decision import decide
+    from haechi.domain.decision import Basis, decide
     from haechi.outbound.engine.rulebook import RuleBook
 
     try:
@@ -166,7 +166,8 @@ def test(file: Path, folder: Path | None, as_json: bool) -> None:
         console.print(say("policy.tested", effect=effect, count=len(decision.findings)))
         for finding in decision.findings:
             words = book(finding.rule, language(), finding.params)
-            severity, basis = say(f"policy.severity-{finding.severity}"), say(f"basis.{finding.basis}")
+            basis = say(f"basis.{Basis.INFERENCE if words.unsure else finding.basis}")
+            severity = say(f"policy.severity-{finding.severity}")
             console.print(f"\n{severity} · {finding.requirement} ({basis}) · {finding.rule}")
             console.print(f"  {words.message}\n  → {words.remedy}")
 

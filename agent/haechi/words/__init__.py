@@ -48,6 +48,17 @@ def say(code: str, /, lang: str | None = None, **params: object) -> str:
     return text.format_map(_Lenient(params))
 
 
+def unknown(cause: str, lang: str | None = None) -> str:
+    """An unknown fact in half a sentence: that it is unknown, and why. What to do about it is told elsewhere."""
+    return say("unknown-because", lang, cause=why_unknown(cause, lang))
+
+
+def why_unknown(cause: str, lang: str | None = None) -> str:
+    """Why a fact is unknown, in one clause. A cause without words says itself."""
+    code = f"unknown.{cause}"
+    return say(code, lang).split(". ")[0].rstrip(".") if code in catalogue() else cause
+
+
 class _Lenient(dict[str, object]):
     def __missing__(self, key: str) -> str:
         return "{" + key + "}"

@@ -8,7 +8,8 @@ Theory. No store answers "who owns this?" to a stranger, so the owner is proven 
 * A compatible store's ACL names an owner id, which then is the account.
 
 An account is excluded when the plain HEAD succeeds and the one expecting it is refused, or when it is the asking
-account and its list lacks the container. When all of the institution's accounts are excluded the owner is
+account and its list lacks the container. A container that is not there is nobody's.
+When all of the institution's accounts are excluded the owner is
 ``Unknown('not-ours')``: somebody else's, though nobody says whose. Otherwise the cause says why it stays open.
 """
 
@@ -54,6 +55,8 @@ def owner(evidence: Evidence) -> tuple[Known[str], str]:
         named = str(evidence.acl.data.get("Owner", {}).get("ID") or "")
         if named:
             return named, "GetBucketAcl Owner"
+    if evidence.head.cause == "no-such-container":  # what is not there is nobody's, and anybody may make it
+        return evidence.head.unknown, ""
     if evidence.expected and all(_excluded(evidence, account, listed) for account in evidence.expected):
         return NOT_OURS, "HeadBucket ExpectedBucketOwner, ListBuckets"
     return _open(evidence), ""

@@ -110,7 +110,10 @@ class Bench:
 
     def register(self, server: ControlServer) -> None:
         engine: Any = SimpleNamespace(revision="p2", rules={"layer1": RULE})
-        words: Any = lambda rule, lang, params: SimpleNamespace(message=f"{lang}:{params['bucket']}", remedy="seal it")  # noqa: E731
+
+        def words(rule: str, lang: str, params: Mapping[str, Any]) -> Any:
+            return SimpleNamespace(message=f"{lang}:{params['bucket']}", remedy="seal it", unsure=False)
+
         register_answers(
             server,
             check=CheckFile([Connector()], self.assessor, Index(), engine, words, lambda: SCOPE),  # type: ignore[arg-type, list-item]
@@ -205,7 +208,8 @@ def test_explain_tells_facts_findings_and_rule_text(bench: Bench, capsys: pytest
     bench.records.known["D1"] = decided(0)
     assert run(["explain", "D1"]) == 0
     said = capsys.readouterr().out
-    assert all(word in said for word in ("refused", "R13", "guidebook 3.2", "package layer1", "unknown (timeout)"))
+    words = ("refused", "R13", "guidebook 3.2", "package layer1", "unknown (the store did not answer in time)")
+    assert all(word in said for word in words)
     assert "policy has changed" in said
 
 

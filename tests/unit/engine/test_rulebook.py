@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import string
+from typing import Any
 
 import pytest
 from haechi.outbound.engine.folder import locate, read
 from haechi.outbound.engine.probe import probe_input
 from haechi.outbound.engine.rulebook import RuleBook
 from haechi.outbound.engine.worker import DECISION, build
-from haechi.words import LANGUAGES, say
+from haechi.words import LANGUAGES, say, why_unknown
 
 from tests.policy import cases
 
@@ -53,9 +54,9 @@ def test_every_finding_of_every_case_fills_its_words() -> None:
 
 def test_an_unknown_value_is_said_to_be_unknown_and_why() -> None:
     told = BOOK("r10_region", "en", {"container": "b", "country": {"unknown": "access-denied"}, "region": "x"})
-    assert "unknown (access-denied)" in told.message
+    assert "cannot be known (the agent's credentials may not read this), so it is treated as abroad" in told.message
     told = BOOK("r10_region", "ko", {"container": "b", "country": {"unknown": "access-denied"}, "region": "x"})
-    assert "알 수 없음(access-denied)" in told.message
+    assert "알 수 없으므로(에이전트의 자격 증명에 이 항목을 읽을 권한이 없습니다) 국외로 봅니다" in told.message
 
 
 def test_a_parameter_cannot_format_itself() -> None:
@@ -85,10 +86,43 @@ def test_the_errors_of_policies_have_words(lang: str) -> None:
     ("account", "told"),
     [
         ({"unknown": "not-ours"}, "belongs to an account that is not the institution's"),
-        ({"unknown": "timeout"}, "its owner is unknown (timeout)"),
+        ({"unknown": "timeout"}, "its owner is unknown (the store did not answer in time)"),
         ("999999999999", "belongs to account 999999999999, which the registry does not list"),
     ],
 )
 def test_whose_a_bucket_is_is_said_plainly(account: object, told: str) -> None:
     params = {"role": "container", "name": "b", "account": account, "reason": account}
     assert told in BOOK("owner_not_ours", "en", params).message
+
+
+DOUBTED = [(rule, name) for rule, texts in POLICIES.words.items() for name in texts.get("unsure", {}).get("by", ())]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize(("rule", "name"), DOUBTED)
+def test_what_rests_on_something_unknown_is_told_as_caution(rule: str, name: str, lang: str) -> None:
+    params: dict[str, Any] = {"container": "b", "role": "destination", "replica": "c", "key": "k", "region": "r"}
+    params |= {"technology": "SEM-01", "funding": "government", "reason": "none", "country": "KR", "mode": "kms"}
+    known, lacking = (BOOK(rule, lang, {**params, name: value}) for value in ("US", {"unknown": "no-such-container"}))
+    assert (known.unsure, lacking.unsure) == (False, True)
+    said = POLICIES.words[rule]["unsure"].get("message", POLICIES.words[rule]["message"])
+    if "{why}" in said[lang]:
+        assert why_unknown("no-such-container", lang) in lacking.message
+    assert "no-such-container" not in lacking.message
+
+
+def test_enough_is_known_of_what_is_somebody_else_s() -> None:
+    account = {"unknown": "not-ours"}
+    assert not BOOK("owner_not_ours", "en", {"role": "container", "name": "b", "account": account}).unsure
+
+
+def test_the_rules_that_place_content_abroad_know_doubt() -> None:
+    assert {"r10_region", "r11_replicas", "r16_key_location", "r23_export", "r24_approval", "r25_declaration"} <= {
+        rule for rule, _ in DOUBTED
+    }
+
+
+@pytest.mark.parametrize(("role", "told"), [("key", "the encryption key"), ("replica", "a replica")])
+def test_what_has_no_name_is_called_what_it_is(role: str, told: str) -> None:
+    params = {"role": role, "container": "", "country": "US", "technology": "SEM-01", "funding": "private"}
+    assert f"to {told} " in BOOK("r24_approval", "en", {**params, "reason": "none"}).message

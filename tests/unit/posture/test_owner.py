@@ -42,6 +42,12 @@ def test_a_name_that_only_begins_alike_is_not_listed() -> None:
     assert owner(evidence)[0] == NOT_OURS
 
 
+def test_a_bucket_that_is_not_there_is_nobody_else_s() -> None:
+    missing = Answer(cause="no-such-container")
+    evidence = Evidence(BUCKET, missing, {OURS: missing}, honoured=True, listed=NOT_LISTED, caller=OURS)
+    assert owner(evidence)[0] == Unknown("no-such-container")
+
+
 def test_an_incomplete_list_excludes_nothing() -> None:
     partial = Answer({"Buckets": [], "ContinuationToken": "more"})
     evidence = Evidence(BUCKET, DENIED, {OURS: DENIED}, listed=partial, caller=OURS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 from haechi.outbound.destinations.aging import LASTING, PASSING
@@ -29,6 +30,22 @@ def literal_causes() -> set[str]:
             given += [item.value for item in node.keywords if item.arg == "cause"]
             found |= {part.value for item in given for part in ast.walk(item) if isinstance(part, ast.Constant)}
     return {text for text in found if isinstance(text, str) and text}
+
+
+def rule_causes() -> set[str]:
+    """What rules of their own take for unknown, and what is literally so anywhere else in the sources."""
+    found: set[str] = set()
+    for folder, pattern in (("policies", "*.rego"), ("agent/haechi", "*.py"), ("connectors", "*.py")):
+        for source in sorted((ROOT / folder).rglob(pattern)):
+            if not source.name.endswith("_test.rego"):
+                text = source.read_text(encoding="utf-8")
+                found |= set(re.findall(r'"unknown": "([a-z-]+)"|Unknown\("([a-z-]+)"\)', text))
+    return {name for names in found for name in names if name} - {"probe"}
+
+
+def test_so_has_every_cause_that_rules_and_requests_name() -> None:
+    assert {"no-key", "unknown-service"} <= rule_causes()
+    assert {cause for cause in rule_causes() if f"unknown.{cause}" not in catalogue()} == set()
 
 
 def test_every_cause_has_words() -> None:

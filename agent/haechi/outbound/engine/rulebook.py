@@ -3,6 +3,9 @@
 ``words.yaml`` beside a rule holds ``title``, ``message``, ``remedy``, ``why``, each ``{ko, en}``; ``reasons`` and
 ``labels`` translate the parameters ``reason`` and ``role``; other values are told by ``haechi.words``
 (``value.<parameter>.<value>``, a cause by ``unknown.<cause>``). Must not know engines.
+
+What a rule says may rest on a fact that nobody knows, and is then caution, not fact. ``unsure`` names the parameters
+that it rests on (``by``), and may hold a ``message`` of its own for that case, which may also name ``{why}``.
 """
 
 from __future__ import annotations
@@ -11,21 +14,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from haechi.domain.decision import KNOWN_ENOUGH
 from haechi.domain.facts import JSON
 from haechi.outbound.engine.folder import PolicyFolder
-from haechi.words import LANGUAGES, catalogue, say
+from haechi.words import LANGUAGES, catalogue, say, unknown, why_unknown
 
+_UNNAMED = {"container": "container", "name": "container", "replica": "replica", "key": "key"}
+"""What stands for an empty name, where no role says more."""
 _TRANSLATED = {"reason": "reasons", "role": "labels"}
 
 
 @dataclass(frozen=True, slots=True)
 class RuleWords:
-    """One finding told in one language."""
+    """One finding told in one language. ``unsure``: it rests on something unknown, whatever its rule's basis is."""
 
     title: str
     message: str
     remedy: str
     why: str
+    unsure: bool = False
 
 
 class RuleBook:
@@ -47,16 +54,28 @@ class RuleBook:
             told = ", ".join(f"{name}={_plain(value, language)}" for name, value in params.items())
             return RuleWords(rule_id, f"{rule_id} ({told})" if told else rule_id, "", "")
         filled = _Lenient({name: _told(name, value, texts, language) for name, value in params.items()})
+        for name in ("container", "name", "replica", "key"):
+            if params.get(name) == "":
+                filled[name] = say(f"value.unnamed.{params.get('role', _UNNAMED[name])}", language)
         reason = _entry("reason", params.get("reason"), texts)
         if reason is not None:
             # The rule's own text, which may name parameters; what came from outside is never a template.
             filled["reason"] = str(reason[language]).format_map(filled)
-        return RuleWords(
-            *(
-                str(texts.get(part, {}).get(language, "")).format_map(filled)
-                for part in ("title", "message", "remedy", "why")
-            )
+        doubt: Mapping[str, Any] = texts.get("unsure", {})
+        cause = next(filter(None, (_cause(params.get(name)) for name in doubt.get("by", ()))), "")
+        said = {**texts, **({"message": doubt["message"]} if cause and "message" in doubt else {})}
+        filled["why"] = why_unknown(cause, language) if cause else ""
+        title, message, remedy, why = (
+            str(said.get(part, {}).get(language, "")).format_map(filled)
+            for part in ("title", "message", "remedy", "why")
         )
+        return RuleWords(title, message, remedy, why, unsure=bool(cause))
+
+
+def _cause(value: JSON) -> str:
+    """Why a value is unknown; empty where it is known, or where what matters of it is."""
+    cause = value.get("unknown") if isinstance(value, Mapping) else None
+    return cause if isinstance(cause, str) and cause not in KNOWN_ENOUGH else ""
 
 
 def _told(name: str, value: JSON, texts: Mapping[str, Any], lang: str) -> str:
@@ -81,7 +100,7 @@ def _entry(name: str, value: JSON, texts: Mapping[str, Any]) -> Mapping[str, str
 def _plain(value: JSON, lang: str) -> str:
     if isinstance(value, Mapping):
         if isinstance(value.get("unknown"), str):
-            return say("policy.unknown-value", lang, cause=value["unknown"])
+            return unknown(str(value["unknown"]), lang)
         return ", ".join(f"{name}={_plain(item, lang)}" for name, item in value.items())
     if isinstance(value, list):
         return ", ".join(_plain(item, lang) for item in value) or "–"
