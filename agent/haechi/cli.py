@@ -16,6 +16,7 @@ from typing import Any, Final
 import click
 
 from haechi.commands._frame import Exit, error_document, exit_of, printable, write_json
+from haechi.commands._help import localised, teach_click
 from haechi.domain.errors import FULL, HaechiError
 from haechi.words import LANGUAGES, say
 
@@ -54,12 +55,19 @@ class LazyGroup(click.Group):
         place = COMMANDS.get(cmd_name)
         if place is None:
             return None
+        _settings_language()
         module, attribute = place
         try:
             command: click.Command = getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as error:
             raise HaechiError("cli.missing-command", command=cmd_name, module=error.name or module) from error
-        return command
+        return localised(command, cmd_name)
+
+    def get_help(self, ctx: click.Context) -> str:
+        """The page of all commands, in the person's language."""
+        _settings_language()
+        told = localised(self, "haechi")
+        return super().get_help(ctx) if told is self else click.Group.get_help(told, ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing any."""
@@ -87,7 +95,7 @@ def _version(ctx: click.Context, parameter: click.Parameter, value: bool) -> Non
     expose_value=False,
     is_eager=True,
     callback=_language,
-    help="Language of messages (also HAECHI_LANG). 메시지 언어.",
+    help="Language of messages (also HAECHI_LANG).",
 )
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version and exit."
@@ -98,7 +106,6 @@ def root() -> None:
     Exit codes: 0 fine, 1 a negative answer (refused, invalid), 2 wrong usage, 3 agent or environment not ready.
     HAECHI_DEBUG=1 shows what lies behind an unexpected failure.
     """
-    _settings_language()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -112,6 +119,7 @@ def run(arguments: list[str]) -> int:
     """Run one command line; the exit code."""
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     as_json = "--json" in own and own[:1] != ["run"]
+    teach_click()
     try:
         result = root.main(args=arguments, prog_name="haechi", standalone_mode=False)
         sys.stdout.flush()

@@ -49,7 +49,7 @@ def exit_of(error: HaechiError) -> Exit:
         return Exit.NEGATIVE
     if error.code == "check.not-judged":
         return Exit.NOT_JUDGED
-    if error.code.startswith(("cli.usage", "policy.input-missing")):
+    if error.code.startswith(("cli.usage", "policy.input-")):
         return Exit.USAGE
     return Exit.NOT_READY if error.code.startswith(NOT_READY) else Exit.NEGATIVE
 

@@ -140,13 +140,14 @@ def rules(folder: Path | None, as_json: bool) -> None:
 
 @policy.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", help="Which input of FILE to judge, where it holds several.")
 @folder_option
 @json_option
-def test(file: Path, folder: Path | None, as_json: bool) -> None:
+def test(file: Path, name: str | None, folder: Path | None, as_json: bool) -> None:
     """Judge the policy input in FILE (haechi.input/1, JSON) and show what every rule says. Nothing is recorded.
 
-    Exits with 0 when it would pass, with 1 when it would be blocked. policies/testing/data.json holds an input to
-    start from. Findings come in the order in which they are told.
+    Exits with 0 when it would pass, with 1 when it would be blocked. FILE may hold several inputs by name: --name says
+    which. policies/testing/data.json holds one to start from. Findings come in the order in which they are told.
     """
     from haechi.domain.decision import Basis, decide
     from haechi.outbound.engine.rulebook import RuleBook
@@ -155,8 +156,7 @@ def test(file: Path, folder: Path | None, as_json: bool) -> None:
         facts = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise HaechiError("policy.input-missing", file=str(file), why=str(error)) from error
-    if not isinstance(facts, dict):
-        raise HaechiError("policy.input-missing", file=str(file), why="not a JSON object")
+    facts = _input(facts, name, file)
     policies, judged = asyncio.run(_tried(folder, facts))
     decision = decide(judged.findings, policies.modes)
     book = RuleBook.of(policies)
@@ -173,6 +173,20 @@ def test(file: Path, folder: Path | None, as_json: bool) -> None:
 
     answer({"decision": decision.as_json(), "seconds": judged.seconds}, as_json, render)
     raise SystemExit(Exit.NEGATIVE if decision.blocks else Exit.OK)
+
+
+def _input(document: object, name: str | None, file: Path) -> dict[str, Any]:
+    """The input itself, or the named one of several. Raises ``policy.input-missing``, ``policy.input-unnamed``."""
+    if not isinstance(document, dict):
+        raise HaechiError("policy.input-missing", file=str(file), why="not a JSON object")
+    named = {key: value for key, value in document.items() if isinstance(value, dict) and "schema" in value}
+    if name is None and "schema" not in document and len(named) == 1:
+        return dict(next(iter(named.values())))
+    if name is None and not named:
+        return document
+    if name not in named:
+        raise HaechiError("policy.input-unnamed", file=str(file), names=", ".join(sorted(named)) or "–")
+    return dict(named[name])
 
 
 def _chosen(folder: Path | None) -> Path:

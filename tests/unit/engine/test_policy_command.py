@@ -108,3 +108,20 @@ def test_what_is_no_list_of_addresses_changes_nothing(tmp_path: Path, document: 
         )
     assert named.value.code == "policy.networks-unread"
     assert (folder / "data.yaml").read_text() == before
+
+
+def test_the_shipped_input_is_judged_word_for_word_as_the_help_says() -> None:
+    file = str(locate() / "testing" / "data.json")
+    for arguments in ([file], [file, "--name", "sealed_seoul"]):
+        done = CliRunner().invoke(policy, ["test", *arguments], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+
+
+def test_of_several_inputs_the_names_are_told(tmp_path: Path) -> None:
+    facts = json.loads((locate() / "testing" / "data.json").read_text())["sealed_seoul"]
+    (tmp_path / "two.json").write_text(json.dumps({"a": facts, "b": facts}))
+    for arguments in ([], ["--name", "c"]):
+        with pytest.raises(HaechiError) as named:
+            CliRunner().invoke(policy, ["test", str(tmp_path / "two.json"), *arguments], catch_exceptions=False)
+        assert named.value.params["names"] == "a, b"
+        assert exit_of(named.value) is Exit.USAGE
