@@ -38,23 +38,21 @@ def script(guide: Path) -> str:
 
 
 def machine(home: Path, store: MotoStore) -> dict[str, str]:
-    """A person's machine. Only where AWS's names lead, and the agent's own credentials, are arranged for it."""
+    """A person's machine. Only where AWS's names lead is arranged for it; the rest is what the guide asks for."""
     config = home / ".config" / "haechi"
     config.mkdir(parents=True)
-    credentials = home / "agent-credentials"
-    credentials.write_text(
-        f"[default]\naws_access_key_id = {AGENT.access_key}\naws_secret_access_key = {AGENT.secret_key}\n"
-    )
     (config / "haechi.toml").write_text(
         f'[datapath]\nextra_roots = ["{store.ca}"]\n'
         f'[datapath.hosts]\n"*.amazonaws.com" = "127.0.0.1:{store.port}"\n'
-        f'[destinations]\naws_credentials_file = "{credentials}"\n[notify]\ndesktop = false\n'
+        f"[notify]\ndesktop = false\n"
     )
     return {
         "HOME": str(home),
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
+        "PATH": os.pathsep.join(["/usr/local/bin", "/usr/bin", "/bin"]),
         "LANG": "C.UTF-8",
         "AWS_DEFAULT_REGION": store.region,
+        "AGENT_KEY_ID": AGENT.access_key,
+        "AGENT_SECRET_KEY": AGENT.secret_key,
         **OURS.environment(),
     }
 
@@ -71,12 +69,12 @@ def test_the_guide_leads_from_nothing_to_a_refusal_and_a_sealed_upload(
 ) -> None:
     running, land = store
     environment = machine(home, running)
-    environment["KEY_ARN"] = land.seoul_key
+    environment |= {"BUCKET": land.own_key, "KEY_ARN": land.seoul_key}
     environment["HAECHI_LANG"] = "ko" if guide.endswith(".ko.md") else "en"
     try:
         done = subprocess.run(
             ["bash", "-c", script(ROOT / "docs" / guide)],
-            env=environment, cwd=home, capture_output=True, text=True, timeout=110, check=False,
+            env=environment, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False,
         )  # fmt: skip
     finally:
         subprocess.run([sys.executable, "-m", "haechi.cli", "agent", "stop"], env=environment, timeout=30, check=False)

@@ -62,12 +62,10 @@ def _korean_copy(command: click.Command, path: str) -> click.Command:
     told = copy.copy(command)
     told._help_option = None  # click keeps the one that it made, in the language of that moment
     told.help = own.get("help", command.help)
-    told.params = [
-        _korean_option(parameter, {**words["common"], **own.get("options", {})}) for parameter in told.params
-    ]
-    if isinstance(command, click.Group) and command.commands:
-        assert isinstance(told, click.Group)
-        told.commands = {name: _korean_copy(one, f"{path} {name}") for name, one in command.commands.items()}
+    options = {**words["common"], **own.get("options", {})}
+    told.params = [_korean_option(parameter, options) for parameter in told.params]
+    if isinstance(told, click.Group):
+        told.commands = {name: _korean_copy(one, f"{path} {name}") for name, one in told.commands.items()}
     return told
 
 

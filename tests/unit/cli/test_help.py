@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
 from haechi.cli import COMMANDS, root, run
-from haechi.commands._help import korean, option_name
+from haechi.commands._help import MODULES, korean, option_name
 
 HANGUL = re.compile(r"[가-힣]")
 
@@ -45,16 +46,8 @@ def test_every_command_and_option_has_korean_words_and_no_other() -> None:
 
 
 def test_what_click_says_is_looked_up_by_texts_that_click_has() -> None:
-    from haechi.commands._help import MODULES
-
-    sources = "".join(
-        open(module.__file__ or "", encoding="utf-8")
-        .read()
-        .replace('"\n', "")
-        .replace("\\n", "\n")
-        .replace("\\t", "\t")
-        for module in MODULES
-    )
+    sources = "".join(Path(module.__file__ or "").read_text(encoding="utf-8") for module in MODULES)
+    sources = sources.replace("\\n", "\n").replace("\\t", "\t")
     assert [text for text in korean()["click"] if text not in sources] == []
 
 
