@@ -109,7 +109,13 @@ def _index(part: Fact) -> list[str]:
     looked = _words("status.looked-at", scanning, "files") if busy and scanning else ""
     unwatched = part.get("unwatched") or {}
     blind = say("status.unwatched", count=len(unwatched), folder=next(iter(unwatched))) if unwatched else ""
-    return [_words("status.files", part, "files"), busy, looked, unreadable, blind]
+    seen = looked or _scanning(scanning)
+    return [_words("status.files", part, "files"), busy, seen, unreadable, blind]
+
+
+def _scanning(scan: Fact | None) -> str:
+    """How far the agent is with going through all folders."""
+    return _words("status.scanning", scan, "files", "tagged", "folder") if scan else ""
 
 
 def _registry(part: Fact) -> list[str]:

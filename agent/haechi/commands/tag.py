@@ -11,13 +11,13 @@ import base64
 import contextlib
 import datetime as dt
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from haechi.commands._frame import answer, json_option, printable
+from haechi.commands._frame import answer, json_option, printable, progress
 from haechi.domain.errors import HaechiError
 from haechi.words import catalogue, say
 
@@ -66,7 +66,8 @@ def tag(files: tuple[Path, ...], technology: str, grade: str, funding: str, owne
         "owner": owner,
     }
     try:
-        result = _told_or_kept(names, arguments, wanted)
+        with progress(say("tag.progress", count=len(names)), shown=not as_json) as advance:
+            result = _told_or_kept(names, arguments, wanted, advance)
     except HaechiError as error:
         if error.code != "control.not-running":
             raise
@@ -176,14 +177,22 @@ def _files(path: Path) -> list[Path]:
     return [path] if path.is_file() else [name for name in path.rglob("*") if name.is_file() and not name.is_symlink()]
 
 
-def _told(names: Sequence[Path], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Hand the files to the agent, open, some at a time: what a person may not read, that person cannot tag."""
+def _told(
+    names: Sequence[Path], arguments: Mapping[str, Any], advance: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """Hand the files to the agent, open, some at a time: what a person may not read, that person cannot tag.
+
+    ``advance`` is told the bytes that were read; of how far one file is nothing is known.
+    """
     from haechi.inbound.control.client import call
     from haechi.inbound.control.protocol import MAX_FILES
 
     result: dict[str, Any] = {"files": [], "count": 0, "unreadable": [], "problems": [], "indexed": True}
+    sizes = [_size(name) for name in names]
     for at in range(0, len(names), MAX_FILES):
         some = names[at : at + MAX_FILES]
+        if at:
+            advance({"done": sum(sizes[:at]), "total": sum(sizes), "unit": "bytes"})
         with contextlib.ExitStack() as stack:
             opened: dict[str, int] = {}
             for name in some:
@@ -203,7 +212,9 @@ def _told(names: Sequence[Path], arguments: Mapping[str, Any]) -> dict[str, Any]
     return result
 
 
-def _told_or_kept(names: Sequence[Path], arguments: Mapping[str, Any], wanted: Tag) -> dict[str, Any]:
+def _told_or_kept(
+    names: Sequence[Path], arguments: Mapping[str, Any], wanted: Tag, advance: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
     """Hand the files to the agent; where none runs, keep their names for the next one, and say so by raising
     ``control.not-running``.
 
@@ -214,7 +225,7 @@ def _told_or_kept(names: Sequence[Path], arguments: Mapping[str, Any], wanted: T
     from haechi.settings import load
 
     try:
-        return _told(names, arguments)
+        return _told(names, arguments, advance)
     except HaechiError as error:
         if error.code != "control.not-running":
             raise
@@ -228,7 +239,14 @@ def _told_or_kept(names: Sequence[Path], arguments: Mapping[str, Any], wanted: T
             inside = any(name.startswith(root.rstrip("/") + "/") for root in roots)
             if not inside or any(excluded(str(above)) for above in Path(name).parents):
                 raise HaechiError("tag.not-kept", path=name, reason=error.strerror or "") from error
-    return _told(names, arguments)  # one that started meanwhile may have looked before the names were kept
+    return _told(names, arguments, advance)  # one that started meanwhile may have looked before the names were kept
+
+
+def _size(name: Path) -> int:
+    try:
+        return name.stat().st_size
+    except OSError:  # it is told when it cannot be opened
+        return 0
 
 
 def _mark(attribute: Any, names: Sequence[Path], wanted: Tag) -> list[dict[str, Any]]:

@@ -223,6 +223,14 @@ def test_another_persons_decision_looks_like_none(bench: Bench, capsys: pytest.C
     assert (hidden["code"], missing["code"]) == ("explain.not-found",) * 2
 
 
+def test_status_tells_how_far_the_first_scan_is(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    scanning = {"files": 12_345, "tagged": 67, "indexed": 60, "unreadable": 0, "bytes": 9, "folder": "/home/kim/work"}
+    bench.parts["index"] = lambda: {"state": "starting", "files": 0, "scanning": scanning}
+    assert run(["status"]) == Exit.NEGATIVE
+    said = " ".join(capsys.readouterr().out.split())
+    assert "12,345 files seen" in said and "67 of them tagged" in said and "/home/kim/work" in said
+
+
 def test_status_is_0_only_when_every_part_works(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["status"]) == 0
     assert "cooperative" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -246,6 +247,22 @@ def test_memory_stays_constant_for_a_large_file(bench: Bench) -> None:
     tracemalloc.stop()
     assert peak < 16 << 20
     assert (bench.folder / "big.age").stat().st_size > 64 << 20
+
+
+def test_progress_counts_each_byte_of_the_file_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    told_so_far: list[dict[str, Any]] = []
+
+    @contextlib.contextmanager
+    def progress(title: str, *, shown: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
+        yield told_so_far.append
+
+    monkeypatch.setattr("haechi.commands.seal.progress", progress)
+    monkeypatch.setattr("haechi.app.sealing.REPORT_EVERY", 0.0)
+    with (bench.folder / "big").open("wb") as file:
+        file.truncate(16 << 20)
+    assert run(["seal", str(bench.folder / "big")]) == 0
+    assert {fact["total"] for fact in told_so_far} == {16 << 20}
+    assert all(fact["done"] <= fact["total"] for fact in told_so_far)
 
 
 def test_a_recipient_that_is_no_key_is_named() -> None:

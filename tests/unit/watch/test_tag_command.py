@@ -1,8 +1,9 @@
 """What ``haechi tag``, ``tags`` and ``untag`` write, ask and say."""
 
+import contextlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,22 @@ def test_a_folder_is_handed_over_file_by_file(agent: Agent, tmp_path: Path) -> N
     assert said.exit_code == 0, said.output
     assert [len(args["paths"]) for _, args in agent.asked] == [len(files) for files in agent.files] == [32, 8]
     assert json.loads(said.stdout)["count"] == 2
+
+
+def test_what_is_read_is_shown_on_the_way(agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+
+    @contextlib.contextmanager
+    def progress(title: str, *, shown: bool) -> Iterator[Callable[[object], None]]:
+        told.append((title, shown))
+        yield told.append
+
+    monkeypatch.setattr("haechi.commands.tag.progress", progress)
+    for number in range(40):
+        (tmp_path / f"f{number:02}").write_bytes(b"die layout")
+    agent.answers["tags.index"] = {"files": [FILE], "count": 1, "unreadable": [], "problems": []}
+    CliRunner().invoke(tag, [str(tmp_path), "--technology", "SEM-01", "--grade", "A"])
+    assert told == [("reading 40 file(s)", True), {"done": 320, "total": 400, "unit": "bytes"}]
 
 
 def test_a_second_tag_on_a_file_only_tightens(agent: Agent, tmp_path: Path) -> None:
