@@ -110,7 +110,8 @@ def _index(part: Fact) -> list[str]:
     unwatched = part.get("unwatched") or {}
     blind = say("status.unwatched", count=len(unwatched), folder=next(iter(unwatched))) if unwatched else ""
     seen = looked or _scanning(scanning)
-    return [_words("status.files", part, "files"), busy, seen, unreadable, blind]
+    misunderstood = _words("status.misunderstood", part, "misunderstood") if part.get("misunderstood") else ""
+    return [_words("status.files", part, "files"), busy, seen, unreadable, blind, misunderstood]
 
 
 def _scanning(scan: Fact | None) -> str:

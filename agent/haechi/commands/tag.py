@@ -97,19 +97,21 @@ def tags(folder: Path, unreadable: bool, as_json: bool) -> None:
     below = os.path.realpath(folder)
     listed = "unreadable" if unreadable else "files"
     found: list[dict[str, Any]] = []
+    problems: list[dict[str, Any]] = []
     more = True
     while more:
         asked = {"below": below, "unreadable": unreadable, "after": found[-1]["path"] if found else ""}
         said = call("tags.list", asked, timeout=_ATTENTION)
         found += said[listed]
+        problems += said.get("problems", [])
         more = bool(said["more"] and said[listed])
     if not found and not unreadable and _is_gone(below):
         raise HaechiError("tag.no-folder", path=str(folder))
-    result: dict[str, Any] = {listed: found, "count": len(found)}
+    result: dict[str, Any] = {listed: found, "count": len(found), "problems": problems}
     answer(
         result,
         as_json,
-        lambda console: _show_unreadable(console, result) if unreadable else _show_files(console, result["files"]),
+        lambda console: _show_unreadable(console, result) if unreadable else _show_listed(console, result),
     )
 
 
@@ -291,6 +293,12 @@ def _show_tagged(console: Console, result: Mapping[str, Any], given: int) -> Non
         _show_files(console, result["files"])
     else:
         console.print(say("tag.done-without-agent", count=given), style="yellow", markup=False)
+
+
+def _show_listed(console: Console, result: Mapping[str, Any]) -> None:
+    for problem in result["problems"]:
+        console.print(say(problem["code"], **problem["params"]), style="yellow", markup=False)
+    _show_files(console, result["files"])
 
 
 def _show_files(console: Console, files: Sequence[Mapping[str, Any]]) -> None:

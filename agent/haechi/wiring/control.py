@@ -123,7 +123,7 @@ def _register_tagging(
             event = tag_event(report.files, decision_id(), ground.clock.now(), peer.user)
             await Recorder(stores.audit, decision_id, ground.metrics).certainly(event)
 
-    calls = TagCalls(marking.tagging, record, tagged, authorise, marking.cover)
+    calls = TagCalls(marking.tagging, record, tagged, authorise, marking.cover, marking.misunderstood)
     server.register("tags.index", calls.index, Role.ENGINEER, timeout=HOUR)
     server.register("tags.list", calls.list, Role.ENGINEER)
     server.register("tags.release", calls.release, Role.ENGINEER)

@@ -35,6 +35,7 @@ from haechi.outbound.tags.folder import FolderTags
 from haechi.outbound.tags.sources import FileTagSources
 from haechi.outbound.trust.releases import SignedReleases
 from haechi.ports.protection import Observed
+from haechi.ports.tags import Problem
 from haechi.wiring.ground import Ground, decision_id
 from haechi.wiring.rules import Rules
 from haechi.wiring.stores import Stores
@@ -109,6 +110,10 @@ class Marking:
     def cover(self, names: Sequence[str]) -> Mapping[str, str]:
         """Watch the folders of names that were tagged just now; those that could not be watched, and why."""
         return self.watcher.cover(names) if self.watcher is not None else {}
+
+    def misunderstood(self) -> Sequence[Problem]:
+        """What was written about tags and could not be understood."""
+        return self.watcher.misunderstood.all() if self.watcher is not None else ()
 
     def start_learning(self) -> None:
         """Learn what is everywhere, once the agent has settled, and then every day."""

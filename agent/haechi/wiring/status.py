@@ -98,6 +98,7 @@ class _Parts:
         index, watcher = self.stores.index, self.marking.watcher
         unreadable, problem = index.unreadable(), index.problem
         watched = watcher.status() if watcher is not None else {}
+        misunderstood = watcher.misunderstood.all() if watcher is not None else ()
         state = "ok"
         if problem is not None:
             state = "failed"
@@ -105,13 +106,14 @@ class _Parts:
             state = "starting"
         elif not index.ready:
             state = "busy"
-        elif unreadable or watched.get("unwatched") or watched.get("blind"):
+        elif unreadable or watched.get("unwatched") or watched.get("blind") or misunderstood:
             state = "degraded"
         return {
             "state": state,
             "cause": problem.code if problem else None,
             "files": index.count(),
             "unreadable": len(unreadable),
+            "misunderstood": len(misunderstood),
             "revision": index.revision,
             "scanning": self.marking.scanning,
             **watched,

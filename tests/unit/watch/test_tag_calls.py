@@ -16,6 +16,7 @@ from haechi.domain.errors import HaechiError
 from haechi.inbound.control.peer import Peer, Role
 from haechi.inbound.watch.calls import O_PATH, TagCalls
 from haechi.inbound.watch.rights import Rights
+from haechi.ports.tags import Problem
 
 from tests.unit.watch.test_tagging import tagging, verifier
 
@@ -35,7 +36,11 @@ class Calls:
         async def tagged(report: TagReport, peer: Peer) -> None:
             self.tagged.append(report)
 
-        self._calls = TagCalls(tagging, lambda done, peer: self.released.append(done), tagged, lambda peer: self.roles)
+        self.problems: list[Problem] = []
+        record = self.released.append
+        self._calls = TagCalls(
+            tagging, lambda done, peer: record(done), tagged, lambda peer: self.roles, problems=lambda: self.problems
+        )
 
     def __call__(self, name: str, args: dict, *files: int, uid: int = ENGINEER) -> dict:
         async def progress(said: dict) -> None:
@@ -166,3 +171,14 @@ def test_rights_follow_owner_group_and_the_folders_above(shared: Path) -> None:
     assert not may(1) and may(0)
     file.unlink()
     assert not may(0)
+
+
+def test_what_was_not_understood_is_told_with_the_files(calls: Calls, shared: Path) -> None:
+    (shared / ".haechi.yaml").write_text("tags: 3")
+    problem = Problem("tag.malformed-at", {"where": str(shared / ".haechi.yaml")})
+    calls.problems.append(problem)
+    assert [one["code"] for one in calls("list", {"below": str(shared)})["problems"]] == ["tag.malformed-at"]
+    assert calls("list", {"below": str(shared / "inner")})["problems"], "rules above speak of what is below"
+    assert not calls("list", {"below": "/nowhere"})["problems"]
+    (shared / ".haechi.yaml").chmod(0o600)
+    assert not calls("list", {"below": str(shared)})["problems"], "it may not be read"

@@ -144,6 +144,12 @@ def test_tags_lists_page_after_page(agent: Agent, monkeypatch: pytest.MonkeyPatc
     assert [args["after"] for args in asked] == ["", "/f"]
 
 
+def test_tags_says_what_was_not_understood(agent: Agent) -> None:
+    problem = {"code": "tag.malformed-at", "params": {"where": "/data/.haechi.yaml"}}
+    agent.answers["tags.list"] = {"files": [], "more": False, "problems": [problem]}
+    assert "/data/.haechi.yaml cannot be read" in " ".join(CliRunner().invoke(tags, ["/"]).output.split())
+
+
 def test_tags_names_what_cannot_be_read(agent: Agent) -> None:
     agent.answers["tags.list"] = {
         "unreadable": [{"path": "/f", "cause": "permission-denied", "tags": []}],

@@ -51,7 +51,6 @@ def test_what_is_found_twice_is_said_once(count: int) -> None:
     assert "Also" not in line(*[("r13_layer1", "R13")] * count)
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("lang", ["ko", "en"])
 def test_without_policies_the_refusal_tells_why_there_are_none(lang: str) -> None:
     cause = Cause(NO_POLICIES, {"problem": "policy.invalid", "about": {"file": "data.yaml", "why": "choices: gone"}})
@@ -62,8 +61,8 @@ def test_without_policies_the_refusal_tells_why_there_are_none(lang: str) -> Non
     assert "choices: gone" in said
     assert "haechi policy check" in said
     assert "{" not in said
-=======
+
+
 def test_what_rests_on_something_unknown_claims_no_statute() -> None:
     assert "[R24, inference]" in line(("r24_approval", "R24"), basis=Basis.STATUTE)
     assert "[R13, statute]" in line(("r13_layer1", "R13"), basis=Basis.STATUTE)
->>>>>>> 19b98f4 (Tell what rests on something unknown as caution, once and in words: a missing bucket was told as another's, as abroad and as a breach of statute, fourteen times)

@@ -51,11 +51,14 @@ class TagCalls:
         tagged: Tagged,
         authorise: Authorise,
         cover: Callable[[Sequence[str]], Mapping[str, str]] = lambda names: {},
+        problems: Callable[[], Sequence[Problem]] = tuple,
     ) -> None:
         """``record`` is called with every tag that was loosened, ``tagged`` with the files that were tagged. ``cover``
-        has the folders of names watched from now on, and names those that cannot be.
+        has the folders of names watched from now on, and names those that cannot be. ``problems`` gives what was not
+        understood.
         """
         self._cover = cover
+        self._problems = problems
         self._tagging = tagging
         self._record = record
         self._tagged = tagged
@@ -87,8 +90,8 @@ class TagCalls:
         }
 
     async def list(self, args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
-        """``{below, unreadable, after}`` → ``{files, more}`` or ``{unreadable, more}``: ordered by path, those behind
-        the path ``after``, as many as one answer has room for.
+        """``{below, unreadable, after}`` → ``{files, more, problems}`` or ``{unreadable, more}``: by path, behind the
+        path ``after``, as many as one answer has room for. ``problems`` come with the first.
         """
         below, after = _text(args, "below", "/"), _text(args, "after", "")
         if args.get("unreadable") is True:
@@ -97,7 +100,12 @@ class TagCalls:
             return {"unreadable": unreadable, "more": more}
         told_files = self._told(lambda: self._tagging.listed(below), peer, after)
         files, more = await asyncio.to_thread(_page, told_files, file_form)
-        return {"files": files, "more": more}
+        every = Role.OFFICER in self._authorise(peer)
+        return {
+            "files": files,
+            "more": more,
+            "problems": [] if after else _near(self._problems(), below, every, Rights(peer)),
+        }
 
     def _told(self, find: Callable[[], Sequence[Named]], peer: Peer, after: str) -> Iterator[Named]:
         """Those that the caller may know of. Asked one by one: what is on a later page costs nothing now."""
@@ -171,6 +179,21 @@ def _text(args: Mapping[str, Any], name: str, default: str | None = None) -> str
     if not isinstance(value, str):
         raise HaechiError("tag.bad-request", field=name)
     return value
+
+
+def _near(problems: Sequence[Problem], below: str, every: bool, rights: Rights) -> list[dict[str, Any]]:
+    """What was not understood at or below a folder, or in rules above it, as far as the caller may read it."""
+    told: list[dict[str, Any]] = []
+    used = 0
+    for problem in problems:
+        where = str(problem.params.get("where", ""))
+        folder = where.rpartition("/")[0]
+        near = f"{where}/".startswith(f"{below.rstrip('/')}/") or f"{below}/".startswith(f"{folder}/")
+        form = problem_form(problem)
+        used += len(json.dumps(form))
+        if near and used < PAGE // 2 and (every or rights.may_read(where)):
+            told.append(form)
+    return told
 
 
 def _page(files: Iterable[Named], form: Callable[[Named], dict[str, Any]]) -> tuple[list[dict[str, Any]], bool]:

@@ -46,6 +46,7 @@ from watchdog.observers import Observer
 from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, WatchDescriptor
 
 from haechi.app.indexing import Indexing
+from haechi.app.misunderstood import Misunderstood
 from haechi.app.scan_report import Progress
 from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Tag
@@ -120,6 +121,9 @@ class Watcher:
         self.failures = 0
         self._hindered: OSError | None = None
         self._unwatched: dict[str, str] = {}
+        self.misunderstood = Misunderstood(
+            lambda one: _log.warning("watch.not-understood", code=one.code, **one.params)
+        )
         self.blind = ""
         """Why nobody is told when the kernel drops events: then only the scans find what is lost."""
 
@@ -294,6 +298,7 @@ class Watcher:
         )
         self.scans += 1
         if not self._stopping.is_set():
+            self.misunderstood.replace(report.problems)
             self._keep_elsewhere()
             self.changes.rescanned()
             self._scanned.set()
@@ -325,13 +330,15 @@ class Watcher:
         first = next(folders, len(bulk))
         some = bulk[: max(first, 1)]
         if some:
-            self._indexing.examine(
-                [change.path for change in some],
+            paths = [change.path for change in some]
+            report = self._indexing.examine(
+                paths,
                 later=self.large.put,
                 progress=self._progress,
                 stopped=self._stopping.is_set,
                 between=self._let_overtake,
             )
+            self.misunderstood.update(paths, report.problems)
             self.changes.looked_at(some)
 
     def _apply(self, due: list[Change]) -> None:
@@ -367,11 +374,11 @@ class Watcher:
         if len(files) > FEW:
             self.changes.defer(Change(Kind.TOUCHED, path, since=touched[path]) for path in files)
         elif files:
-            self._indexing.examine(files, later=self.large.put)
+            self.misunderstood.update(files, self._indexing.examine(files, later=self.large.put).problems)
 
     def _look_at_large(self, path: str, tags: tuple[Tag, ...]) -> None:
         try:
-            self._indexing.examine([path], tags)
+            self.misunderstood.update([path], self._indexing.examine([path], tags).problems)
             if not os.path.lexists(path):  # gone while it was read
                 self._indexing.gone(path)
         except HaechiError as error:  # owed: the worker looks again
