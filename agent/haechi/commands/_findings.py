@@ -51,6 +51,7 @@ def _print_rules(console: Console, findings: Sequence[Told]) -> None:
     shown = {finding["rule"]: finding for finding in findings if finding.get("source") or finding.get("text")}
     if shown:
         console.print("\n" + say("explain.rules"), style="bold")
+        console.print(say("explain.letters"))
         for finding in shown.values():
             _print_rule(console, finding)
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from haechi.commands._frame import Exit, answer, json_option, progress
+from haechi.commands.explain import layers
 from haechi.commands.status import summary
 from haechi.domain.errors import HaechiError
 from haechi.words import say, unknown
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     from haechi.domain.audit import Record
     from haechi.outbound.audit.verifying import Verification
+
+OWN = ("opened", "closed", "checkpoint")
+"""Kinds of record that the log writes about itself."""
 
 folder_option = click.option(
     "--folder", type=click.Path(path_type=Path), help="The audit's folder, instead of the one in the settings."
@@ -54,14 +58,26 @@ def tail(count: int, following: bool, every: bool, as_json: bool, folder: Path |
     from haechi.outbound.audit import reading
 
     place = _folder(folder)
-    shown = reading.last(place, count) if count else []
-    after = shown[-1].seq if shown else next((r.seq for r in reading.last(place, 1)), 0)
-    records: Iterator[Record] = iter(shown)
+    after = next((r.seq for r in reading.last(place, 1)), 0)
+    records: Iterator[Record] = iter(_last(place, count, every) if count else [])
     if following:
         records = itertools.chain(records, reading.follow(place, after))
     for record in records:
-        if every or record.kind not in ("opened", "closed", "checkpoint"):
+        if every or record.kind not in OWN:
             click.echo(_raw(record) if as_json else _line(record))
+
+
+def _last(place: Traversable, count: int, every: bool) -> list[Record]:
+    """The last records that are shown: the log's own do not count, where they are hidden."""
+    from haechi.outbound.audit import reading
+
+    asked = count
+    while True:
+        found = reading.last(place, asked)
+        shown = [record for record in found if every or record.kind not in OWN]
+        if len(shown) >= count or len(found) < asked:
+            return shown[-count:]
+        asked *= 4
 
 
 @audit.command()
@@ -208,6 +224,8 @@ def _line(record: Record) -> str:
         told = {name: _plain(value) for name, value in event.items()}
         if record.kind == "tag":
             told["names"] = _some([_plain(file.get("path")) for file in event.get("files", ())])
+        if record.kind in ("sealed", "unsealed"):
+            told["tags"] = _some([_plain(tag.get("technology")) for tag in event.get("tags", ())]) or "–"
         if record.kind == "self-test":
             told["summary"] = summary(event.get("tools") or {})
         text = say(known, **told)
@@ -226,6 +244,7 @@ def _line(record: Record) -> str:
         _plain((event.get("action") or {}).get("operation")),
         f"{_plain(place.get('container'))}/{_plain(place.get('key'))}",
         _plain(actor.get("user")),
+        layers(event),
         _some([*causes, *rules]),
     ]
     return "  ".join(part for part in parts if part)
@@ -238,7 +257,7 @@ def _some(names: Sequence[str], shown: int = 3) -> str:
 
 
 def _local(text: str) -> str:
-    return dt.datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    return dt.datetime.fromisoformat(text).astimezone().isoformat(" ", "milliseconds")
 
 
 def _plain(value: object) -> str:
@@ -269,4 +288,6 @@ def _show(console: Console, result: Verification) -> None:
     if result.problem_count > len(result.problems):
         console.print("  ✗ " + say("audit.more-problems", count=result.problem_count - len(result.problems)))
     for note in result.notes:
-        console.print("  · " + say(f"audit.note-{note.code}", **{k: _plain(v) for k, v in note.params.items()}))
+        # Nothing anchored at all is another matter than a tail that will be.
+        code = "unanchored-all" if note.code == "unanchored" and not note.params.get("after") else note.code
+        console.print("  · " + say(f"audit.note-{code}", **{k: _plain(v) for k, v in note.params.items()}))

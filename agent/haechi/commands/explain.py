@@ -11,7 +11,7 @@ import click
 
 from haechi.commands._findings import print_causes, print_findings
 from haechi.commands._frame import answer, json_option
-from haechi.words import language, say, unknown
+from haechi.words import catalogue, language, say, unknown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,6 +42,8 @@ def explain(decision_id: str, facts: bool, no_rules: bool, as_json: bool) -> Non
             "destination": "/".join(filter(None, (str(place.get("container", "")), str(place.get("key", ""))))),
             "actor": _actor(actor),
             "content": describe_content(content),
+            "layers": layers(record),
+            "place": _place(_facts(record, "destination")),
             "matched": ", ".join(_match(match) for match in content.get("matches", [])),
         }
         for name, value in rows.items():
@@ -72,6 +74,35 @@ def describe_content(content: Mapping[str, Any]) -> str:
     tags = ", ".join(f"{tag['technology']} ({tag['grade']})" for tag in content.get("tags", []))
     state = content.get("state")
     return say(f"check.content-{state}", tags=tags) if state else tags
+
+
+def _facts(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """What was known of the destination or the encryption when it was judged; empty where it was not kept."""
+    facts = (record.get("input") or {}).get(name) or {}
+    facts = facts.get("facts", {}) if name == "destination" else facts
+    return facts if isinstance(facts, Mapping) else {}
+
+
+def layers(record: Mapping[str, Any]) -> str:
+    """How tagged content was encrypted: by its user (layer 1, R13) and by the provider (layer 2, R14)."""
+    encryption = _facts(record, "encryption")
+    if not encryption or not (record.get("content") or {}).get("matches"):
+        return ""
+    first = say("explain.layer1" if (record.get("content") or {}).get("sealed") else "explain.no-layer1")
+    mode = encryption.get("mode")
+    code = f"value.mode.{mode}"
+    second = say(code) if isinstance(mode, str) and code in catalogue() else _plain(mode)
+    return f"{first} + {say('explain.layer2', mode=second)}"
+
+
+def _place(facts: Mapping[str, Any]) -> str:
+    """The destination as it was read from the provider, in one line."""
+    if not facts:
+        return ""
+    told = {name: _plain(facts.get(name)) for name in ("country", "region", "account")}
+    blocked = (facts.get("public") or {}).get("blocked")
+    public = say(f"policy.{'yes' if blocked else 'no'}") if isinstance(blocked, bool) else _plain(blocked)
+    return say("explain.place-told", **told, blocked=public)
 
 
 def _match(match: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -155,3 +156,52 @@ def test_every_code_this_part_raises_has_words():
     assert len(codes) > 40
     words = catalogue()
     assert not {code for code in codes if code not in words or set(words[code]) != set(LANGUAGES)}
+
+
+TAG = {"technology": "SEM-01", "grade": "A"}
+
+
+@pytest.fixture
+def by_hand(folder, key, clock):
+    """What people did on their machine, behind one decision about a sealed upload."""
+
+    async def fill(log: SegmentedAuditLog) -> None:
+        kept = {"input": {"encryption": {"mode": "kms"}}, "id": "H-2"}
+        sealed = decision("allow", "matched") | kept
+        sealed["content"]["sealed"] = True
+        await log.durable(sealed)
+        said = {"id": "T-1", "user": "kim"}
+        await log.durable(said | {"kind": "tag", "files": [{"path": "/w/dram.gds", "tags": [TAG]}]})
+        await log.durable(said | {"kind": "sealed", "name": "/w/dram.gds.age", "tags": [TAG]})
+        await log.durable(said | {"kind": "unsealed", "name": "/w/back.gds", "tags": [TAG]})
+
+    with SegmentedAuditLog(folder, key, clock) as log:
+        asyncio.run(fill(log))
+    return folder
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_sealing_is_told_with_file_and_user(by_hand, monkeypatch, language):
+    monkeypatch.setenv("HAECHI_LANG", language)
+    lines = CliRunner().invoke(audit, ["tail", "--folder", str(by_hand)]).output.splitlines()
+    assert len(lines) == 4
+    for line, file in zip(lines[1:], ("/w/dram.gds", "/w/dram.gds.age", "/w/back.gds"), strict=True):
+        assert file in line and "kim" in line
+    assert catalogue()["explain.layer1"][language] in lines[0] and "SSE-KMS" in lines[0], "double encryption is seen"
+
+
+def test_hidden_records_do_not_count(by_hand):
+    said = CliRunner().invoke(audit, ["tail", "-n", "1", "--folder", str(by_hand)]).output
+    assert len(said.splitlines()) == 1 and "/w/back.gds" in said
+
+
+def test_times_say_their_zone(by_hand):
+    said = CliRunner().invoke(audit, ["tail", "--folder", str(by_hand)]).output
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d  ", said)
+
+
+def test_a_table_names_files_and_people_too(by_hand):
+    text = b"".join(exported(between(by_hand), Format.CSV, host="", version="")).decode()
+    rows = {row["kind"]: row for row in csv.DictReader(io.StringIO(text))}
+    assert [rows["tag"][name] for name in ("user", "technologies", "files")] == ["kim", "SEM-01", "/w/dram.gds"]
+    assert rows["sealed"]["files"] == "/w/dram.gds.age"

@@ -213,6 +213,25 @@ def test_explain_tells_facts_findings_and_rule_text(bench: Bench, capsys: pytest
     assert "policy has changed" in said
 
 
+def test_explain_tells_both_layers_and_the_place_without_the_facts(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = decided(0)
+    record["content"] |= {"sealed": True, "matches": [{"name": "f", "how": "sealed", "share": 1.0}]}
+    facts = {
+        "country": "KR",
+        "region": "ap-northeast-2",
+        "account": {"unknown": "timeout"},
+        "public": {"blocked": True},
+    }
+    record["input"] = {"encryption": {"mode": "kms-dual"}, "destination": {"facts": facts}}
+    bench.records.known["D1"] = record
+    assert run(["explain", "D1"]) == 0
+    said = capsys.readouterr().out
+    assert "layer 1 (sealed by the user) + layer 2 (provider: DSSE-KMS)" in said
+    assert "country KR, region ap-northeast-2, owner unknown (the store did not answer in time)" in said
+
+
 def test_another_persons_decision_looks_like_none(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     bench.records.known["D1"] = decided(4242)
     bench.roles = {Role.ANYONE, Role.ENGINEER}

@@ -39,6 +39,7 @@ COLUMNS = (
     "executable",
     "content",
     "technologies",
+    "files",
     "hash",
 )
 
@@ -78,12 +79,30 @@ def _cells(record: Record) -> list[str]:
         _text(action.get("operation")),
         _text(place.get("container")),
         _text(place.get("key")),
-        _text(actor.get("user")),
+        _text(actor.get("user", event.get("user"))),
         _text(actor.get("executable")),
         _text(content.get("state")),
-        " ".join(_text(tag.get("technology")) for tag in content.get("tags", ())),
+        " ".join(dict.fromkeys(_text(tag.get("technology")) for tag in _tags(event, content))),
+        " ".join(_files(event)),
         record.hash,
     ]
+
+
+def _tags(event: Mapping[str, Any], content: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The tags of what was uploaded; of a record that is no decision, those of its files."""
+    yield from content.get("tags", ())
+    for file in event.get("files", ()):
+        yield from file.get("tags", ())
+    yield from event.get("tags", ())
+    yield from event.get("before", ())
+
+
+def _files(event: Mapping[str, Any]) -> Iterator[str]:
+    """The local files that a record is about: tagged, released, sealed."""
+    for file in event.get("files", ()):
+        yield _text(file.get("path"))
+    if event.get("kind") in ("sealed", "unsealed", "release"):
+        yield _text(event.get("path", event.get("name")))
 
 
 def _text(value: object) -> str:
