@@ -27,7 +27,10 @@ candidates=(python3 python3.13 python3.12 python3.11 python3.14)
 if [ -n "${PYTHON:-}" ]; then candidates=("$PYTHON"); fi
 faults=()
 for candidate in "${candidates[@]}"; do
-    path=$(command -v "$candidate" 2>/dev/null) || continue
+    path=$(command -v "$candidate" 2>/dev/null) || {
+        [ -z "${PYTHON:-}" ] || faults+=("$candidate (PYTHON) is no program")
+        continue
+    }
     found=$(verdict "$path")
     if [ "$found" = fits ]; then
         # A shim or a link may point elsewhere tomorrow; the interpreter itself does not.

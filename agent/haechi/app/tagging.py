@@ -40,7 +40,8 @@ def checked_tag(
     wanted = technology.strip().upper()
     if wanted not in catalogue and wanted != PENDING:
         near = "\n".join(f"  {known.id}  {known.en} / {known.ko}" for known in catalogue.near(technology))
-        raise HaechiError("tag.unknown-technology", technology=technology, near=near or "  –")
+        code = "tag.unknown-technology" if near else "tag.no-technology"
+        raise HaechiError(code, technology=technology, **({"near": near} if near else {}))
     try:
         read_grade = Grade(grade.strip().upper())
     except ValueError as error:

@@ -58,8 +58,10 @@ def tail(count: int, following: bool, every: bool, as_json: bool, folder: Path |
     from haechi.outbound.audit import reading
 
     place = _folder(folder)
-    after = next((r.seq for r in reading.last(place, 1)), 0)
-    records: Iterator[Record] = iter(_last(place, count, every) if count else [])
+    shown = _last(place, count, every) if count else []
+    # What the log wrote about itself behind the last shown one is passed over again, and not shown.
+    after = shown[-1].seq if shown else next((r.seq for r in reading.last(place, 1)), 0)
+    records: Iterator[Record] = iter(shown)
     if following:
         records = itertools.chain(records, reading.follow(place, after))
     for record in records:

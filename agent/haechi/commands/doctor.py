@@ -89,7 +89,8 @@ def doctor(only: tuple[str, ...], timeout: float, as_json: bool) -> int:
                 for number, tool in enumerate(installed, 1):
                     working(say("doctor.trying", tool=tool.name, number=number, count=len(installed)))
                     ran.append(_run(tool, file, token, mode, timeout))
-        found = client.call("doctor.conclude", {"token": token, "tools": {one.tool: one.ending for one in ran}})
+        tried = {one.tool: one.ending for one in ran}
+        found = client.call("doctor.conclude", {"token": token, "tools": tried, "part": bool(only)})
     finally:
         client.call("doctor.end", {"token": token})
     proofs = [_proof(one, found["tools"][one.tool]) for one in ran]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 no_systemd_option = click.option(
     "--no-systemd", is_flag=True, help="In a container or with another supervisor: start the agent as a plain process."
+)
+plain_process_option = click.option(
+    "--no-systemd",
+    is_flag=True,
+    help="In a container or with another supervisor: end the agent that is a plain process.",
 )
 dry_run_option = click.option("--dry-run", is_flag=True, help="Print every step; change nothing.")
 
@@ -56,9 +62,9 @@ def install(source: Path | None, wait: float, no_systemd: bool, dry_run: bool, a
     plan = replace(load_plan(load, here), source=here, ready_seconds=wait)
     installation = _installation(plan, no_systemd)
     tell = _Teller(quiet=as_json)
+    installation.install(tell, rehearse=dry_run)
     if no_systemd and not as_json:
         click.echo(say("install.no-systemd", config=plan.config), err=True)
-    installation.install(tell, rehearse=dry_run)
     _finish("install.rehearsed" if dry_run else "install.finished", tell, as_json)
 
 
@@ -67,7 +73,7 @@ def install(source: Path | None, wait: float, no_systemd: bool, dry_run: bool, a
     "--keep-audit", "purge", flag_value=False, type=bool, default=None, help="Keep the audit, for root alone."
 )
 @click.option("--purge", "purge", flag_value=True, type=bool, help="Delete the audit too.")
-@no_systemd_option
+@plain_process_option
 @dry_run_option
 @json_option
 def uninstall(purge: bool | None, no_systemd: bool, dry_run: bool, as_json: bool) -> None:
@@ -79,6 +85,9 @@ def uninstall(purge: bool | None, no_systemd: bool, dry_run: bool, as_json: bool
     plan = _plan(None)
     installation = _installation(plan, no_systemd)
     holds = installation.holds_audit()
+    if os.geteuid() == 0 and not holds and not installation.state().traces:
+        _finish("install.nothing", _Teller(quiet=as_json), as_json)
+        return
     if purge is None and holds and not dry_run:
         if not sys.stdin.isatty():
             click.echo(say("install.ask-which", path=plan.audit), err=True)

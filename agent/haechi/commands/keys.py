@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,9 @@ def release(
     last = moment(expires)
     if last is None:
         raise click.BadParameter(say("audit.not-a-moment", text=expires), param_hint="--expires")
+    until = ends(last).astimezone(dt.UTC)
+    if until <= dt.datetime.now(dt.UTC):
+        raise click.BadParameter(say("release.ended", text=expires), param_hint="--expires")
     for digest in digests:
         if not re.fullmatch(r"blake3:[0-9a-f]{64}", digest):
             raise click.BadParameter(say("release.not-a-digest", text=digest), param_hint="DIGESTS")
@@ -147,7 +151,7 @@ def release(
         approver=approver,
         action=ReleaseAction(action),
         digests=digests,
-        expires=ends(last).astimezone(dt.UTC),
+        expires=until,
         technology=technology,
         grade=Grade(grade) if grade else None,
         funding=Funding(funding) if funding else None,
@@ -176,6 +180,8 @@ def _passphrase(file: Path | None, *, confirm: bool) -> bytes:
             return file.read_bytes().split(b"\n", 1)[0]
         except OSError as error:
             raise HaechiError("trust.key-missing", file=str(file), cause=error.strerror or "") from error
+    if not sys.stdin.isatty():  # getpass would read it all the same, and warn in words of its own
+        raise HaechiError("trust.no-terminal")
     text: str = click.prompt(say("trust.passphrase"), hide_input=True, confirmation_prompt=confirm, err=True)
     return text.encode()
 
@@ -183,10 +189,10 @@ def _passphrase(file: Path | None, *, confirm: bool) -> bytes:
 def _print(key: SigningKey, file: Path, roles: tuple[str, ...], name: str, as_json: bool) -> None:
     jwk = key.jwk()
     document: dict[str, Any] = {"id": key.id, "file": str(file), "roles": list(roles), "name": name, "key": jwk}
-    listed = ", ".join(roles) or "…"
+    listed = ", ".join(roles) or "|".join(ROLES)
     entry = (
         f"  - id: {key.id}\n"
-        f"    name: {_quoted(name)}\n"
+        f"    name: {_quoted(name or say('trust.name-here'))}\n"
         f"    roles: [{listed}]\n"
         f"    key: {{kty: {jwk['kty']}, crv: {jwk['crv']}, x: {_quoted(jwk['x'])}}}\n"
     )
@@ -194,7 +200,7 @@ def _print(key: SigningKey, file: Path, roles: tuple[str, ...], name: str, as_js
         write_json(document)
         return
     # The entry alone on standard output, so that it can be appended to the list as it is.
-    click.echo(say("trust.entry", file=file), err=True)
+    click.echo(say("trust.entry" if roles else "trust.entry-to-complete", file=file), err=True)
     click.echo(entry, nl=False)
 
 

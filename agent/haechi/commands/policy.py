@@ -43,11 +43,13 @@ def check(folder: Path | None, as_json: bool) -> None:
         "rules": len(policies.rules),
         "networks": len(policies.choices.networks),
         "modes": {"default": policies.modes.default, "rules": policies.modes.by_rule, "fail": policies.modes.fail},
+        "vouched": _vouched(policies),
     }
 
     def render(console: Console) -> None:
         console.print(say("policy.checked", rules=len(policies.rules), folder=policies.path))
         console.print(say("policy.checked-revision", revision=policies.revision))
+        console.print(say(f"policy.vouched-{document['vouched']}"))
         modes = policies.modes
         console.print(say("policy.checked-modes", mode=say(f"policy.mode-{modes.default}"), fail=modes.fail))
         for rule_id, mode in sorted(modes.by_rule.items()):
@@ -173,6 +175,23 @@ def test(file: Path, name: str | None, folder: Path | None, as_json: bool) -> No
 
     answer({"decision": decision.as_json(), "seconds": judged.seconds}, as_json, render)
     raise SystemExit(Exit.NEGATIVE if decision.blocks else Exit.OK)
+
+
+def _vouched(policies: PolicyFolder) -> str:
+    """Why an agent of this machine would put them in force: ``shipped``, ``signed``; ``nobody`` where it would not."""
+    from haechi.outbound.clock import SystemClock
+    from haechi.outbound.engine.signature import SignedPolicies
+    from haechi.outbound.trust import TrustStore
+    from haechi.settings import load
+
+    try:
+        trust = TrustStore.load(load().trust_path, SystemClock())
+    except HaechiError:  # without a trust list nothing is signed by anybody
+        trust = TrustStore((), SystemClock())
+    try:
+        return "shipped" if SignedPolicies(trust).vouch(policies) is None else "signed"
+    except HaechiError:
+        return "nobody"
 
 
 def _input(document: object, name: str | None, file: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import click
 
 from haechi.commands._frame import answer, json_option, printable, progress
 from haechi.domain.errors import HaechiError
-from haechi.words import catalogue, say
+from haechi.words import catalogue, language, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +33,18 @@ _ATTENTION = 600
 """Seconds without a word from the agent while it reads large files."""
 
 
+def _list(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if not value:
+        return
+    for technology in shipped_catalogue().all():
+        click.echo(f"{technology.id:<8} {technology.ko if language() == 'ko' else technology.en}")
+    ctx.exit()
+
+
 @click.command()
+@click.option(
+    "--list", is_flag=True, expose_value=False, is_eager=True, callback=_list, help="List the catalogue's technologies."
+)
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--technology", required=True, help="Id of the catalogue, e.g. SEM-01; OFFICIAL-PENDING while it is undetermined."
@@ -146,6 +157,8 @@ def untag(file: Path, release_file: Path, lower_to: str | None, technology: str,
         "release": base64.b64encode(release_file.read_bytes()).decode("ascii"),
         "action": "lower" if lower_to else "untag",
     }
+    if lower_to and not technology:
+        raise HaechiError("tag.lower-needs", path=str(file))
     if lower_to:
         arguments |= {"technology": technology, "grade": lower_to, "funding": funding}
     with file.open("rb") as opened:
@@ -289,7 +302,11 @@ def _show_tagged(console: Console, result: Mapping[str, Any], given: int) -> Non
         console.print(say(problem["code"], **problem["params"]), style="yellow", markup=False)
     _show_unreadable(console, result)
     if result["indexed"]:
-        console.print(say("tag.done", count=result["count"]), markup=False)
+        empty = sum(not file["size"] for file in result["files"])
+        if empty:
+            console.print(say("tag.done-empty", count=empty), markup=False)
+        if result["count"] > empty or not empty:
+            console.print(say("tag.done", count=result["count"] - empty), markup=False)
         _show_files(console, result["files"])
     else:
         console.print(say("tag.done-without-agent", count=given), style="yellow", markup=False)

@@ -45,6 +45,9 @@ class Catalogue:
     def near(self, text: str, limit: int = 5) -> tuple[Technology, ...]:
         """What a person may have meant: near ids first, then names that contain a word of ``text``."""
         wanted = text.strip().upper()
+        family, _, number = wanted.rpartition("-")
+        padded = f"{family}-{number.zfill(2)}"  # SEM-1 means SEM-01, though SEM-11 has more letters in common
+        exact = [padded] if padded in self._by_id else []
         ids = difflib.get_close_matches(wanted, list(self._by_id), n=limit, cutoff=0.5)
         words = [word for word in text.lower().replace("-", " ").split() if len(word) > 1]
         named = [
@@ -52,5 +55,5 @@ class Catalogue:
             for technology in self.all()
             if any(word in f"{technology.ko} {technology.en}".lower() for word in words)
         ]
-        ordered = dict.fromkeys([*ids, *named])
+        ordered = dict.fromkeys([*exact, *ids, *named])
         return tuple(self._by_id[key] for key in list(ordered)[:limit])

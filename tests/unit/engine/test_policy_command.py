@@ -125,3 +125,13 @@ def test_of_several_inputs_the_names_are_told(tmp_path: Path) -> None:
             CliRunner().invoke(policy, ["test", str(tmp_path / "two.json"), *arguments], catch_exceptions=False)
         assert named.value.params["names"] == "a, b"
         assert exit_of(named.value) is Exit.USAGE
+
+
+def test_check_says_who_vouches_for_the_policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HAECHI_LANG", "en")
+    assert "policies that ship" in CliRunner().invoke(policy, ["check"], catch_exceptions=False).stdout
+    shutil.copytree(locate(), tmp_path / "p")
+    with (tmp_path / "p" / "data.yaml").open("a") as file:
+        file.write("# changed\n")
+    done = CliRunner().invoke(policy, ["check", "--folder", str(tmp_path / "p")], catch_exceptions=False)
+    assert "No trusted key signed them" in " ".join(done.stdout.split())

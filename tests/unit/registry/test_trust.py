@@ -7,11 +7,13 @@ import datetime as dt
 import hashlib
 import hmac
 import json
+from pathlib import Path
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed448, rsa
+from haechi.cli import run
 from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Grade
 from haechi.outbound.clock import SystemClock
@@ -237,3 +239,19 @@ def test_a_release_by_a_registry_key_or_with_odd_content_is_none(team, clock):
             )
     with refused("release.malformed"):
         releases.verify(release(team, digests=()), content_digest=DIGEST, action="untag")
+
+
+def test_an_expired_release_is_not_signed_and_a_passphrase_needs_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HAECHI_LANG", "en")
+    key = str(tmp_path / "k.pem")
+    assert run(["keys", "new", key, "--role", "release"]) == 1
+    assert "--passphrase-file" in capsys.readouterr().err and not Path(key).exists()
+    assert run(["keys", "new", key, "--role", "release", "--no-passphrase"]) == 0
+    asked = ["keys", "release", "blake3:" + "0" * 64, "--key", key, "--action", "untag", "--number", "1"]
+    assert run([*asked, "--approver", "kim", "--expires", "2020-01-01"]) == 2
+    assert "2020-01-01 is over already" in capsys.readouterr().err
+    assert run(["keys", "show", key]) == 0
+    said = capsys.readouterr()
+    assert 'name: ""' not in said.out and "registry" in said.out and "…" not in said.out

@@ -176,3 +176,34 @@ def test_untag_hands_over_the_release_and_takes_the_attribute_off(agent: Agent, 
     assert ATTRIBUTE not in os.listxattr(path)
     assert agent.asked[0][1] == {"path": str(path), "release": "c2lnbmVk", "action": "untag"}
     assert agent.files == [[path.stat().st_ino]]
+
+
+def test_lowering_asks_which_tag_before_anybody_is_asked(agent: Agent, tmp_path: Path) -> None:
+    for name in ("f", "r"):
+        (tmp_path / name).write_bytes(b"x")
+    said = CliRunner().invoke(untag, [str(tmp_path / "f"), "--release", str(tmp_path / "r"), "--lower-to", "B"])
+    assert isinstance(said.exception, HaechiError) and said.exception.code == "tag.lower-needs"
+    assert agent.asked == []
+
+
+def test_the_catalogue_is_listed(agent: Agent) -> None:
+    said = CliRunner().invoke(tag, ["--list"])
+    assert said.exit_code == 0 and said.output.startswith(("AER", "AUT", "BIO", "DIS", "ELE")), said.output[:80]
+    assert any(line.startswith("SEM-01 ") for line in said.output.splitlines())
+
+
+@pytest.mark.parametrize(("said", "code"), [("SEM-1", "tag.unknown-technology"), ("ZZZ", "tag.no-technology")])
+def test_what_is_near_begins_with_what_was_meant(agent: Agent, tmp_path: Path, said: str, code: str) -> None:
+    (tmp_path / "f").touch()
+    error = CliRunner().invoke(tag, [str(tmp_path / "f"), "--technology", said, "--grade", "A"]).exception
+    assert isinstance(error, HaechiError) and error.code == code
+    assert str(error.params.get("near", "  SEM-01")).startswith("  SEM-01")
+
+
+def test_an_empty_file_is_not_said_to_be_protected(agent: Agent, tmp_path: Path) -> None:
+    (tmp_path / "f").touch()
+    agent.answers["tags.index"] = {"files": [{**FILE, "size": 0}], "count": 1, "unreadable": [], "problems": []}
+    said = " ".join(
+        CliRunner().invoke(tag, [str(tmp_path / "f"), "--technology", "SEM-01", "--grade", "A"]).output.split()
+    )
+    assert "1 empty file(s) tagged" in said and "protected. Uploads" not in said

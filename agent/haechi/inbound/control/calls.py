@@ -84,7 +84,7 @@ def register_answers(
 
     async def doctor_conclude(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-        found = await prove.conclude(text(args, "token"), endings(args), at, peer.user)
+        found = await prove.conclude(text(args, "token"), endings(args), at, peer.user, part=args.get("part") is True)
         return {"tools": {name: dataclasses.asdict(one) for name, one in found.items()}}
 
     async def doctor_end(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:

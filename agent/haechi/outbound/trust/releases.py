@@ -13,6 +13,7 @@ import msgspec
 
 from haechi.domain.audit import canonical, instant
 from haechi.domain.errors import HaechiError
+from haechi.domain.registry import KST
 from haechi.domain.tags import Funding, Grade
 from haechi.outbound.trust.keys import SigningKey
 from haechi.outbound.trust.store import Role, Trust
@@ -59,7 +60,11 @@ class SignedReleases:
         if said.schema != SCHEMA or said.kind != "release" or said.expires.tzinfo is None or not said.digests:
             raise HaechiError("release.malformed", cause="schema, kind, digests or expires")
         if said.expires <= self._clock.now():
-            raise HaechiError("release.expired", number=said.number, expires=instant(said.expires))
+            raise HaechiError(
+                "release.expired",
+                number=said.number,
+                expires=said.expires.astimezone(KST).strftime("%Y-%m-%d %H:%M %Z"),
+            )
         if said.action != action:
             raise HaechiError("release.other-action", number=said.number, action=said.action.value, asked=action)
         if content_digest not in said.digests:
