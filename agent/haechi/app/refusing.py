@@ -13,12 +13,16 @@ from typing import Final, Protocol
 
 from haechi.domain.decision import Basis, Cause, Decision, Finding, Severity
 from haechi.domain.facts import JSON
-from haechi.domain.upload import Action
+from haechi.domain.upload import Action, ActionKind
 from haechi.ports.connector import RefusalText
 from haechi.words import say
 
 OWN_CAUTION: Final = "haechi"
 """The requirement of rules that come from no document."""
+
+
+_WHAT: Final = {ActionKind.EXPOSE: "change", ActionKind.UNRECOGNISED: "request"}
+"""What is refused where it is no upload."""
 
 
 class SpokenRule(Protocol):
@@ -62,7 +66,8 @@ class RefusalWriter:
             self._of_cause(decision.causes, blocking) if decision.causes or not blocking else self._of_finding(blocking)
         )
         line = "refusal.line" if decision_id else "refusal.line-unrecorded"
-        message = say(line, self.lang, reason=reason, id=decision_id)
+        what = say(f"refusal.what-{_WHAT.get(action.kind, 'upload')}", self.lang)
+        message = say(line, self.lang, what=what, reason=reason, id=decision_id)
         return RefusalText("AccessDenied", " ".join(message.split()), decision_id)
 
     def _of_finding(self, blocking: list[Finding]) -> str:

@@ -26,7 +26,7 @@ no_systemd_option = click.option(
 plain_process_option = click.option(
     "--no-systemd",
     is_flag=True,
-    help="In a container or with another supervisor: end the agent that is a plain process.",
+    help="In a container or with another supervisor: end the plain process.",
 )
 dry_run_option = click.option("--dry-run", is_flag=True, help="Print every step; change nothing.")
 

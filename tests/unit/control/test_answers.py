@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import getpass
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -218,7 +219,7 @@ def test_explain_tells_both_layers_and_the_place_without_the_facts(
 ) -> None:
     record = decided(0)
     record["content"] |= {"sealed": True, "matches": [{"name": "f", "how": "sealed", "share": 1.0}]}
-    facts = {
+    facts: dict[str, Any] = {
         "country": "KR",
         "region": "ap-northeast-2",
         "account": {"unknown": "timeout"},
@@ -318,6 +319,23 @@ def test_doctor_believes_the_agent_and_not_the_tool(
     assert run(["doctor", "--json"]) == exit_code
     assert [row["outcome"] for row in told(capsys)["tools"]] == [outcome]
     assert bench.protected == {}
+
+
+def test_trying_one_tool_does_not_take_the_place_of_trying_all(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = subprocess.run
+    tried = tool(bench, "block", 1)
+    other = dataclasses.replace(tried, name="other")
+    monkeypatch.setattr(doctor, "TOOLS", (tried, other))
+    monkeypatch.setattr(
+        doctor.subprocess, "run", lambda command, **more: real(command[command.index("--") + 1 :], **more)
+    )
+    for arguments in ([], ["--tool", tried.name]):
+        run(["doctor", "--json", *arguments])
+        capsys.readouterr()
+    run(["status", "--json"])
+    assert set(told(capsys)["self_test"]["tools"]) == {tried.name, "other"}
 
 
 TOKEN = "07" * 8

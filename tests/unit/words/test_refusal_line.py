@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from haechi.app.refusing import RefusalWriter
 from haechi.domain.decision import NO_POLICIES, Basis, Cause, Decision, Effect, Finding, Severity
+from haechi.domain.upload import ActionKind
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ WORDS = {
 def line(*rules: tuple[str, str], basis: Basis = Basis.INFERENCE) -> str:
     found = tuple(Finding(rule, asks, basis, Severity.BLOCK, {}) for rule, asks in rules)
     writer = RefusalWriter(lambda rule, lang, params: WORDS[rule], "en")
-    action: Any = SimpleNamespace()
+    action: Any = SimpleNamespace(kind=ActionKind.UPLOAD)
     return writer(Decision(Effect.BLOCK, found, ()), action, "hd-1").message
 
 
@@ -55,7 +56,7 @@ def test_what_is_found_twice_is_said_once(count: int) -> None:
 def test_without_policies_the_refusal_tells_why_there_are_none(lang: str) -> None:
     cause = Cause(NO_POLICIES, {"problem": "policy.invalid", "about": {"file": "data.yaml", "why": "choices: gone"}})
     writer = RefusalWriter(lambda *_: pytest.fail("no rule spoke"), lang)
-    action: Any = SimpleNamespace()
+    action: Any = SimpleNamespace(kind=ActionKind.UPLOAD)
     said = writer(Decision(Effect.BLOCK, (), (cause,)), action, "hd-1").message
     assert "data.yaml" in said
     assert "choices: gone" in said
@@ -66,3 +67,19 @@ def test_without_policies_the_refusal_tells_why_there_are_none(lang: str) -> Non
 def test_what_rests_on_something_unknown_claims_no_statute() -> None:
     assert "[R24, inference]" in line(("r24_approval", "R24"), basis=Basis.STATUTE)
     assert "[R13, statute]" in line(("r13_layer1", "R13"), basis=Basis.STATUTE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (ActionKind.UPLOAD, "refused this upload"),
+        (ActionKind.COPY, "refused this upload"),
+        (ActionKind.EXPOSE, "refused this change of settings"),
+        (ActionKind.UNRECOGNISED, "refused this request"),
+    ],
+)
+def test_what_was_refused_is_called_what_it_is(kind: ActionKind, said: str) -> None:
+    writer = RefusalWriter(lambda rule, lang, params: WORDS[rule], "en")
+    finding = Finding("r13_layer1", "R13", Basis.GUIDANCE, Severity.BLOCK, {})
+    action: Any = SimpleNamespace(kind=kind)
+    assert said in writer(Decision(Effect.BLOCK, (finding,), ()), action, "hd-1").message

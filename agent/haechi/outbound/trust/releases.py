@@ -63,7 +63,7 @@ class SignedReleases:
             raise HaechiError(
                 "release.expired",
                 number=said.number,
-                expires=said.expires.astimezone(KST).strftime("%Y-%m-%d %H:%M %Z"),
+                expires=_day(said.expires),
             )
         if said.action != action:
             raise HaechiError("release.other-action", number=said.number, action=said.action.value, asked=action)
@@ -112,3 +112,8 @@ def make_release(
         "reason": reason,
     }
     return key.envelop(Role.RELEASE, canonical(statement))
+
+
+def _day(moment: dt.datetime) -> str:
+    """An instant as its approver wrote it down: in Korea."""
+    return moment.astimezone(KST).strftime("%Y-%m-%d %H:%M %Z")
