@@ -19,6 +19,7 @@ from haechi.inbound.envoy.settings import DataPathSettings
 from haechi.inbound.envoy.supervisor import EnvoySupervisor
 from haechi.outbound.engine.folder import locate
 from haechi.outbound.engine.worker_engine import WorkerEngine
+from haechi.outbound.telemetry.lines import Lines
 from haechi.settings import load
 from haechi.tasks import FAILURES, background, ended
 from haechi.wiring.ground import Ground
@@ -72,7 +73,7 @@ async def test_ending_raises_nothing_that_is_the_tasks_own() -> None:
 
 async def test_the_agent_is_taken_down_whatever_failed_beside_it() -> None:
     taken_down: list[str] = []
-    ground = Ground(load({}), AsyncExitStack())
+    ground = Ground(load({}), AsyncExitStack(), Lines(2, "stderr"))
     async with ground.stack as stack:
         stack.callback(taken_down.append, "what was put there first")
         ground.background(fails(), "watch")
