@@ -127,6 +127,8 @@ def test_who_may_ask_what() -> None:
     assert seen["explain_others"]["status"] == 1
     assert "needs the role engineer" in seen["tags_service"]["said"]
     assert "systemctl stop haechi-agent" in seen["stop"]["said"]
+    for who in ("start_engineer", "start_root", "run_root"):
+        assert "systemctl start haechi-agent" in seen[who]["said"], "the agent runs as the service's user only"
     assert seen["tail_engineer"]["status"] != 0 and "needs the role officer" in seen["tail_engineer"]["said"]
     for command in ("tail", "verify", "export"):
         assert seen[f"{command}_officer"]["status"] == 0, seen[f"{command}_officer"]["said"]

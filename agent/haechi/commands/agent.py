@@ -30,7 +30,7 @@ from haechi.words import say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from haechi.settings import Settings
+    from haechi.settings import Paths, Settings
 
 FULL_BELOW = 1 << 20
 """Bytes: an agent that could not start on a disk with less than this is told to lack room."""
@@ -50,6 +50,7 @@ def agent(ctx: click.Context, foreground: bool) -> None:
     from haechi.settings import load
 
     settings = load()
+    _only_as_service(settings.paths)
     with held(settings.paths.lock):
         _run(settings)
 
@@ -61,9 +62,11 @@ def agent(ctx: click.Context, foreground: bool) -> None:
 @json_option
 def start(wait: float, as_json: bool) -> None:
     """Start the agent in the background and wait until it answers."""
-    from haechi.settings import load
+    from haechi.settings import Layout, load
 
     paths = load().paths
+    if paths.layout is Layout.SERVICE:
+        raise HaechiError("agent.start-service")
     pid = _settled(paths.control_socket, paths.lock, wait)
     code = "agent.runs-already"
     if pid is None:
@@ -112,6 +115,21 @@ def stop(wait: float, as_json: bool) -> None:
         console.print(say(code, pid=pid))
 
     answer({"running": False, "stopped": pid is not None, "pid": pid}, as_json, render)
+
+
+def _only_as_service(paths: Paths) -> None:
+    """An installed agent runs as the owner of its state. As root it would own what it must not, and the machine's rules
+    would lead its own connections back to it. Raises ``HaechiError('agent.start-service')``.
+    """
+    from haechi.settings import Layout
+
+    if paths.layout is Layout.SERVICE:
+        try:
+            owner = paths.state.stat().st_uid
+        except OSError:
+            owner = None
+        if owner in (None, 0) or owner != os.geteuid():
+            raise HaechiError("agent.start-service")
 
 
 @contextlib.contextmanager
