@@ -29,14 +29,20 @@ ATTEMPTS = 2
 """One repetition, after at most a second: facts are asked again soon, an uploader should not wait for them."""
 
 
+MACHINES_OWN = ("assume-role-with-web-identity", "container-role", "iam-role")
+"""What the SDK calls credentials of a pod, a container and a virtual machine. All others that it would find by itself
+(variables, files in the home folder, a login) are the person's who started the agent: the client's.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """How the agent reaches stores. Times in seconds.
 
     ``profile`` and ``credentials_file`` name the agent's own credentials (a profile may assume a role); with neither,
-    the SDK's chain of the agent's own environment is used. ``bundle`` is a complete PEM bundle of roots; None: the
-    SDK's own. ``hosts`` maps a host name, or ``*.suffix``, to ``address:port`` instead of DNS; name, SNI and
-    signature stay.
+    those of the machine or pod it runs on (``MACHINES_OWN``), if it has any. ``bundle`` is a complete PEM bundle of
+    roots; None: the SDK's own. ``hosts`` maps a host name, or ``*.suffix``, to ``address:port`` instead of DNS; name,
+    SNI and signature stay.
     ``endpoints`` maps ``service.region`` or ``service`` (``s3.ap-northeast-2``, ``kms``) to a URL to ask instead of
     AWS's.
     ``proxy`` is the company's, a URL; empty: none.
@@ -101,6 +107,10 @@ class Clients:
         if self._access.profile or self._access.credentials_file:
             # A profile named outright also keeps credentials in the environment from being taken first.
             core.set_config_variable("profile", self._access.profile or "default")
+        else:
+            chain = core.get_component("credential_provider")
+            for name in [provider.METHOD for provider in chain.providers if provider.METHOD not in MACHINES_OWN]:
+                chain.remove(name)
         return boto3.session.Session(botocore_session=core)
 
     def _endpoint(self, service: str, region: str) -> str:
