@@ -19,6 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from haechi.outbound.tags.attribute import ATTRIBUTE  # noqa: E402
 from haechi.words import language  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
@@ -47,14 +48,21 @@ def make_files(work: Path) -> Files:
     )))  # fmt: skip
     files.recipe.write_bytes(chance.randbytes(600_000))
     files.large.write_bytes(chance.randbytes(12 * MIB))
+    draft(files).write_bytes(chance.randbytes(300_000))
     files.notes.write_text("Lunch on Friday at noon. 금요일 점심은 정오.\n" * 40, encoding="utf-8")
     files.notes_large.write_bytes(chance.randbytes(900_000))
     return files
 
 
+def draft(files: Files) -> Path:
+    """What ``renamed`` was called while it was tagged."""
+    return files.renamed.with_name("draft.bin")
+
+
 def derive(files: Files) -> None:
-    """What someone might make of the tagged file."""
-    shutil.copyfile(files.recipe, files.renamed)
+    """What someone might make of the tagged files."""
+    draft(files).rename(files.renamed)
+    os.removexattr(files.renamed, ATTRIBUTE)
     body = files.recipe.read_bytes()
     start = len(body) // 3
     files.excerpt.write_bytes(os.urandom(5000) + body[start : start + len(body) // 10] + os.urandom(7000))
@@ -81,7 +89,7 @@ def judge(lab: Laboratory, scenario: Scenario, store: MotoStore) -> tuple[str, s
     if refused != bool(done.status):
         wrong.append(f"the client ended with {done.status}")
     told = any(one["id"] in done.said for one in made if one["decision"]["effect"] == REFUSED)
-    if refused and not told and scenario.client != "curl":
+    if refused and not told:
         wrong.append("the client did not show the decision id")
     if scenario.object is not None:
         bucket, key = scenario.object
@@ -93,6 +101,10 @@ def judge(lab: Laboratory, scenario: Scenario, store: MotoStore) -> tuple[str, s
             wrong.append("the store's object differs" if held else "the object is not in the store")
         if refused and key in store.uploads(bucket, account):
             wrong.append("an unfinished multipart upload was left")
+    if scenario.closed and any(
+        "URI" in grant["Grantee"] for grant in store.client().get_bucket_acl(Bucket=scenario.closed)["Grants"]
+    ):
+        wrong.append("the bucket is open to others")
     if wrong:
         wrong.append(done.said[-600:])
     return effect, scenario.rule or "–", shown.get("id", "–"), wrong
@@ -163,7 +175,7 @@ def main() -> int:
 def prepare(lab: Laboratory, files: Files) -> None:
     """Tag and seal, as an engineer would; then what someone might try."""
     for command in (
-        ("tag", files.recipe, files.large, "--technology", "SEM-01", "--grade", "A", "--owner", "공정팀"),
+        ("tag", files.recipe, files.large, draft(files), "--technology", "SEM-01", "--grade", "A", "--owner", "공정팀"),
         ("seal", files.recipe, "-o", files.sealed),
         ("seal", files.large, "-o", files.large_sealed),
     ):
@@ -171,7 +183,6 @@ def prepare(lab: Laboratory, files: Files) -> None:
         if done.status:
             raise SystemExit(f"haechi {command[0]}: {done.said}")
     derive(files)
-    os.setxattr(files.renamed, "user.comment", b"nothing to see")
 
 
 def monitor_policies(folder: Path) -> Path:

@@ -32,7 +32,8 @@ class Files:
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """One attempt. ``object`` is bucket and key to look at in the store, ``local`` what must lie there if allowed;
-    ``rule`` must be among the findings' ids ("" where there are none).
+    ``closed`` is a bucket that nobody else may read afterwards; ``rule`` must be among the findings' ids ("" where
+    there are none).
     """
 
     ko: str
@@ -43,6 +44,7 @@ class Scenario:
     rule: str
     object: tuple[str, str] | None = None
     local: Path | None = None
+    closed: str = ""
 
 
 def cli(file: Path, bucket: str, key: str, *more: str) -> Callable[[Laboratory], Finished]:
@@ -58,7 +60,7 @@ def boto(*arguments: str | Path) -> Callable[[Laboratory], Finished]:
 def curl(file: Path, bucket: str, key: str) -> Callable[[Laboratory], Finished]:
     """A plain HTTP upload to a place that nobody signed for; refused before the store could say anything."""
     url = f"http://{bucket}.s3.ap-northeast-2.amazonaws.com/{key}"
-    return lambda lab: lab.through("curl", "-sS", "-f", "--show-error", "-T", file, url)
+    return lambda lab: lab.through("curl", "-sS", "--fail-with-body", "-T", file, url)
 
 
 def enforced(files: Files, land: Landscape) -> Sequence[Scenario]:
@@ -174,6 +176,7 @@ def enforced(files: Files, land: Landscape) -> Sequence[Scenario]:
             boto("expose", own),
             REFUSED,
             "r30_exposure",
+            closed=own,
         )
     )
     made.append(
