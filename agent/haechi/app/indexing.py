@@ -71,6 +71,8 @@ class Indexing:
         self._owed = Owed()
         self._complete = False
         """Whether all was gone through since the start, and what storage refused since is owed."""
+        self._doubts = 0
+        """How often it was found that more may be missing than is owed: a scan under way does not settle that."""
 
     @property
     def ready(self) -> bool:
@@ -96,30 +98,45 @@ class Indexing:
         """Take up storage that was found damaged. Answers where the damaged one was put; a scan is due afterwards."""
         if not self._damaged:
             return None
-        self._complete = False
+        self._incomplete()
         return self._protection.renew()
 
     def doubt(self, error: Exception) -> None:
         """A look failed in a way that nobody foresaw: what it would have found may be missing, and nothing is harmless,
         until all was gone through again.
         """
-        self._complete = False
+        self._incomplete()
         self._protection.doubt(HaechiError("index.scan-failed", cause=type(error).__name__))
 
-    def settle(self) -> None:
+    def settle(
+        self,
+        later: Later = at_once,
+        *,
+        stopped: Callable[[], bool] = lambda: False,
+        between: Callable[[], None] = lambda: None,
+    ) -> None:
         """Look again at what is owed, each once; the index is ready afterwards, where all was gone through before.
-        Raises ``HaechiError`` while storage refuses still.
+        ``later`` may take large files that changed under every reading, not what storage refused. Raises
+        ``HaechiError`` while storage refuses still.
         """
         failures = self._protection.failures
+        later = later if self._protection.whole else at_once
         for look in self._owed.due():
-            self._look_at([look.path], look.tags, Course(self._clock))
+            course = Course(self._clock, None, stopped, between)
+            self._look_at([look.path], look.tags, course, later)
+            if course.broken_off:
+                return
             self._owed.paid(look)
         if self._complete and not self._damaged:
             self._protection.mark_ready(failures)
 
     def _owe(self, paths: Iterable[str], tags: tuple[Tag, ...] = ()) -> None:
         if not self._owed.add(paths, tags):
-            self._complete = False
+            self._incomplete()
+
+    def _incomplete(self) -> None:
+        self._doubts += 1
+        self._complete = False
 
     # --- whole folders --------------------------------------------------------------------------------------------
 
@@ -137,12 +154,13 @@ class Indexing:
         The index is *ready* afterwards, unless ``stopped`` said to break off.
         """
         self._sources.refresh()
-        failures = self._protection.failures
+        failures, doubts = self._protection.failures, self._doubts
         report, course = Report(), Course(self._clock, progress, stopped, between)
         batch = self._batch(report)
         roots = [os.path.abspath(root) for root in roots]
-        recalled = self._recall() if self._protection.lost else Recalled()
-        if self._protection.lost:
+        lost = self._protection.lost
+        recalled = self._recall() if lost else Recalled()
+        if lost:
             self._protection.restore(recalled.contents.values())
         for folder, inside in self._folders(roots, report):
             if not course.goes_on(report, folder):
@@ -162,8 +180,11 @@ class Indexing:
         batch.flush()
         if course.broken_off:
             return report
-        self._complete = True
-        self._protection.mark_ready(failures)
+        if lost:
+            self._protection.recalled()
+        self._complete = doubts == self._doubts
+        if self._complete:
+            self._protection.mark_ready(failures)
         if self.owes:
             self.settle()
         course.end(report)
@@ -228,10 +249,18 @@ class Indexing:
         known: dict[str, bool] = {root: not self._exclude(root) for root in roots}
 
         def led_to(folder: str) -> bool:
-            if folder not in known:
+            way: list[str] = []  # no recursion: anybody may make folders a thousand deep
+            while folder not in known:
+                way.append(folder)
                 above = os.path.dirname(folder)
-                known[folder] = above != folder and led_to(above) and not self._exclude(folder)
-            return known[folder]
+                if above == folder:
+                    known[way.pop()] = False
+                    break
+                folder = above
+            led = known[folder]
+            for below in reversed(way):
+                led = known[below] = led and not self._exclude(below)
+            return led
 
         return led_to
 

@@ -282,7 +282,8 @@ class Judgement:
     async def _keep(self, copy: Copy, inspection: Inspection) -> None:
         action = self._certain().action
         place, assembly = action.destination, action.assembly
-        if inspection.container is False and place and assembly and assembly.leads:
+        # An object that grows is told plain by its complete pieces alone: a first one may be short, or never arrive.
+        if inspection.container is False and place and assembly and assembly.leads and not assembly.grows:
             self._case.reassembly.plain(place, assembly)
             copy.free()
         if copy.waiting:

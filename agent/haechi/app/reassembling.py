@@ -41,11 +41,14 @@ BLOCK = 64 << 10
 """Bytes that the decoder gets at once."""
 KNOWN = 10_000
 """Objects of which the state is remembered: a few hundred bytes each."""
-PART_WAITS_S = 8.0
-"""How long a part's answer waits until it was read: clients slow down to what can be read, and Envoy's time limit for
-an answer (20 s) is kept.
+PART_WAITS_S = 5.0
+"""How long a part's answer waits until it was read: clients slow down to what can be read. Ten seconds for looking at
+the part itself may come before it in the same answer (``inspection``), and the judge's time limit is kept.
 """
-COMPLETION_WAITS_S = 12.0
+COMPLETION_WAITS_S = 6.0
+"""The same for a completion, in all: reading the place's facts (10 s at most) and the record come behind it. What was
+not read by then goes on being read: a client's next try finds it.
+"""
 
 
 class Reading(Enum):
@@ -219,16 +222,20 @@ class Reassembly:
         else:
             whole.waiting[part.number] = part, copy
         await self._read_on(whole, PART_WAITS_S)
+        if whole.grows and whole.state is Reading.OPEN and whole.next < part.number + part.size:
+            return Reading.LOST, whole.matches  # no completion follows at which this would show
         return whole.state, whole.matches
 
     async def completed(self, place: Location, assembly: Assembly, parts: Sequence[Part]) -> Content | None:
         """What the object holds that these parts make, in this order; None where it was not read to its end."""
         whole = self._known.get(_key(place, assembly))
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + COMPLETION_WAITS_S
         if whole is None or whole.state is not Reading.OPEN or not await self._read_on(whole, COMPLETION_WAITS_S):
             return None
         if whole.open:
             whole.work = asyncio.create_task(self._guarded(whole, self._finish(whole, parts)))
-            await asyncio.wait({whole.work}, timeout=COMPLETION_WAITS_S)
+            await asyncio.wait({whole.work}, timeout=max(0.0, ends - loop.time()))
         return whole.result if whole.read == list(parts) else None
 
     def _begun(self, assembly: Assembly, codings: tuple[str, ...]) -> _Whole:

@@ -181,12 +181,15 @@ class Protection(Protocol):
 
     @property
     def lost(self) -> bool:
-        """Whether storage is new, or was made anew, and nothing was restored since."""
+        """Whether storage is new, or was made anew, and what is known elsewhere of it was not all looked at since."""
 
     def restore(self, known: Iterable[Known]) -> None:
-        """Protect contents whole, by their digests; a file that holds one gives its blocks when it is observed. Storage
-        is not ``lost`` any more.
+        """Protect contents whole, by their digests; a file that holds one gives its blocks when it is observed. May be
+        repeated.
         """
+
+    def recalled(self) -> None:
+        """All that is known elsewhere was restored and looked at: storage is not ``lost`` any more."""
 
     def mark_ready(self, failures: int | None = None) -> None:
         """Nothing is missing. Does nothing where storage failed since ``failures`` was read: then something may be.

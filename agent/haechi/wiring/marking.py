@@ -96,14 +96,15 @@ class Marking:
         # In a thread: what is judged meanwhile waits for no file that is being read.
         self.ground.stack.push_async_callback(asyncio.to_thread, watcher.stop)
 
-    def _tagged_meanwhile(self, take: Callable[[Names], None]) -> None:
+    def _tagged_meanwhile(self, take: Callable[[Names], Sequence[str]]) -> None:
         """What was tagged while no agent ran is on record as what was tagged since; by this agent's own user."""
 
-        def taken(names: Names) -> None:
-            take(names)
+        def taken(names: Names) -> Sequence[str]:
+            missing = take(names)
             files = [known for known in map(self.stores.index.file, names) if known is not None]
             if files:
                 self.stores.audit.later(tag_event(files, decision_id(), self.ground.clock.now(), _own_name()))
+            return missing
 
         PendingNames(self.ground.paths.pending).taken(taken)
 

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from haechi.app.indexing import Indexing
+from haechi.domain.catalogue import Catalogue
 from haechi.inbound.watch.elsewhere import TOO_MANY, Elsewhere
 from haechi.inbound.watch.watcher import Watcher
 from haechi.outbound.index import SqliteContentIndex
 from haechi.outbound.index.excluding import excluding
 from haechi.outbound.index.pending import PendingNames
+from haechi.outbound.tags import FolderTags
 
 from tests.unit.watch.conftest import TAG, Machine
 
@@ -162,9 +164,11 @@ def test_names_that_were_tagged_while_no_agent_ran_are_found_at_its_start(
     watcher.stop()
     known = index.file(str(path))
     assert known is not None and known.tags[0].technology == TAG.technology
-    taken: list[object] = []
-    pending.taken(taken.append)
-    assert taken == []
+    left: list[object] = []
+    pending.taken(lambda names: left.append(set(names)) or ())
+    assert left == [{str(outside / "gone")}], "a disk that is not there yet, perhaps"
+    pending.taken(lambda names: left.append(set(names)) or ())
+    assert len(left) == 1
 
 
 def test_pending_names_stay_where_they_could_not_be_taken(tmp_path: Path) -> None:
@@ -180,5 +184,42 @@ def test_pending_names_stay_where_they_could_not_be_taken(tmp_path: Path) -> Non
     with pytest.raises(RuntimeError):
         pending.taken(fail)
     taken: list[set[str]] = []
-    pending.taken(lambda names: taken.append(set(names)))
-    assert taken == [{"/a", "/b"}]
+    pending.taken(lambda names: taken.append(set(names)) or ["/b"])
+    pending.add(["/c"], TAG)
+    pending.taken(lambda names: taken.append(set(names)) or ())
+    assert taken == [{"/a", "/b"}, {"/b", "/c"}]
+
+
+def test_a_folder_that_took_the_name_of_a_watched_one_is_watched_anew(tmp_path: Path) -> None:
+    outside, begun, ended = tmp_path / "data", [], []
+
+    def watch(folder: str) -> Callable[[], None]:
+        begun.append(folder)
+        return lambda: ended.append(folder)
+
+    outside.mkdir()
+    elsewhere = Elsewhere(watch, 10)
+    names = [str(outside / "p.bin")]
+    assert elsewhere.keep(names) == {str(outside)}
+    outside.rename(tmp_path / "old")
+    outside.mkdir()
+    assert elsewhere.keep(names) == {str(outside)}
+    assert (len(begun), len(ended)) == (2, 1)
+
+
+def test_a_folder_for_which_no_thread_can_be_started_is_named(tmp_path: Path) -> None:
+    def watch(folder: str) -> Callable[[], None]:
+        raise RuntimeError("can't start new thread")
+
+    elsewhere = Elsewhere(watch, 10)
+    assert elsewhere.cover([str(tmp_path / "p.bin")]) == set()
+    assert str(tmp_path) in elsewhere.unwatched
+
+
+def test_a_path_a_thousand_folders_deep_keeps_nobody_from_scanning(
+    indexing: Indexing, index: SqliteContentIndex, files: Path, tmp_path: Path
+) -> None:
+    deep = "/".join(["d"] * 1500)
+    inside, beyond = f"{files}/{deep}/p.bin", f"/elsewhere/{deep}/q.bin"
+    assert indexing.outside([str(files)], [inside, beyond]) == [beyond]
+    assert FolderTags(Catalogue([])).read(f"{files}/{deep}/p.bin").tags == ()

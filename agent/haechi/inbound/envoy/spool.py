@@ -21,7 +21,9 @@ class SpoolBudget:
 
     def __init__(self, limit: int) -> None:
         self._left = limit
-        self._lock = threading.Lock()  # bodies are written from worker threads
+        # Bodies are written from worker threads; a spool that nobody closed is closed by the garbage collector, which
+        # may run in the middle of ``take``.
+        self._lock = threading.RLock()
 
     def take(self, size: int) -> None:
         """Raises ``SpoolFullError``."""

@@ -74,11 +74,12 @@ class TagCalls:
         words = [_text(args, name, default) for name, default in _WORDS]
         handed_over = _handed_over(paths, peer.files)
         report = await asyncio.to_thread(self._tagging.tag, paths, *words)
-        unwatched = await asyncio.to_thread(self._cover, [file.path for file in report.files])
+        names = [file.path for file in report.files]
         # Another file may have taken the name since: what it holds is not told.
         files = tuple(file for file in report.files if (file.stamp.device, file.stamp.inode) in handed_over)
         report = replace(report, files=files)
         await self._tagged(report, peer)
+        unwatched = await asyncio.to_thread(self._cover, names)
         return {
             "files": [file_form(file) for file in report.files],
             "count": len(report.files),

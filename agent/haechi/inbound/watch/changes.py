@@ -92,10 +92,14 @@ class Changes:
             self._in_hand = None
 
     def defer(self, changes: Iterable[Change]) -> None:
-        """These touches are bulk: singles overtake them."""
+        """These touches are bulk: singles overtake them. What does not fit is dropped."""
         with self._changed:
             for change in changes:
                 earlier = self._bulk.pop(change.path, None)
+                if earlier is None and len(self._bulk) >= self._most:
+                    self.dropped += 1
+                    self._rescan = self._overfull = True
+                    continue
                 since = min(change.since or self._clock(), earlier.since if earlier else float("inf"))
                 self._bulk[change.path] = replace(change, since=since)
 

@@ -9,6 +9,7 @@ at with every full scan only; it is named, so that ``haechi status`` can say so.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections import deque
@@ -17,12 +18,22 @@ from collections.abc import Callable, Iterable
 TOO_MANY = "too many folders"
 
 
+def _identity(folder: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(folder)  # noqa: PTH116
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 class Elsewhere:
     """``watch`` begins to watch a folder and answers how to end it; it raises ``OSError``. Safe from any thread."""
 
     def __init__(self, watch: Callable[[str], Callable[[], None]], most: int) -> None:
         self._watch, self._most = watch, most
         self._ends: dict[str, Callable[[], None]] = {}
+        self._ids: dict[str, tuple[int, int] | None] = {}
+        """Which folder had the name when its watch began."""
         self._lock = threading.Lock()
         self._dead: deque[str] = deque()
         self.unwatched: dict[str, str] = {}
@@ -61,16 +72,19 @@ class Elsewhere:
             end = self._ends.pop(self._dead.popleft(), None)
             if end is not None:
                 end()
+        for folder in [folder for folder in self._ends if _identity(folder) != self._ids[folder]]:
+            self._ends.pop(folder)()  # renamed, or a folder above it was: the watch went with the old folder
 
     def _begin(self, folder: str) -> bool:
         if len(self._ends) >= self._most:
             self.unwatched[folder] = TOO_MANY
             return False
         try:
+            self._ids[folder] = _identity(folder)
             self._ends[folder] = self._watch(folder)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # RuntimeError: no thread could be started for it
             if os.path.isdir(folder):  # noqa: PTH112
-                self.unwatched[folder] = os.strerror(error.errno or 0)
+                self.unwatched[folder] = os.strerror(getattr(error, "errno", None) or errno.EAGAIN)
             return False
         self.unwatched.pop(folder, None)
         return True

@@ -99,7 +99,7 @@ class Watcher:
         changes: Changes | None = None,
         late_after: float = LATE,
         most_elsewhere: int = MOST_ELSEWHERE,
-        pending: Callable[[Callable[[Names], None]], None] = lambda take: None,
+        pending: Callable[[Callable[[Names], Sequence[str]]], None] = lambda take: None,
     ) -> None:
         self._indexing = indexing
         self._roots = [os.path.realpath(root) for root in roots]
@@ -250,10 +250,9 @@ class Watcher:
             due, rescan = self.changes.take(time.monotonic(), PATIENCE)
             try:
                 if rescan or self._indexing.behind or time.monotonic() - last >= self._rescan:
-                    if not self._indexing.behind:
-                        self._apply(due)
-                        due = []
                     self._mend()
+                    self._apply(due)  # a scan finds what is where, but not that a name was another before
+                    due = []
                     self._scan()
                     last = time.monotonic()
                     pause = PATIENCE
@@ -263,7 +262,7 @@ class Watcher:
                     self._apply_bulk()
                     if self._indexing.owes:
                         ready = self._indexing.ready
-                        self._indexing.settle()
+                        self._indexing.settle(self.large.put, stopped=self._stopping.is_set, between=self._let_overtake)
                         if self._indexing.ready and not ready:
                             _log.info("watch.index-mended")
                     pause = PATIENCE
@@ -279,6 +278,8 @@ class Watcher:
                 self.failures += 1
                 self._indexing.doubt(error)
                 _log.exception("watch.failed")
+                # The scan that follows finds what was touched, but not that a name was another before.
+                self.changes.put_back([change for change in due if change.kind is Kind.MOVED])
                 self._stopping.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             self.changes.done()
@@ -304,10 +305,14 @@ class Watcher:
             self._scanned.set()
         _log.info("watch.scanned", files=report.files, tagged=report.tagged, unreadable=len(report.unreadable))
 
-    def _tag_pending(self, names: Names) -> None:
-        for path, tags in names.items():
-            if os.path.lexists(path):
-                self._indexing.examine([path], tags)
+    def _tag_pending(self, names: Names) -> Sequence[str]:
+        """Those that are not there now: looked for again with every scan."""
+        missing = [path for path in names if not os.path.lexists(path)]
+        for path in names.keys() - set(missing):
+            self._indexing.examine([path], names[path])
+        if missing:
+            _log.warning("watch.tagged-names-missing", names=len(missing), first=missing[0])
+        return missing
 
     def _let_overtake(self) -> None:
         """Called between two files of bulk work."""

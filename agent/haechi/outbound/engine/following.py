@@ -109,9 +109,9 @@ class FollowedPolicies:
         """
         self._glimpsed = self._taken_up = await asyncio.to_thread(self._look)
         try:
-            folder = self._first_folder()
+            folder = self._from = self._first_folder()
             await self._begin(folder)
-            self._from, self.state = folder, InForce.CHOSEN
+            self.state = InForce.CHOSEN
             await self._keep()
         except Exception as error:
             problem = _named(error)
@@ -230,5 +230,7 @@ class FollowedPolicies:
 def _named(error: Exception) -> HaechiError:
     if isinstance(error, HaechiError):
         return error
+    if isinstance(error, OSError):  # a process that could not be started: to be tried again
+        return HaechiError("policy.worker", why=error.strerror or type(error).__name__)
     _log.error("policies-not-understood", exc_info=error)
     return HaechiError("policy.invalid", file="", why=f"{type(error).__name__}: {error}")

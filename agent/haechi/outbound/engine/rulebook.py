@@ -64,7 +64,8 @@ class RuleBook:
         doubt: Mapping[str, Any] = texts.get("unsure", {})
         cause = next(filter(None, (_cause(params.get(name)) for name in doubt.get("by", ()))), "")
         said = {**texts, **({"message": doubt["message"]} if cause and "message" in doubt else {})}
-        filled["why"] = why_unknown(cause, language) if cause else ""
+        if cause:
+            filled["why"] = why_unknown(cause, language)
         title, message, remedy, why = (
             str(said.get(part, {}).get(language, "")).format_map(filled)
             for part in ("title", "message", "remedy", "why")

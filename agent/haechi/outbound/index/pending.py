@@ -15,6 +15,7 @@ from pathlib import Path
 
 from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Tag, merge_tags
+from haechi.durable import replace_file
 from haechi.outbound.index.writing import read_tags
 
 
@@ -27,32 +28,59 @@ class PendingNames:
     def add(self, names: Sequence[str], tag: Tag) -> None:
         """Keep these names. Raises ``OSError`` where this user cannot, or the disk is full."""
         # Each begins a line of its own, also behind one that a full disk cut.
-        lines = ["\n" + json.dumps({"path": name, "tags": [dict(tag.as_json())]}) + "\n" for name in names]
+        lines = b"".join(_lines(dict.fromkeys(names, (tag,))))
         with _locked(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as descriptor:
-            rest = memoryview("".join(lines).encode("ascii"))
+            if os.geteuid() == 0:  # an administrator's command: the agent must be able to take them
+                above = self._path.parent.stat()
+                os.fchown(descriptor, above.st_uid, above.st_gid)
+            rest = memoryview(lines)
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
             os.fsync(descriptor)
 
-    def taken(self, take: Callable[[Mapping[str, tuple[Tag, ...]]], None]) -> None:
-        """Hand all of them to ``take``; they are kept where it raises, and no more once it returned."""
+    def taken(self, take: Callable[[Mapping[str, tuple[Tag, ...]]], Sequence[str]]) -> None:
+        """Hand all of them to ``take``; they are kept where it raises. Once it returned, only those that it names stay
+        (there is no such file now: a disk that is not there yet, perhaps). Raises ``HaechiError('index.pending')``
+        where they cannot be read.
+        """
         if not self._path.exists():
             return
-        with _locked(self._path, os.O_RDWR) as descriptor:
-            names = _read(descriptor)
-            if names:
-                take(names)
-                os.ftruncate(descriptor, 0)
+        try:
+            with _locked(self._path, os.O_RDWR) as descriptor:
+                names = _read(descriptor)
+                if names:
+                    missing = take(names)
+                    left = {name: names[name] for name in missing}
+                    if len(left) < len(names):
+                        replace_file(self._path, b"".join(_lines(left)))
+        except OSError as error:
+            raise HaechiError("index.pending", path=str(self._path), reason=error.strerror or "") from error
+
+
+def _lines(names: Mapping[str, tuple[Tag, ...]]) -> Iterator[bytes]:
+    for name, tags in names.items():
+        yield ("\n" + json.dumps({"path": name, "tags": [dict(tag.as_json()) for tag in tags]}) + "\n").encode("ascii")
 
 
 @contextlib.contextmanager
 def _locked(path: Path, flags: int) -> Iterator[int]:
-    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    while True:
+        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if not _is(descriptor, path):
+                continue  # replaced while this waited for the lock
+            yield descriptor
+            return
+        finally:
+            os.close(descriptor)
+
+
+def _is(descriptor: int, path: Path) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _read(descriptor: int) -> dict[str, tuple[Tag, ...]]:

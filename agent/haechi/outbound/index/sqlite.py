@@ -258,8 +258,12 @@ class SqliteContentIndex(IndexStorage):
                 else:
                     body = Fingerprints(content.digest, content.size)
                     self._rows.add_content(body, content.name, content.tags)
-            self._rows.set_meta("restored", "1")
             after.append(self._reload)
+
+    def recalled(self) -> None:
+        """See the port."""
+        with self._changing():
+            self._rows.set_meta("restored", "1")
 
     @property
     def common_mark(self) -> str:

@@ -96,13 +96,19 @@ class FolderTags:
         return TagReading(merge_tags(tags), tuple(problems))
 
     def _chain(self, folder: str) -> tuple[_Folder, ...]:
-        known = self._chains.get(folder)
-        if known is None:
+        way: list[str] = []  # no recursion: anybody may make folders a thousand deep
+        while (known := self._chains.get(folder)) is None:
+            way.append(folder)
             parent = os.path.dirname(folder)
-            above = self._chain(parent) if parent != folder else ()
-            here = self._load(folder)
-            known = (*above, here) if here.rules or here.problems else above
-            self._chains[folder] = known
+            if parent == folder:
+                known = ()
+                break
+            folder = parent
+        for below in reversed(way):
+            here = self._load(below)
+            if here.rules or here.problems:
+                known = (*known, here)
+            self._chains[below] = known
         return known
 
     def _load(self, folder: str) -> _Folder:
