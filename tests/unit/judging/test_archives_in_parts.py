@@ -20,9 +20,11 @@ import pytest
 import zstandard
 from haechi.app.reassembling import Reassembly
 from haechi.app.unpacking import Unpacking
+from haechi.domain.upload import Request
 from haechi.inbound.envoy.spool import Spool, SpoolBudget
+from haechi.ports.judge import Connection, Inspect
 
-from tests.unit.judging.conftest import Case, noise
+from tests.unit.judging.conftest import HOST, Case, noise
 
 pytestmark = pytest.mark.asyncio
 PART = 100_000
@@ -250,12 +252,30 @@ async def test_an_archive_that_is_appended_is_read_on(case: Case, tagged: bytes,
     assert answers[0] and not all(answers)
 
 
+async def appended(case: Case, data: bytes, at: int, key: str = "grown") -> bool:
+    return await case.allowed("PUT", f"/abroad--apne2-az1--x-s3/{key}", data, ("x-amz-write-offset-bytes", str(at)))
+
+
+async def test_a_first_piece_too_short_to_tell_does_not_call_what_is_appended_plain(case: Case, tagged: bytes) -> None:
+    data = gzip.compress(tarred(noise(1, 50_000), tagged))
+    answers = [await appended(case, data[:1], 0), await appended(case, data[1:], 1)]
+    assert not all(answers)
+
+
+async def test_a_first_piece_that_never_arrived_tells_nothing(case: Case, tagged: bytes) -> None:
+    data = gzip.compress(tarred(noise(1, 50_000), tagged))
+    headers = (*case.headers, ("content-length", "100000"), ("x-amz-write-offset-bytes", "0"))
+    judging = case.judge.open(
+        Connection("127.0.0.1", 1), Request("PUT", "https", HOST, "/abroad--apne2-az1--x-s3/grown", headers)
+    )
+    assert isinstance(await judging.head(), Inspect)
+    await judging.piece(noise(2, 5000), last=False)
+    await judging.abandoned("client-closed")
+    answers = [await appended(case, data[:30_000], 0), await appended(case, data[30_000:], 30_000)]
+    assert not all(answers)
+
+
 def _named(case: Case, method: str, target: str, length: int):
-    from haechi.domain.upload import Request
-    from haechi.ports.judge import Connection
-
-    from tests.unit.judging.conftest import HOST
-
     headers = (*case.headers, ("content-length", str(length)))
     return Connection("127.0.0.1", 1), Request(method, "https", HOST, target, headers)
 

@@ -187,6 +187,55 @@ def test_more_changes_than_fit_lead_to_a_scan_and_are_counted() -> None:
     assert changes.take(now=0.0, wait=0.0) == ([], False)
 
 
+def test_bulk_beyond_the_bound_leads_to_a_scan_and_is_counted() -> None:
+    changes = Changes(most=10)
+    changes.defer(Change(Kind.TOUCHED, f"/f{number}") for number in range(25))
+    assert (changes.dropped, changes.waiting) == (15, 10)
+    assert changes.take(now=0.0, wait=0.0) == ([], True)
+
+
+def test_a_move_that_was_seen_while_all_had_to_be_gone_through_keeps_the_tag(
+    files: Path, index: SqliteContentIndex, indexing: Indexing
+) -> None:
+    """A scan alone finds neither the old name nor the old content."""
+    old, new = files / "a.bin", files / "b.bin"
+    old.write_bytes(b"a" * 20_000)
+    indexing.examine([str(old)], (TAG,))
+    index.doubt(HaechiError("index.scan-failed", cause="Test"))
+    old.rename(new)
+    new.write_bytes(b"b" * 30_000)
+    watcher = Watcher(indexing, [str(files)])
+    watcher.changes.put(Change(Kind.MOVED, str(old), str(new)))
+    watcher.start()
+    assert watcher.wait_scanned(10)
+    watcher.stop()
+    known = index.file(str(new))
+    assert known is not None and known.tags
+
+
+def test_what_was_doubted_during_a_scan_is_not_settled_by_it(
+    files: Path, index: SqliteContentIndex, indexing: Indexing
+) -> None:
+    (files / "a.bin").write_bytes(b"a" * 20_000)
+
+    def between() -> None:
+        indexing.doubt(RuntimeError("in another thread"))
+
+    indexing.scan([str(files)], between=between)
+    assert (index.ready, indexing.behind) == (False, True)
+    indexing.scan([str(files)])
+    assert index.ready
+
+
+def test_a_recall_that_was_broken_off_begins_anew(files: Path, index: SqliteContentIndex, indexing: Indexing) -> None:
+    (files / "a.bin").write_bytes(b"a" * 20_000)
+    assert index.lost
+    indexing.scan([str(files)], stopped=lambda: True)
+    assert index.lost
+    indexing.scan([str(files)])
+    assert not index.lost
+
+
 def test_what_is_put_back_beyond_the_bound_leads_to_a_scan_and_is_counted() -> None:
     changes = Changes(most=10)
     for number in range(8):
