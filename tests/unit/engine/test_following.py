@@ -349,3 +349,26 @@ async def test_policies_that_cannot_be_kept_are_in_force_and_say_so(team: Team) 
     assert await team.settled()
     assert (team.engine.revision, team.problem) == (after, "")
     assert team.policies.not_kept is not None
+
+
+@pytest.mark.parametrize(
+    "failure", [HaechiError("policy.worker", why="it did not answer in time"), OSError(24, "Too many open files")]
+)
+async def test_a_machine_without_policies_of_its_own_outlives_a_start_that_failed_in_passing(
+    team: Team, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    await team.engine.stop()
+    again = Team(team.institution, locate(), team.trust, WorkerEngine(locate(), deadline_ms=2000))
+    again.kept.forget()
+    load = WorkerEngine.put_in_force
+
+    async def fails(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(WorkerEngine, "put_in_force", fails)
+    await again.policies.start()
+    assert again.policies.state is InForce.NONE
+    monkeypatch.setattr(WorkerEngine, "put_in_force", load)
+    assert await again.settled()
+    assert (again.policies.state, again.problem) == (InForce.CHOSEN, "")
+    await again.engine.stop()
