@@ -144,6 +144,17 @@ class RememberedSelfTests:
         self._last = result
 
 
+def _beside(earlier: Mapping[str, JSON] | None, result: Mapping[str, JSON]) -> dict[str, JSON]:
+    """A test of some tools, with what an earlier one found of the others: proven is what leaves nothing open in all."""
+    merged = {**result}
+    for part in ("tools", "evidence"):
+        before, now = (earlier or {}).get(part), result[part]
+        merged[part] = {**(before if isinstance(before, Mapping) else {}), **(now if isinstance(now, Mapping) else {})}
+    tools = merged["tools"]
+    merged["proven"] = isinstance(tools, Mapping) and bool(tools) and all(one in PROVEN for one in tools.values())
+    return merged
+
+
 @dataclass(slots=True)
 class ProveTools:
     """The use case. ``random`` gives bytes that nobody can guess."""
@@ -168,7 +179,7 @@ class ProveTools:
         self, token: str, tools: Mapping[str, Ending], at: str, user: str, *, part: bool = False
     ) -> Mapping[str, Verdict]:
         """Look up what was decided, record it, and keep it for ``haechi status``. ``tools``: how each ended, by name.
-        ``part``: only some tools were tried, which takes the place of no test of all.
+        ``part``: only some tools were tried; what was found of the others before stays beside it.
 
         Raises ``HaechiError('doctor.unknown-token')``.
         """
@@ -183,8 +194,7 @@ class ProveTools:
             "evidence": {name: asdict(one) for name, one in found.items()},
         }
         await self.recent.durable(self_test_event(result))
-        if not part or self.self_tests.last() is None:
-            self.self_tests.keep(result)
+        self.self_tests.keep(_beside(self.self_tests.last(), result) if part else result)
         return found
 
     async def end(self, token: str) -> None:

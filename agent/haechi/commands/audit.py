@@ -246,7 +246,7 @@ def _line(record: Record) -> str:
         _plain((event.get("action") or {}).get("operation")),
         f"{_plain(place.get('container'))}/{_plain(place.get('key'))}",
         _plain(actor.get("user")),
-        layers(event),
+        layers(event) if decision.get("effect") == "allow" else "",
         _some([*causes, *rules]),
     ]
     return "  ".join(part for part in parts if part)
