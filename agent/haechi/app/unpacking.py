@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from haechi.app.inspection import Inspection
+from haechi.app.uninterrupted import uninterrupted
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ class Unpacking:
         await self._turn(inspection.seconds)
         work = asyncio.get_running_loop().run_in_executor(self._threads, _timed, step)
         try:
-            made, seconds = await _certainly(work)
+            made, seconds = await uninterrupted(work)
         finally:
             self._next()
         inspection.seconds += seconds
@@ -103,17 +104,3 @@ def _timed(step: Callable[[], T]) -> tuple[T, float]:
     began = time.thread_time()
     made = step()
     return made, time.thread_time() - began
-
-
-async def _certainly(work: asyncio.Future[T]) -> T:
-    """The result; a cancellation is taken up only after the thread has ended."""
-    cancelled: asyncio.CancelledError | None = None
-    while not work.done():
-        try:
-            await asyncio.wait({work})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        work.exception()
-        raise cancelled
-    return work.result()

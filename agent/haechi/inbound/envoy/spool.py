@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from haechi.app.uninterrupted import uninterrupted
+
 
 class SpoolFullError(OSError):
     """The bound, or the disk, is reached."""
@@ -80,19 +82,7 @@ class Spool:
         if self.fits(len(data)):
             self.append(data)
             return
-        # A future and no task: nothing but the thread's end makes it done.
-        work = asyncio.get_running_loop().run_in_executor(None, self.append, data)
-        cancelled: asyncio.CancelledError | None = None
-        while not work.done():
-            try:
-                await asyncio.wait({work})
-            except asyncio.CancelledError as error:
-                cancelled = error
-        failure = work.exception()
-        if cancelled is not None:
-            raise cancelled
-        if failure is not None:
-            raise failure
+        await uninterrupted(asyncio.get_running_loop().run_in_executor(None, self.append, data))
 
     def append(self, data: bytes | memoryview) -> None:
         """Raises ``SpoolFullError`` when the bound or the disk is full."""

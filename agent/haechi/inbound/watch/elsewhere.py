@@ -14,6 +14,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 TOO_MANY = "too many folders"
 
@@ -26,14 +27,20 @@ def _identity(folder: str) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """How to end it, and which folder had the name when it began."""
+
+    end: Callable[[], None]
+    identity: tuple[int, int] | None
+
+
 class Elsewhere:
     """``watch`` begins to watch a folder and answers how to end it; it raises ``OSError``. Safe from any thread."""
 
     def __init__(self, watch: Callable[[str], Callable[[], None]], most: int) -> None:
         self._watch, self._most = watch, most
-        self._ends: dict[str, Callable[[], None]] = {}
-        self._ids: dict[str, tuple[int, int] | None] = {}
-        """Which folder had the name when its watch began."""
+        self._watches: dict[str, _Watch] = {}
         self._lock = threading.Lock()
         self._dead: deque[str] = deque()
         self.unwatched: dict[str, str] = {}
@@ -42,24 +49,24 @@ class Elsewhere:
     @property
     def watched(self) -> int:
         """How many folders are watched."""
-        return len(self._ends)
+        return len(self._watches)
 
     def cover(self, names: Iterable[str]) -> set[str]:
         """Watch the folders of these names; those that were not watched before."""
         folders = {os.path.dirname(name) for name in names}
         with self._lock:
             self._bury()
-            return {folder for folder in sorted(folders) if folder not in self._ends and self._begin(folder)}
+            return {folder for folder in sorted(folders) if folder not in self._watches and self._begin(folder)}
 
     def keep(self, names: Iterable[str]) -> set[str]:
         """Watch the folders of these names, and no others; those that were not watched before."""
         folders = {os.path.dirname(name) for name in names}
         with self._lock:
             self._bury()
-            for folder in [folder for folder in self._ends if folder not in folders]:
-                self._ends.pop(folder)()
+            for folder in [folder for folder in self._watches if folder not in folders]:
+                self._watches.pop(folder).end()
             self.unwatched = {folder: why for folder, why in self.unwatched.items() if folder in folders}
-            return {folder for folder in sorted(folders) if folder not in self._ends and self._begin(folder)}
+            return {folder for folder in sorted(folders) if folder not in self._watches and self._begin(folder)}
 
     def ended(self, folder: str) -> None:
         """The folder is gone, and its watch with it; one that takes its name is watched anew. Takes no lock: called by
@@ -69,19 +76,19 @@ class Elsewhere:
 
     def _bury(self) -> None:
         while self._dead:
-            end = self._ends.pop(self._dead.popleft(), None)
-            if end is not None:
-                end()
-        for folder in [folder for folder in self._ends if _identity(folder) != self._ids[folder]]:
-            self._ends.pop(folder)()  # renamed, or a folder above it was: the watch went with the old folder
+            dead = self._watches.pop(self._dead.popleft(), None)
+            if dead is not None:
+                dead.end()
+        for folder in [folder for folder, watch in self._watches.items() if _identity(folder) != watch.identity]:
+            self._watches.pop(folder).end()  # renamed, or a folder above it was: the watch went with the old folder
 
     def _begin(self, folder: str) -> bool:
-        if len(self._ends) >= self._most:
+        if len(self._watches) >= self._most:
             self.unwatched[folder] = TOO_MANY
             return False
         try:
-            self._ids[folder] = _identity(folder)
-            self._ends[folder] = self._watch(folder)
+            identity = _identity(folder)
+            self._watches[folder] = _Watch(self._watch(folder), identity)
         except (OSError, RuntimeError) as error:  # RuntimeError: no thread could be started for it
             if os.path.isdir(folder):  # noqa: PTH112
                 self.unwatched[folder] = os.strerror(getattr(error, "errno", None) or errno.EAGAIN)
