@@ -14,10 +14,14 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import dns.message
+import dns.rdatatype
+import dns.rrset
 from pyroute2 import netns
 
 T = TypeVar("T")
@@ -132,6 +136,36 @@ class Lab:
 
         threading.Thread(target=serve, daemon=True).start()
 
+    def name_server(self, namespace: str, address: str, after_s: float) -> None:
+        """A name server on loopback that knows one IPv4 address for every name, and takes its time."""
+
+        def bind() -> socket.socket:
+            made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            made.bind(("127.0.0.1", 53))
+            return made
+
+        server = self.inside(namespace, bind)
+        self._sockets.append(server)
+
+        def answer(asked: bytes, peer: tuple[str, int]) -> None:
+            time.sleep(after_s)
+            question = dns.message.from_wire(asked)
+            answered = dns.message.make_response(question)
+            one = question.question[0]
+            if one.rdtype == dns.rdatatype.A:
+                answered.answer.append(dns.rrset.from_text(one.name, 60, "IN", "A", address))
+            server.sendto(answered.to_wire(), peer)
+
+        def serve() -> None:
+            while True:
+                try:
+                    asked, peer = server.recvfrom(4096)
+                except OSError:
+                    return
+                threading.Thread(target=answer, args=(asked, peer), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+
     def echo_udp(self, namespace: str, address: str, port: int) -> None:
         """A UDP server that answers ``answered``."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -180,12 +214,13 @@ class Lab:
         return _ip("-n", namespace, "-o", "address", "show")
 
 
-def hosts_file(lab: Lab, namespace: str, text: str) -> None:
-    """The namespace's own /etc/hosts, as ``ip netns exec`` mounts it."""
+def own_file(lab: Lab, namespace: str, name: str, text: str) -> None:
+    """The namespace's own /etc/hosts or /etc/resolv.conf, as ``ip netns exec`` mounts it."""
     folder = Path("/etc/netns") / namespace
-    folder.mkdir(parents=True)
-    lab.folders.append(folder)
-    (folder / "hosts").write_text(text, encoding="utf-8")
+    if folder not in lab.folders:
+        folder.mkdir(parents=True)
+        lab.folders.append(folder)
+    (folder / name).write_text(text, encoding="utf-8")
 
 
 def _write(path: str, value: str) -> None:

@@ -1,4 +1,7 @@
-"""The real data path behind the rules, as the service user: a judge that refuses what is called a secret.
+"""The real data path behind the rules, as the service user: a judge that does what the target says.
+
+``secret`` is refused by its head; ``pieces`` and ``whole`` are read first, and what is also ``forbidden`` is refused
+then, a second after its first piece came.
 
 Run as ``python -m tests.root.redirected FOLDER EXTRA_ROOT``; says ``ready``, then a JSON line for each judged request.
 """
@@ -9,6 +12,7 @@ import asyncio
 import dataclasses
 import json
 import sys
+import time
 from pathlib import Path
 
 import structlog
@@ -19,14 +23,24 @@ from haechi.inbound.envoy.settings import DataPathSettings
 from haechi.ports.judge import Connection, Forward, Refuse
 from haechi.ports.system import FORWARDED_V4, FORWARDED_V6
 
-from tests.e2e.datapath_lab import REFUSAL, SCOPE, ScriptedJudge, ScriptedJudging
+from tests.e2e.datapath_lab import PIECES, REFUSAL, SCOPE, WHOLE, ScriptedJudge, ScriptedJudging
+
+HEADS = {"secret": Refuse(REFUSAL), "pieces": PIECES, "whole": WHOLE}
+LATE_S = 1.0
 
 
 class Judge(ScriptedJudge):
     def open(self, connection: Connection, request: Request) -> ScriptedJudging:
-        self.on_head = Refuse(REFUSAL) if "secret" in request.target else Forward()
+        self.on_head = next((head for word, head in HEADS.items() if word in request.target), Forward())
+        self.on_piece = late
         print(json.dumps({"host": request.host, **dataclasses.asdict(connection)}), flush=True)
         return super().open(connection, request)
+
+
+def late(judging: ScriptedJudging, _: bytes, __: bool) -> Forward | Refuse:
+    if judging.pieces == 1:
+        time.sleep(LATE_S)
+    return Refuse(REFUSAL) if "forbidden" in judging.request.target else Forward()
 
 
 async def main(folder: Path, extra_root: Path) -> None:

@@ -77,7 +77,7 @@ def test_an_engineer_tags_in_a_home_that_only_the_engineer_may_enter() -> None:
 
 @pytest.mark.parametrize("key", REFUSED)
 def test_tagged_content_is_refused_with_the_words_and_never_arrives(key: str) -> None:
-    assert upload(key)["held"] is None
+    assert upload(key)["held"] is None, upload(key)
     assert "Haechi refused this upload. [R13" in upload(key)["said"], upload(key)
     assert "Decision hd-" in upload(key)["said"]
 

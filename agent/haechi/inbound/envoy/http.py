@@ -14,6 +14,10 @@ every other one                 *judge*         sees the head, and may switch th
 
 So a request passes no route without one of *check* and *judge*. Judge and hold are two (both ext_proc) because a body
 mode that is chosen in the answer to the head lets the head go.
+
+Names are looked up between *check* and *judge*, and nothing behind the judge may ever pause a request: while the judge
+has the body, Envoy would go on from such a pause with a head that has no body, and the store would take it for an empty
+object.
 """
 
 from __future__ import annotations
@@ -125,13 +129,13 @@ def judged_filters(way: str, settings: DataPathSettings, *, tls: bool) -> list[C
     }
     return [
         _checking(way, settings, tls=tls),
-        _asking(JUDGE_FILTER, way, "judge", head_only, settings, tls=tls, allow_mode_override=True),
-        _asking(HOLD_FILTER, way, "hold", whole, settings, tls=tls),
         typed(
             "envoy.filters.http.dynamic_forward_proxy",
             "filters.http.dynamic_forward_proxy.v3.FilterConfig",
             dns_cache_config=clusters.dns_cache(settings),
         ),
+        _asking(JUDGE_FILTER, way, "judge", head_only, settings, tls=tls, allow_mode_override=True),
+        _asking(HOLD_FILTER, way, "hold", whole, settings, tls=tls),
     ]
 
 
