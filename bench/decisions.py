@@ -27,7 +27,8 @@ from haechi.domain.destination import Destination, KeyFacts
 from haechi.domain.tags import Funding, Grade, Tag
 from haechi.domain.upload import Location
 from haechi.outbound.clock import SystemClock
-from haechi.outbound.engine.worker import DECISION
+from haechi.outbound.engine.compiler import Compiler, located
+from haechi.outbound.engine.interpreted import DECISION
 from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.ports.engine import Answered
 
@@ -130,7 +131,7 @@ def archive() -> Content:
 
 async def decisions(policies: Path) -> Measured:
     """All of it, one after another, in one worker."""
-    engine = WorkerEngine(policies, 1000)
+    engine = WorkerEngine(policies, 1000, compiler=Compiler(located()))
     await engine.start()
     try:
         stranger = Stranger()

@@ -11,5 +11,6 @@ sha256sum --check --quiet SHA256SUMS
 pip() { "$target/bin/python" -m pip --quiet --disable-pip-version-check "$@" </dev/null; }
 pip install --no-index --find-links wheels --require-hashes --only-binary :all: -r runtime.txt
 pip install --no-index --no-deps wheels/haechi-*.whl
+install -m 0755 opa "$target/bin/opa"
 "$target/bin/haechi" policy check
 echo "Next: sudo $target/bin/haechi install --from FOLDER  (docs/installation.md)"

@@ -23,7 +23,8 @@ say "building Haechi's own wheel"
 say "fetching the $(grep -c '==' "$root/requirements/runtime.txt") libraries of requirements/runtime.txt, by hash"
 "$python" -m pip download --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
     --dest "$folder/wheels" -r "$root/requirements/runtime.txt" </dev/null
-cp "$root/requirements/runtime.txt" "$root/deploy/packages/install.sh" "$folder/"
+[ -x "$tools/bin/opa" ] || die "There is no $tools/bin/opa." "Run make deps first."
+cp "$root/requirements/runtime.txt" "$root/deploy/packages/install.sh" "$tools/bin/opa" "$folder/"
 (cd "$folder" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum >SHA256SUMS)
 
 say "done: $folder ($(du -sh "$folder" | cut -f1))"

@@ -1,4 +1,4 @@
-"""What both adapters of the engine port promise: the worker process and the OPA server."""
+"""What all engines promise: the worker process, with interpreted and with compiled rules, and the OPA server."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from haechi.domain.decision import Cause, Mode, Severity
 from haechi.domain.errors import HaechiError
+from haechi.outbound.engine.compiler import Compiler, located
 from haechi.outbound.engine.folder import locate
 from haechi.outbound.engine.opa_engine import OpaEngine
 from haechi.outbound.engine.worker_engine import WorkerEngine
@@ -19,6 +20,7 @@ from haechi.ports.engine import Answered
 from tests.policy import cases, opa
 
 Engine = WorkerEngine | OpaEngine
+KINDS = ("interpreted", "compiled", "opa")
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +30,14 @@ def opa_port() -> Iterator[int]:
 
 
 def made(kind: str, port: int, folder: Path | None = None, deadline_ms: float = 5000) -> Engine:
-    if kind == "worker":
+    if kind == "interpreted":
         return WorkerEngine(folder or locate(), deadline_ms)
+    if kind == "compiled":
+        return WorkerEngine(folder or locate(), deadline_ms, compiler=Compiler(located()))
     return OpaEngine(folder or locate(), port=port, deadline_ms=deadline_ms, publish=True)
 
 
-@pytest_asyncio.fixture(params=["worker", "opa"])
+@pytest_asyncio.fixture(params=KINDS)
 async def engine(request: pytest.FixtureRequest, opa_port: int) -> AsyncIterator[Engine]:
     engine = made(request.param, opa_port)
     await engine.start()
@@ -76,7 +80,7 @@ async def test_rules_modes_and_revision_are_told(engine: Engine) -> None:
     assert "국내" in engine.words("r10_region", "ko", {"container": "b"}).message
 
 
-@pytest.mark.parametrize("kind", ["worker", "opa"])
+@pytest.mark.parametrize("kind", KINDS)
 async def test_a_late_answer_is_a_cause(kind: str, opa_port: int) -> None:
     engine = made(kind, opa_port, deadline_ms=0.001)
     await engine.start()
@@ -86,7 +90,7 @@ async def test_a_late_answer_is_a_cause(kind: str, opa_port: int) -> None:
     assert answer.code == "engine-late"
 
 
-@pytest.mark.parametrize("kind", ["worker", "opa"])
+@pytest.mark.parametrize("kind", KINDS)
 async def test_an_engine_that_does_not_run_is_a_cause(kind: str, opa_port: int) -> None:
     engine = made(kind, opa_port)
     before = await engine.evaluate(cases.base())
@@ -98,7 +102,7 @@ async def test_an_engine_that_does_not_run_is_a_cause(kind: str, opa_port: int) 
     assert {before.code, after.code} == {"engine-crashed"}
 
 
-@pytest.mark.parametrize("kind", ["worker", "opa"])
+@pytest.mark.parametrize("kind", KINDS)
 async def test_policies_that_have_nothing_against_the_probe_are_refused(
     kind: str, opa_port: int, tmp_path: Path
 ) -> None:

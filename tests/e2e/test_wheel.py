@@ -77,7 +77,10 @@ def test_the_policies_in_it_are_those_of_the_tree_without_their_tests(installed:
     assert shipped == {path for path in here if not path.name.endswith("_test.rego") and path.parts[0] != "cases"}
 
 
-def test_an_agent_starts_from_it(installed: Path) -> None:
+@pytest.mark.parametrize("compiler", [False, True])
+def test_an_agent_starts_from_it(installed: Path, compiler: bool) -> None:
+    if compiler:
+        shutil.copy(ROOT / ".tools/bin/opa", installed / "bin/opa")
     with Laboratory() as lab:
         lab.institution.publish(accounts=["111122223333"])
         lab.configure(policies=installed / "share/haechi/policies")
@@ -91,6 +94,8 @@ def test_an_agent_starts_from_it(installed: Path) -> None:
             said = client.call("agent.status", path=lab.socket, timeout=5)
             assert Path(f"/proc/{said['pid']}/exe").resolve() == (installed / "bin/python").resolve()
             assert str(installed) in Path(f"/proc/{said['pid']}/cmdline").read_text()
+            interpreted = "" if compiler else "OPA's program is not there"
+            assert said["parts"]["engine"]["interpreted"] == interpreted
         finally:
             agent.send_signal(signal.SIGTERM)
             agent.wait(20)

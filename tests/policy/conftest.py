@@ -1,4 +1,4 @@
-"""What the policy tests share: the engine in this process, and a real OPA server with the same policies."""
+"""What the policy tests share: both of the worker's engines in this process, and a real OPA server, same policies."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import wasmtime
+from haechi.outbound.engine.compiled import Compiled
+from haechi.outbound.engine.compiler import Compiler, located
 from haechi.outbound.engine.folder import PolicyFolder, locate, read
+from haechi.outbound.engine.interpreted import DECISION, build
 from haechi.outbound.engine.probe import probe_input
-from haechi.outbound.engine.worker import DECISION, build
 from opa_client.opa import OpaClient
 
 from tests.policy import opa
@@ -32,7 +35,7 @@ def policies() -> PolicyFolder:
 
 @pytest.fixture(scope="session")
 def regorus(policies: PolicyFolder) -> Judge:
-    """Judges with the worker's engine, in this process; None for undefined and for an engine's error."""
+    """Judges with the worker's interpreter, in this process; None for undefined and for an engine's error."""
     engine = build(list(policies.modules), policies.data, json.dumps(probe_input()).encode())
 
     def judge(document: dict[str, Any]) -> set[str] | None:
@@ -42,6 +45,28 @@ def regorus(policies: PolicyFolder) -> Judge:
         except RuntimeError:
             return None
 
+    return judge
+
+
+@pytest.fixture(scope="session")
+def compiled(policies: PolicyFolder) -> Judge:
+    """Judges with the worker's compiled rules, in this process; None for undefined and for an engine's error."""
+    engine = Compiled(Compiler(located())(policies), json.dumps(policies.data).encode())
+
+    def judge(document: dict[str, Any]) -> set[str] | None:
+        try:
+            said = engine.answer(json.dumps(document).encode())
+        except (wasmtime.Trap, wasmtime.WasmtimeError):
+            return None
+        return findings(json.loads(said)) if said is not None else None
+
+    return judge
+
+
+@pytest.fixture(scope="session", params=["regorus", "compiled"])
+def ours(request: pytest.FixtureRequest) -> Judge:
+    """What judges in the worker, one after the other."""
+    judge: Judge = request.getfixturevalue(request.param)
     return judge
 
 

@@ -1,4 +1,4 @@
-"""Every case on both engines: they give the expected rules, and agree to the finding."""
+"""Every case on every engine: they give the expected rules, and agree to the finding."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_both_engines_give_the_expected_findings(case: cases.Case, regorus: Judge, opa_server: Judge) -> None:
+def test_every_engine_gives_the_expected_findings(
+    case: cases.Case, regorus: Judge, compiled: Judge, opa_server: Judge
+) -> None:
     VALIDATOR.validate(case.input)
     ours = regorus(case.input)
     assert ours is not None
     assert {json.loads(finding)["rule"] for finding in ours} == case.rules
+    assert compiled(case.input) == ours
     assert opa_server(case.input) == ours
 
 

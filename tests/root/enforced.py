@@ -62,7 +62,9 @@ def installs(story: Story) -> None:
     if done.status:
         raise RuntimeError(done.said)
     with story.timed("ready"):
-        seen["parts"] = {name: part["state"] for name, part in at.await_ready()["parts"].items()}
+        parts = at.await_ready()["parts"]
+        seen["parts"] = {name: part["state"] for name, part in parts.items()}
+        seen["interpreted"] = parts["engine"]["interpreted"]
     for user in (ENGINEER, "root"):
         story.note(f"status_{user}", at.haechi(user, "status"))
     seen["state"] = asdict(Installation(Machine(systemd=False), Plan()).state())

@@ -54,6 +54,7 @@ def test_everything_stands_and_every_part_works() -> None:
     assert story()["install"]["status"] == 0, story()["install"]["said"]
     assert set(story()["state"].values()) == {True}
     assert set(story()["parts"].values()) == {"ok"}
+    assert story()["interpreted"] == "", "the copy has the compiler, and the service may run it"
 
 
 @pytest.mark.parametrize("user", ["engineer", "root"])

@@ -198,6 +198,7 @@ class Judgement:
         verdict on record, to let it pass, reached nobody.
         """
         about, inspection = self._about, self._inspection
+        self._keep_nothing()
         looking = self._state in (State.INSPECTING, State.DOCUMENT)
         recognised = looking and inspection is not None and bool(inspection.matches)
         if about and (recognised or self._unheard):
@@ -288,6 +289,12 @@ class Judgement:
             copy.free()
         if copy.waiting:
             await asyncio.to_thread(copy.flush)
+
+    def _keep_nothing(self) -> None:
+        """Nobody will ask for this piece again: its room is free at once, whoever still holds this judgement."""
+        copy, self._copy = self._copy, None
+        if copy is not None:
+            copy.free()
 
     async def _inspect(self, data: bytes | memoryview, last: bool) -> Verdict:
         inspection = self._inspecting()
@@ -455,6 +462,7 @@ class Judgement:
         effect = settled.decision.effect
         if effect is Effect.BLOCK:
             self._state = State.REFUSED
+            self._keep_nothing()
             return Refuse(self._reply(settled.decision, settled.id))
         if about.action.kind is ActionKind.EXPOSE and about.action.destination is not None:
             case.assessor.destinations.forget(about.action.destination)

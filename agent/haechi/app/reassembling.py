@@ -92,12 +92,12 @@ class Copy:
         return bool(self._waiting)
 
     def flush(self) -> None:
-        """Write; waits for the disk. Where there is no room the copy is given up."""
+        """Write; waits for the disk. Where there is no room, or it was freed meanwhile, the copy is given up."""
         waiting, self._waiting = self._waiting, []
         try:
             for data in waiting:
                 self._kept.append(data)
-        except OSError:
+        except (OSError, ValueError):
             self.free()
 
     def free(self) -> None:

@@ -98,6 +98,7 @@ def _engine(part: Fact) -> list[str]:
     return [
         say(refused) if refused else "",
         _words("status.rules", part, "rules"),
+        say("status.interpreted", why=part["interpreted"]) if part.get("interpreted") else "",
         *(say(f"status.{name}-{part[name]}") for name in ("mode", "fail") if part.get(name)),
     ]
 

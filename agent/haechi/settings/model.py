@@ -108,6 +108,7 @@ class Engine:
     """The policy engine."""
 
     deadline_ms: int = _of(Whose.OPERATIONS, 500, unit="milliseconds", least=5, most=60_000)
+    compiler: Path | None = _of(Whose.SECURITY, None)
 
 
 @dataclass(frozen=True, slots=True)

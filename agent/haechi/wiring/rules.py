@@ -10,6 +10,7 @@ from haechi.app.recording import change_event
 from haechi.app.refusing import SpokenRule
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
+from haechi.outbound.engine.compiler import Compiler, located
 from haechi.outbound.engine.folder import in_force, locate
 from haechi.outbound.engine.following import FollowedPolicies
 from haechi.outbound.engine.kept import KeptPolicies
@@ -49,7 +50,9 @@ async def start_rules(ground: Ground, audit: AuditLog) -> Rules:
     trust = await asyncio.to_thread(TrustFile, settings.trust_path, ground.clock)
     registry = await asyncio.to_thread(FileRegistry, settings.registry_path, trust, paths.state / "registry")
     accept = SignedPolicies(trust)
-    engine = WorkerEngine(locate(), settings.engine.deadline_ms, count=ground.metrics.count, accept=accept)
+    compiler = Compiler(located(settings.engine.compiler), paths.private_runtime)
+    deadline, count = settings.engine.deadline_ms, ground.metrics.count
+    engine = WorkerEngine(locate(), deadline, count=count, accept=accept, compiler=compiler)
 
     async def record(before: str, after: str, void: HaechiError | None) -> None:
         """A loosening is carried out only once it is durable; what is void ends whatever the disk says."""

@@ -86,6 +86,7 @@ class _Parts:
             "in_force": "earlier" if policies.state is InForce.CHOSEN and policies.problem else policies.state.value,
             "revision": engine.revision,
             "rules": len(engine.rules),
+            "interpreted": engine.interpreted,
             "mode": engine.modes.default.value,
             "fail": engine.modes.fail.value,
         }

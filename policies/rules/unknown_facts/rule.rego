@@ -55,7 +55,7 @@ findings contains {"rule": "unknown_facts", "params": {"fact": fact[0], "cause":
 	facts.moved
 }
 
-findings contains {"rule": "unknown_facts", "params": {"fact": sprintf("replica.%s.%s", [replica.container, name]), "cause": cause}} if {
+findings contains {"rule": "unknown_facts", "params": {"fact": concat(".", ["replica", replica.container, name]), "cause": cause}} if {
 	is_array(input.destination.facts.replicas)
 	some replica in input.destination.facts.replicas
 	some name in ["account", "country"]

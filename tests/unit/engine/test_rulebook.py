@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from haechi.outbound.engine.folder import locate, read
+from haechi.outbound.engine.interpreted import DECISION, build
 from haechi.outbound.engine.probe import probe_input
 from haechi.outbound.engine.rulebook import RuleBook
-from haechi.outbound.engine.worker import DECISION, build
 from haechi.words import LANGUAGES, say, why_unknown
 
 from tests.policy import cases

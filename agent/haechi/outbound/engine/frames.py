@@ -13,7 +13,11 @@ rest    body: JSON, or for ``ANSWER`` 8 bytes of seconds (double) and JSON
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from enum import IntEnum
+from typing import Any
+
+import msgspec
 
 HEAD = struct.Struct(">IBQ")
 SECONDS = struct.Struct(">d")
@@ -33,6 +37,15 @@ class Kind(IntEnum):
     UNDEFINED = 6
     INVALID = 7
     """The engine failed on this input; the body says why."""
+
+
+class Policies(msgspec.Struct, frozen=True):
+    """The body of ``LOAD``. ``compiled`` is WebAssembly; the answer ``READY`` says why it was not used, or nothing."""
+
+    modules: list[tuple[str, str]]
+    data: dict[str, Any]
+    probe: Mapping[str, Any]
+    compiled: bytes | None = None
 
 
 def frame(kind: Kind, number: int, body: bytes) -> bytes:

@@ -23,8 +23,9 @@ from haechi.domain.decision import NO_POLICIES, Cause
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
 from haechi.domain.policy import RuleInfo, findings_from
+from haechi.outbound.engine.compiler import NotCompiledError
 from haechi.outbound.engine.folder import PolicyFolder, read
-from haechi.outbound.engine.frames import MAX_BODY, SECONDS, Kind
+from haechi.outbound.engine.frames import MAX_BODY, SECONDS, Kind, Policies
 from haechi.outbound.engine.loaded import LoadedPolicies
 from haechi.outbound.engine.probe import probe_input
 from haechi.outbound.engine.process import WorkerProcess
@@ -47,7 +48,7 @@ class WorkerEngine(LoadedPolicies):
     ``deadline_ms`` is how long one evaluation may take before its answer is ``engine-late``; ``hang`` the seconds of
     silence, with questions open, after which the worker is killed. ``count`` is told of every restart and
     of a watch that failed. ``accept`` is asked before policies are put in force, and raises ``HaechiError`` where they
-    may not be.
+    may not be. ``compiler`` gives their compiled form, or raises ``NotCompiledError``; without, they are interpreted.
     Start before use; what puts policies in force raises ``HaechiError('policy.…')``.
     """
 
@@ -58,8 +59,12 @@ class WorkerEngine(LoadedPolicies):
         hang: float = 1.0,
         count: Callable[[str], None] = lambda name: None,
         accept: Callable[[PolicyFolder], None] = lambda policies: None,
+        compiler: Callable[[PolicyFolder], bytes] | None = None,
     ) -> None:
         self._accept = accept
+        self._compiler = compiler
+        self._compiled: dict[str, bytes | NotCompiledError] = {}
+        self._interpreted = ""
         self._folder = policy_dir
         self._deadline = deadline_ms / 1000
         self._hang = hang
@@ -68,6 +73,11 @@ class WorkerEngine(LoadedPolicies):
         self._watching: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
         self._withdrawn: Cause | None = None
+
+    @property
+    def interpreted(self) -> str:
+        """Why the policies in force are interpreted, though they were to be compiled; else empty."""
+        return self._interpreted
 
     @property
     def ready(self) -> bool:
@@ -101,14 +111,15 @@ class WorkerEngine(LoadedPolicies):
         included, the earlier policies stay in force. Whether they may be put in force, the caller has found out.
         """
         async with self._changing:
-            fresh = await self._load(policies)
+            fresh, why = await self._load(policies)
             try:
                 if confirm is not None:
                     await confirm()
             except BaseException:
                 await fresh.end()
                 raise
-            old, self._worker = self._worker, fresh
+            old = self._worker
+            self._takes(fresh, why)
             self._policies, self._withdrawn = policies, None
             if self._watching is None:
                 self._watching = background(self._watch(), "engine-watch", self._count)
@@ -162,9 +173,12 @@ class WorkerEngine(LoadedPolicies):
             return Cause("engine-late", {"deadline_ms": self._deadline * 1000})
         return _understood(kind, answer, policies.rules)
 
-    async def _load(self, policies: PolicyFolder) -> WorkerProcess:
-        """A worker that has these policies and answered the probe. Raises ``HaechiError('policy.…')``."""
-        body = msgspec.json.encode({"modules": policies.modules, "data": policies.data, "probe": probe_input()})
+    async def _load(self, policies: PolicyFolder) -> tuple[WorkerProcess, str]:
+        """A worker that has these policies and answered the probe, and why it interprets them. Raises
+        ``HaechiError('policy.…')``.
+        """
+        module, why = await asyncio.to_thread(self._module, policies)
+        body = msgspec.json.encode(Policies(list(policies.modules), dict(policies.data), probe_input(), module))
         worker = await WorkerProcess.start()
         try:
             kind, said = await asyncio.wait_for(worker.ask(Kind.LOAD, body), READY_SECONDS)
@@ -178,7 +192,25 @@ class WorkerEngine(LoadedPolicies):
             await worker.end()
             rejected = msgspec.json.decode(said)
             raise HaechiError(rejected["code"], **rejected["params"])
-        return worker
+        return worker, said.decode() or why
+
+    def _module(self, policies: PolicyFolder) -> tuple[bytes | None, str]:
+        """The compiled form, made once for each set of policies; or none, and why."""
+        if self._compiler is None:
+            return None, ""
+        if policies.revision not in self._compiled:
+            try:
+                made: bytes | NotCompiledError = self._compiler(policies)
+            except NotCompiledError as error:
+                made = error
+            self._compiled = {policies.revision: made}
+        known = self._compiled[policies.revision]
+        return (None, str(known)) if isinstance(known, NotCompiledError) else (known, "")
+
+    def _takes(self, worker: WorkerProcess, why: str) -> None:
+        self._worker, self._interpreted = worker, why
+        if why:
+            _log.warning("policies-not-compiled", why=why)
 
     async def _watch(self) -> None:
         """Replace a worker that died or hangs."""
@@ -209,7 +241,7 @@ class WorkerEngine(LoadedPolicies):
             self._worker = None
             self._count("haechi_engine_restarts_total")
             try:
-                self._worker = await self._load(self.in_force)
+                self._takes(*await self._load(self.in_force))
             except (HaechiError, OSError) as error:
                 _log.error("engine-worker-not-started", error=str(error))
 

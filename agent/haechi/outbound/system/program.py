@@ -1,8 +1,8 @@
 """Copies the running Haechi to a folder that only root may write: what judges engineers must not be theirs to edit.
 
 Copied are this package, the connectors and the installed distributions that they require, file by file as their RECORD
-says: no network, and nothing that was not installed (and checked by hash) before. The copy is a virtual environment
-on a Python that belongs to root; a Python in somebody's home is refused.
+says, and OPA's compiler where it is there: no network, and nothing that was not installed (and checked by hash) before.
+The copy is a virtual environment on a Python that belongs to root; a Python in somebody's home is refused.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from haechi.domain.errors import HaechiError
+from haechi.outbound.engine.compiler import located
 from haechi.outbound.engine.folder import locate
 from haechi.outbound.system.files import own
 from haechi.outbound.system.shell import Shell
@@ -125,9 +126,18 @@ def _policies() -> Iterator[tuple[Path, Path]]:
             yield path, POLICIES / path.relative_to(top)
 
 
+def _compiler() -> Iterator[tuple[Path, Path]]:
+    """OPA's program with its place below the copy, where there is one."""
+    program = located()
+    if program is not None:
+        yield program, Path("bin/opa")
+
+
 def fingerprint() -> str:
     """What is running, by names, sizes and the contents of its own files."""
     digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
+    for source, place in _compiler():
+        digest.update(f"{place}\0{source.stat().st_size}\0".encode())
     for source, place in _policies():
         digest.update(f"{place}\0{source.stat().st_size}\0".encode() + source.read_bytes())
     for source, place in _sources():
@@ -185,6 +195,9 @@ class Program:
         for source, place in _policies():
             (fresh / place).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, fresh / place)
+        for source, place in _compiler():
+            shutil.copyfile(source, fresh / place)
+            (fresh / place).chmod(0o755)
         launcher = fresh / "bin/haechi"
         launcher.write_text(_LAUNCHER.format(folder=target), encoding="utf-8")
         launcher.chmod(0o755)

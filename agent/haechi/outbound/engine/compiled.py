@@ -1,0 +1,117 @@
+"""The policies as OPA compiled them to WebAssembly, run by Wasmtime. Only the worker uses it.
+
+Theory. OPA's own compiler made the module (``compiler``), so what it says is what OPA says. The interface is OPA's,
+version 1.2 (https://www.openpolicyagent.org/docs/wasm): the data is parsed once and stays; each input is written behind
+it, ``opa_eval`` is told where the heap begins, and so nothing of one question is left for the next. The module gets a
+bounded memory and nothing from outside: a policy that needs a function of the host is not run here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, Final
+
+import msgspec
+import wasmtime
+
+PAGE: Final = 65536
+MEMORY_PAGES: Final = 2048
+"""128 MiB: a policy that takes more than that for one question has gone astray."""
+_ENTRYPOINT: Final = 0
+_JSON: Final = 0
+_READ: Final = 8192
+
+
+class UnusableError(Exception):
+    """The module cannot be used here; the message says why."""
+
+
+class _Row(msgspec.Struct):
+    result: msgspec.Raw
+
+
+class Compiled:
+    """Judges with a compiled module."""
+
+    def __init__(self, module: bytes, data: bytes) -> None:
+        """``data`` is JSON. Raises ``UnusableError``."""
+        settings = wasmtime.Config()
+        # One thread, and little address space: the worker's is bounded.
+        settings.parallel_compilation = False
+        settings.memory_reservation = MEMORY_PAGES * PAGE
+        settings.memory_guard_size = PAGE
+        self._engine = wasmtime.Engine(settings)
+        self._data = data
+        try:
+            self._module = wasmtime.Module(self._engine, module)
+            self._begin()
+        except (wasmtime.WasmtimeError, wasmtime.Trap, KeyError, ValueError) as error:
+            raise UnusableError(str(error).splitlines()[0]) from error
+
+    def _begin(self) -> None:
+        """A new memory with the data in it."""
+        self._store = store = wasmtime.Store(self._engine)
+        wanted = next(one.type for one in self._module.imports if one.name == "memory")
+        if not isinstance(wanted, wasmtime.MemoryType):
+            raise UnusableError("it asks for no memory")
+        self._memory = wasmtime.Memory(store, wasmtime.MemoryType(wasmtime.Limits(wanted.limits.min, MEMORY_PAGES)))
+        linker = wasmtime.Linker(self._engine)
+        linker.define(store, "env", "memory", self._memory)
+        word = wasmtime.ValType.i32()
+        linker.define_func("env", "opa_abort", wasmtime.FuncType([word], []), self._aborted)
+        linker.define_func("env", "opa_println", wasmtime.FuncType([word], []), lambda _: None)
+        for arity in range(5):
+            kind = wasmtime.FuncType([word] * (arity + 2), [word])
+            linker.define_func("env", f"opa_builtin{arity}", kind, self._asked_outside)
+        self._exports = linker.instantiate(store, self._module).exports(store)
+        foreign = msgspec.json.decode(self._text(self._call("opa_json_dump", self._call("builtins"))))
+        if foreign:
+            raise UnusableError(f"it needs functions of its host: {', '.join(sorted(foreign))}")
+        at = self._call("opa_malloc", len(self._data))
+        self._memory.write(store, self._data, at)
+        self._values = self._call("opa_json_parse", at, len(self._data))
+        if not self._values:
+            raise UnusableError("it does not take the data")
+        self._heap = self._call("opa_heap_ptr_get")
+        self._eval: Any = self._exports["opa_eval"]
+
+    def answer(self, facts: bytes) -> bytes | None:
+        """The decision as JSON; None where it is undefined. Raises ``wasmtime.Trap`` or ``WasmtimeError``."""
+        store, memory, size = self._store, self._memory, len(facts)
+        missing = self._heap + size - memory.data_len(store)
+        try:
+            if missing > 0:
+                memory.grow(store, -(-missing // PAGE))
+            memory.write(store, facts, self._heap)
+            at = self._eval(store, 0, _ENTRYPOINT, self._values, self._heap, size, self._heap + size, _JSON)
+            said = self._text(at)
+        except BaseException:
+            self._begin()  # whatever it left half done in its memory
+            raise
+        rows = msgspec.json.decode(said, type=list[_Row])
+        return bytes(rows[0].result) if rows else None
+
+    def _call(self, name: str, *arguments: int) -> int:
+        function: Any = self._exports[name]
+        return int(function(self._store, *arguments))
+
+    def _text(self, at: int) -> bytes:
+        """What stands there, up to a zero byte or the end of the memory."""
+        length = self._memory.data_len(self._store)
+        start = ctypes.addressof(self._memory.data_ptr(self._store).contents)
+        said = b""
+        while 0 < at < length:
+            piece = ctypes.string_at(start + at, min(_READ, length - at))
+            text, ended, _ = piece.partition(b"\0")
+            said += text
+            if ended:
+                break
+            at += len(piece)
+        return said
+
+    def _aborted(self, at: int) -> None:
+        raise wasmtime.WasmtimeError(self._text(at).decode(errors="replace"))
+
+    @staticmethod
+    def _asked_outside(*_: int) -> int:
+        raise wasmtime.WasmtimeError("a function of the host was called")

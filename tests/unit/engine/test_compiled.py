@@ -1,0 +1,173 @@
+"""Compiled rules: nothing of one question is left for the next, and whatever cannot be compiled is interpreted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import wasmtime
+from haechi.domain.decision import Cause
+from haechi.domain.errors import HaechiError
+from haechi.outbound.engine.compiled import MEMORY_PAGES, PAGE, Compiled, UnusableError
+from haechi.outbound.engine.compiler import Compiler, NotCompiledError, located
+from haechi.outbound.engine.folder import PolicyFolder, locate, read
+from haechi.outbound.engine.probe import probe_input
+from haechi.outbound.engine.worker_engine import WorkerEngine
+from haechi.ports.engine import Answered
+
+from tests.policy import cases
+
+
+@pytest.fixture(scope="module")
+def module() -> bytes:
+    return Compiler(located())(read(locate()))
+
+
+@pytest.fixture
+def compiled(module: bytes) -> Compiled:
+    return Compiled(module, json.dumps(read(locate()).data).encode())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the shipped policies that may be spoilt."""
+    return Path(shutil.copytree(locate(), tmp_path / "policies"))
+
+
+Started = Callable[[WorkerEngine], Awaitable[WorkerEngine]]
+
+
+@pytest_asyncio.fixture
+async def started() -> AsyncIterator[Started]:
+    engines: list[WorkerEngine] = []
+
+    async def start(engine: WorkerEngine) -> WorkerEngine:
+        engines.append(engine)
+        await engine.start()
+        return engine
+
+    yield start
+    for engine in engines:
+        await engine.stop()
+
+
+def program(folder: Path, script: str) -> Path:
+    """A stand-in for OPA's program."""
+    made = folder / "opa"
+    made.write_text(f"#!/bin/sh\n{script}\n")
+    made.chmod(made.stat().st_mode | stat.S_IXUSR)
+    return made
+
+
+def told(answer: Answered | Cause) -> list[str]:
+    assert isinstance(answer, Answered)
+    return sorted(json.dumps([one.rule, one.params], sort_keys=True) for one in answer.findings)
+
+
+def test_a_thousand_questions_leave_nothing_behind(compiled: Compiled) -> None:
+    documents = [json.dumps(case.input).encode() for case in cases.load()]
+    first = [compiled.answer(document) for document in documents]
+    taken = compiled._memory.data_len(compiled._store)
+    for _ in range(1000 // len(documents) + 1):
+        assert [compiled.answer(document) for document in documents] == first
+    assert compiled._memory.data_len(compiled._store) == taken
+
+
+def test_after_a_question_that_takes_all_memory_it_answers_as_before(compiled: Compiled) -> None:
+    probe = json.dumps(probe_input()).encode()
+    before = compiled.answer(probe)
+    huge = json.dumps({**probe_input(), "time": "x" * (MEMORY_PAGES * PAGE)}).encode()
+    with pytest.raises((wasmtime.Trap, wasmtime.WasmtimeError)):
+        compiled.answer(huge)
+    assert compiled.answer(probe) == before
+
+
+@pytest.mark.parametrize("facts", [b"", b"{", b"\xff", b'{"a": 1} trailing', b"[" * 200_000, b"null"])
+def test_what_is_no_input_has_no_decision(compiled: Compiled, facts: bytes) -> None:
+    probe = json.dumps(probe_input()).encode()
+    before = compiled.answer(probe)
+    with contextlib.suppress(wasmtime.Trap, wasmtime.WasmtimeError):
+        assert compiled.answer(facts) is None
+    assert compiled.answer(probe) == before
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"\0asm", b"no module", None])
+def test_what_is_no_module_is_not_used(module: bytes, spoilt: bytes | None) -> None:
+    with pytest.raises(UnusableError):
+        Compiled(module[: len(module) // 2] if spoilt is None else spoilt, b"{}")
+
+
+async def test_the_worker_answers_with_the_compiled_rules(started: Started) -> None:
+    engine = await started(WorkerEngine(locate(), 5000, compiler=Compiler(located())))
+    plain = await started(WorkerEngine(locate(), 5000))
+    assert (engine.interpreted, plain.interpreted) == ("", "")
+    one, other = [await each.evaluate(probe_input()) for each in (engine, plain)]
+    assert told(one) == told(other) != []
+
+
+async def test_a_rule_that_needs_its_host_is_interpreted(folder: Path, started: Started) -> None:
+    rule = folder / "rules" / "unknown_facts" / "rule.rego"
+    rule.write_text(rule.read_text().replace('concat(".", ["replica", replica.container, name])',
+                                             'sprintf("replica.%s.%s", [replica.container, name])'))  # fmt: skip
+    engine = await started(WorkerEngine(folder, 5000, compiler=Compiler(located())))
+    assert "sprintf" in engine.interpreted
+    assert isinstance(await engine.evaluate(probe_input()), Answered)
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        (None, "OPA's program is not there"),
+        ("echo broken >&2; exit 3", "broken"),
+        ("exit 3", "it ended with 3"),
+        ("exit 0", "bundle.tar.gz"),
+        ('while [ "$1" != --output ]; do shift; done; echo nonsense > "$2"', "no module"),
+    ],
+)
+async def test_without_a_compiler_that_works_the_rules_are_interpreted(
+    script: str | None, why: str, tmp_path: Path, started: Started
+) -> None:
+    compiler = Compiler(program(tmp_path, script) if script else None)
+    engine = await started(WorkerEngine(locate(), 5000, compiler=compiler))
+    assert why in engine.interpreted
+    assert isinstance(await engine.evaluate(probe_input()), Answered)
+
+
+def test_a_compiler_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("haechi.outbound.engine.compiler._WITHIN_S", 0.2)
+    with pytest.raises(NotCompiledError, match="timed out"):
+        Compiler(program(tmp_path, "exec sleep 30"))(read(locate()))
+
+
+async def test_a_module_that_says_something_else_is_not_put_in_force(folder: Path, started: Started) -> None:
+    rule = folder / "rules" / "r10_region" / "rule.rego"
+    rule.write_text(rule.read_text().replace("some place in facts.abroad", "false\n\tsome place in facts.abroad"))
+    other = Compiler(located())(read(folder))
+
+    def wrong(_: PolicyFolder) -> bytes:
+        return other
+
+    with pytest.raises(HaechiError) as refused:
+        await started(WorkerEngine(locate(), 5000, compiler=wrong))
+    assert refused.value.code == "policy.invalid"
+    assert "compiled" in str(refused.value.params["why"])
+
+
+def test_what_was_read_is_compiled_and_nothing_is_left(folder: Path, tmp_path: Path) -> None:
+    policies = read(folder)
+    shutil.rmtree(folder)
+    work = tmp_path / "work"
+    work.mkdir()
+    assert Compiler(located(), work)(policies)
+    assert list(work.iterdir()) == []
+
+
+def test_a_program_that_the_settings_name_is_taken_as_it_is(tmp_path: Path) -> None:
+    assert located(tmp_path / "mine") == tmp_path / "mine"
+    assert located() is not None, "make deps builds it"
