@@ -43,11 +43,13 @@ def make_files(work: Path) -> Files:
     """An engineer's folder. The bytes are pseudo-random: nothing here resembles anything real."""
     chance = random.Random(SEED)
     files = Files(*(work / name for name in (
-        "recipe.bin", "recipe.bin.age", "layout.gds", "layout.gds.age", "holiday.jpg", "excerpt.bin", "bundle.zip",
+        "recipe.bin", "recipe.bin.age", "layout.gds", "layout.gds.age", "step.txt", "step.txt.age",
+        "holiday.jpg", "excerpt.bin", "bundle.zip",
         "notes.txt", "notes.dat",
     )))  # fmt: skip
     files.recipe.write_bytes(chance.randbytes(600_000))
     files.large.write_bytes(chance.randbytes(12 * MIB))
+    files.small.write_bytes(chance.randbytes(4096))
     draft(files).write_bytes(chance.randbytes(300_000))
     files.notes.write_text("Lunch on Friday at noon. 금요일 점심은 정오.\n" * 40, encoding="utf-8")
     files.notes_large.write_bytes(chance.randbytes(900_000))
@@ -174,10 +176,12 @@ def main() -> int:
 
 def prepare(lab: Laboratory, files: Files) -> None:
     """Tag and seal, as an engineer would; then what someone might try."""
+    tagged = (files.recipe, files.large, files.small, draft(files))
     for command in (
-        ("tag", files.recipe, files.large, draft(files), "--technology", "SEM-01", "--grade", "A", "--owner", "공정팀"),
+        ("tag", *tagged, "--technology", "SEM-01", "--grade", "A", "--owner", "공정팀"),
         ("seal", files.recipe, "-o", files.sealed),
         ("seal", files.large, "-o", files.large_sealed),
+        ("seal", files.small, "-o", files.small_sealed),
     ):
         done = lab.haechi(*command)
         if done.status:

@@ -166,11 +166,12 @@ async def test_a_held_body_beyond_the_bound_is_refused(tmp_path, sink):
     assert sink.seen == []
 
 
-async def test_a_clients_own_hold_header_gains_nothing(tmp_path, sink):
+@pytest.mark.parametrize("token", [b"x", b"pieces-x", b"whole-x", b""])
+async def test_a_clients_own_token_gains_nothing(tmp_path, sink, token):
     judge = ScriptedJudge(Forward())
     async with laboratory(tmp_path, judge, sink) as path:
         reader, writer = await connected(path)
-        writer.write(PUT + b"x-haechi-hold: x\r\nContent-Length: 2\r\n\r\nhi")
+        writer.write(PUT + b"x-haechi-body: " + token + b"\r\nContent-Length: 2\r\n\r\nhi")
         assert b" 403 " in await answer(reader)
         writer.close()
     assert sink.seen == []

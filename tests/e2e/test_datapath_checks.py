@@ -129,7 +129,7 @@ async def test_what_a_client_says_in_the_agents_name_is_not_believed(tmp_path, s
     async with laboratory(tmp_path, judge, sink) as path:
         assert (await asked(path, *lies, body=b"x" * 100)).startswith(b"HTTP/1.1 403")
         assert (await asked(path, *lies, b"x-haechi-apart: 1", body=b"x" * 100)).startswith(b"HTTP/1.1 403")
-        assert (await asked(path, b"x-haechi-hold: 1", body=b"x" * 100)).startswith(b"HTTP/1.1 403")
+        assert (await asked(path, b"x-haechi-body: 1", body=b"x" * 100)).startswith(b"HTTP/1.1 403")
     assert sink.seen == []
     for judging in judge.opened:
         assert (judging.connection.address, judging.connection.sni) == ("127.0.0.1", SEOUL)

@@ -7,7 +7,8 @@ import asyncio
 import grpc
 from envoy.config.core.v3 import base_pb2
 from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
-from haechi.inbound.envoy.http import ROLE, SCHEME, WAY
+from haechi.inbound.envoy.http import BODY_HEADER, ROLE, SCHEME, WAY
+from haechi.inbound.envoy.processor import Processor
 
 END = object()
 
@@ -50,3 +51,15 @@ class Call:
     def early_answer(self) -> None:
         message = ext_proc.ProcessingRequest(response_headers=ext_proc.HttpHeaders())
         self.incoming.put_nowait(message.SerializeToString())
+
+
+async def body_of(processor: Processor) -> Call:
+    """The stream that brings a body to judge, its head given and answered by a token."""
+    asked = Call()
+    asked.head()
+    await processor._process(None, asked)
+    mutation = (await asked.got()).request_headers.response.header_mutation
+    token = mutation.set_headers[0].header.raw_value.decode()
+    call = Call("body")
+    call.head((BODY_HEADER, token))
+    return call

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from haechi.domain.scope import Scope, ScopeMode
 from haechi.inbound.envoy.bootstrap import as_text, bootstrap
-from haechi.inbound.envoy.http import HOLD_FILTER, JUDGE_FILTER, judged_filters
+from haechi.inbound.envoy.http import BODY_FILTER, JUDGE_FILTER, judged_filters
 from haechi.inbound.envoy.settings import DataPathSettings, HostOverride, Unanswered, UpstreamProxy
 from haechi.inbound.envoy.supervisor import envoy_binary
 from haechi.inbound.envoy.trust import system_roots
@@ -88,9 +88,11 @@ def test_every_judge_filter_fails_closed(name):
 
 @pytest.mark.parametrize("tls", [True, False])
 @pytest.mark.parametrize("way", ["proxy", "redirect"])
-def test_nothing_that_pauses_a_request_stands_behind_the_judge(way, tls):
+def test_names_are_looked_up_behind_the_head_and_before_the_body_is_judged(way, tls):
     names = [one["name"] for one in judged_filters(way, SETTINGS["full"], tls=tls)]
-    assert set(names) - {JUDGE_FILTER, HOLD_FILTER} and names[-2:] == [JUDGE_FILTER, HOLD_FILTER]
+    assert names[-1] == BODY_FILTER and names.index(JUDGE_FILTER) < names.index(
+        "envoy.filters.http.dynamic_forward_proxy"
+    )
 
 
 def test_equal_settings_give_equal_files():

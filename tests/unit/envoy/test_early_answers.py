@@ -13,7 +13,7 @@ from haechi.inbound.envoy.processor import Processor
 from haechi.inbound.envoy.stream import Stream
 
 from tests.e2e.datapath_lab import PIECES, ScriptedJudge
-from tests.unit.envoy.streams import Call
+from tests.unit.envoy.streams import Call, body_of
 
 
 class SlowCall(Call):
@@ -54,9 +54,8 @@ async def test_an_answer_goes_as_soon_as_the_body_is_judged() -> None:
 
 
 async def test_a_second_early_answer_is_out_of_turn(tmp_path: Path) -> None:
-    judge, call = ScriptedJudge(PIECES), Call()
-    processor = Processor(judge, spool_dir=tmp_path, spool_bytes=1, log=structlog.get_logger())
-    call.head()
+    processor = Processor(ScriptedJudge(PIECES), spool_dir=tmp_path, spool_bytes=1, log=structlog.get_logger())
+    call = await body_of(processor)
     call.early_answer()
     call.early_answer()
     await asyncio.wait_for(processor._process(None, call), 10)

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 import structlog
 from haechi.inbound.envoy import processor as processors
-from haechi.inbound.envoy.http import HOLD_HEADER
 from haechi.inbound.envoy.processor import Processor
 from haechi.inbound.envoy.spool import IN_MEMORY
 
 from tests.e2e.datapath_lab import WHOLE, ScriptedJudge
-from tests.unit.envoy.streams import Call
+from tests.unit.envoy.streams import body_of
 
 LIMIT = 1 << 30
 
@@ -40,21 +39,9 @@ class SlowDisk:
         return self._write(file, data)
 
 
-async def held(processor: Processor) -> Call:
-    """The stream that brings a body to hold, its head given and answered by a token."""
-    asked = Call()
-    asked.head()
-    await processor._process(None, asked)
-    mutation = (await asked.got()).request_headers.response.header_mutation
-    token = mutation.set_headers[0].header.raw_value.decode()
-    call = Call("hold")
-    call.head((HOLD_HEADER, token))
-    return call
-
-
 async def test_a_file_that_is_written_outlives_the_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     processor = Processor(ScriptedJudge(WHOLE), spool_dir=tmp_path, spool_bytes=LIMIT, log=structlog.get_logger())
-    call = await held(processor)
+    call = await body_of(processor)
     disk = SlowDisk(monkeypatch)
     call.body(bytes(IN_MEMORY + 1))
     work = asyncio.create_task(processor._process(None, call))
@@ -96,7 +83,7 @@ async def test_no_word_of_envoy_is_no_room(tmp_path: Path, monkeypatch: pytest.M
     processor = Processor(
         ScriptedJudge(WHOLE), spool_dir=tmp_path, spool_bytes=LIMIT, log=structlog.get_logger(), buffered=gauge
     )
-    call = await held(processor)
+    call = await body_of(processor)
     call.body(bytes(3 * ahead), last=True)
     work = asyncio.create_task(processor._process(None, call))
     await asyncio.wait_for(gauge.enough.wait(), 10)

@@ -68,7 +68,7 @@ def test_a_head_becomes_a_request():
         (":path", b"/a//b%2F?x=%7E"),
         ("x-twice", b"1"),
         ("x-twice", b"2"),
-        ("x-haechi-hold", b"secret"),
+        ("x-haechi-body", b"secret"),
         ("x-forwarded-proto", b"http"),
     )
     request = messages.request_of(said, "https")
@@ -98,8 +98,3 @@ def test_a_refusal_carries_status_headers_and_body():
 def test_an_answer_does_not_say_how_it_lies_on_the_wire(name):
     with pytest.raises(ValueError, match=name):
         Reply(403, ((name, "9"),), b"<Error/>")
-
-
-def test_a_streamed_head_also_asks_for_trailers():
-    sent = ext_proc.ProcessingResponse.FromString(messages.HEAD_PASSES_BODY_STREAMED)
-    assert sent.mode_override.request_trailer_mode == sent.mode_override.SEND

@@ -7,17 +7,17 @@ request                         filters on      what they do
 ==============================  ==============  =======================================================================
 Content-Length 0…``SMALL``, or  *check*         keeps head and body and asks once (ext_authz). The answer may be that
 no body at all                                  the *judge* has to be asked instead (``APART_HEADER``)
-marked with a one-time token    *judge*, *hold* *hold* takes head, body and trailers, and gives nothing back before the
-                                                judge released the last piece
-every other one                 *judge*         sees the head, and may switch the body to STREAMED or mark the request
+every other one                 *judge*         sees the head, and nothing of a body: either lets the request go, or
+                                                marks it with a one-time token
+marked: ``pieces-…``            *judge*,*body*  *body* gives back each piece of the body when it was judged (STREAMED)
+marked: anything else           *judge*,*body*  *body* takes head, body and trailers, and gives nothing back before the
+                                                judge released the last piece (FULL_DUPLEX_STREAMED)
 ==============================  ==============  =======================================================================
 
-So a request passes no route without one of *check* and *judge*. Judge and hold are two (both ext_proc) because a body
-mode that is chosen in the answer to the head lets the head go.
-
-Names are looked up between *check* and *judge*, and nothing behind the judge may ever pause a request: while the judge
-has the body, Envoy would go on from such a pause with a head that has no body, and the store would take it for an empty
-object.
+So a request passes no route without one of *check* and *judge*. Judge and body are two (both ext_proc) because names
+are looked up between them: only for what the judge lets go, but before anybody has the body. Nothing behind *body* may
+ever pause a request: Envoy would go on from such a pause with a head that has no body, since that is with the judge,
+and the store would take it for an empty object.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from haechi.inbound.envoy.extensions import EXTENSION, Config, duration, preserv
 from haechi.inbound.envoy.settings import DataPathSettings, Unanswered
 
 JUDGE_FILTER = "haechi.judge"
-HOLD_FILTER = "haechi.hold"
+BODY_FILTER = "haechi.body"
 CHECK_FILTER = "haechi.check"
 SMALL = 64 << 10
 """Bytes. Up to here asking once about head and body costs less than a stream; both are kept until answered."""
@@ -39,7 +39,10 @@ that a client's own header of this name never arrives.
 """
 END = "."
 """Ends that header, lest an empty server name is trimmed away with the space before it."""
-HOLD_HEADER = "x-haechi-hold"
+BODY_HEADER = "x-haechi-body"
+"""Carries the one-time token of a body that is to be judged."""
+PIECES_TOKEN, WHOLE_TOKEN = "pieces-", "whole-"
+"""How a token begins, which says how the body is judged."""
 APART_HEADER = "x-haechi-apart"
 """On a request that the judge is to see on a stream. A client that sets it gets just that."""
 ADDED_HEADER = "x-forwarded-proto"
@@ -56,8 +59,22 @@ UNANSWERED_STATUS = 510
 
 _EXT_PROC_OFF: Config = {"@type": EXTENSION + "filters.http.ext_proc.v3.ExtProcPerRoute", "disabled": True}
 _CHECK_OFF: Config = {"@type": EXTENSION + "filters.http.ext_authz.v3.ExtAuthzPerRoute", "disabled": True}
-NOTHING_ASKED: Config = {CHECK_FILTER: _CHECK_OFF, JUDGE_FILTER: _EXT_PROC_OFF, HOLD_FILTER: _EXT_PROC_OFF}
+NOTHING_ASKED: Config = {CHECK_FILTER: _CHECK_OFF, JUDGE_FILTER: _EXT_PROC_OFF, BODY_FILTER: _EXT_PROC_OFF}
 """What a route says per filter when nobody is asked."""
+
+_IN_PIECES: Config = {
+    "@type": EXTENSION + "filters.http.ext_proc.v3.ExtProcPerRoute",
+    "overrides": {
+        "processing_mode": {
+            "request_header_mode": "SEND",
+            # So that an answer before the body's end can wait: see ``stream``.
+            "response_header_mode": "SEND",
+            "request_body_mode": "STREAMED",
+            # Without it a body that ends in trailers would end unseen.
+            "request_trailer_mode": "SEND",
+        }
+    },
+}
 
 _NOT_ENVOYS = "[^x].*|x[^-].*|x-[^e].*|x-e[^n].*"
 """A refusal's headers, without the one (``x-envoy-upstream-service-time``) that Envoy gave it on the way from us."""
@@ -129,13 +146,13 @@ def judged_filters(way: str, settings: DataPathSettings, *, tls: bool) -> list[C
     }
     return [
         _checking(way, settings, tls=tls),
+        _asking(JUDGE_FILTER, way, "judge", head_only, settings, tls=tls),
         typed(
             "envoy.filters.http.dynamic_forward_proxy",
             "filters.http.dynamic_forward_proxy.v3.FilterConfig",
             dns_cache_config=clusters.dns_cache(settings),
         ),
-        _asking(JUDGE_FILTER, way, "judge", head_only, settings, tls=tls, allow_mode_override=True),
-        _asking(HOLD_FILTER, way, "hold", whole, settings, tls=tls),
+        _asking(BODY_FILTER, way, "body", whole, settings, tls=tls),
     ]
 
 
@@ -164,8 +181,9 @@ def _host(name: str, domains: list[str], cluster: str) -> Config:
         "idle_timeout": "0s",
         "upgrade_configs": [{"upgrade_type": "websocket", "enabled": False}],
     }
-    judge_only = {CHECK_FILTER: _CHECK_OFF, HOLD_FILTER: _EXT_PROC_OFF}
-    check_only = {JUDGE_FILTER: _EXT_PROC_OFF, HOLD_FILTER: _EXT_PROC_OFF}
+    judge_only = {CHECK_FILTER: _CHECK_OFF, BODY_FILTER: _EXT_PROC_OFF}
+    check_only = {JUDGE_FILTER: _EXT_PROC_OFF, BODY_FILTER: _EXT_PROC_OFF}
+    pieces: Config = {"name": BODY_HEADER, "string_match": {"prefix": PIECES_TOKEN}}
     small = {"name": "content-length", "range_match": {"start": 0, "end": SMALL + 1}}
     no_body: list[Config] = [
         {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD|DELETE|OPTIONS"}}},
@@ -182,7 +200,8 @@ def _host(name: str, domains: list[str], cluster: str) -> Config:
         # Envoy adds the first to every request and has no switch for that; a client's own is lost with it.
         "request_headers_to_remove": [ADDED_HEADER, APART_HEADER],
         "routes": [
-            asked([_present(HOLD_HEADER)], {**route, "cluster": cluster + clusters.HELD}, {CHECK_FILTER: _CHECK_OFF}),
+            asked([pieces], route, {CHECK_FILTER: _CHECK_OFF, BODY_FILTER: _IN_PIECES}),
+            asked([_present(BODY_HEADER)], {**route, "cluster": cluster + clusters.HELD}, {CHECK_FILTER: _CHECK_OFF}),
             asked([_present(APART_HEADER)], route, judge_only),
             asked([small], route, check_only),
             asked(no_body, route, check_only),
@@ -229,9 +248,7 @@ def _checking(way: str, settings: DataPathSettings, *, tls: bool) -> Config:
     )
 
 
-def _asking(
-    name: str, way: str, role: str, mode: Config, settings: DataPathSettings, *, tls: bool, **more: object
-) -> Config:
+def _asking(name: str, way: str, role: str, mode: Config, settings: DataPathSettings, *, tls: bool) -> Config:
     said = {WAY: way, SCHEME: _scheme(tls=tls), ROLE: role}
     return typed(
         name,
@@ -247,7 +264,6 @@ def _asking(
         # Without this the body goes out chunked, which S3 answers with 501.
         allow_content_length_header=True,
         request_attributes=list(ATTRIBUTES),
-        **more,
     )
 
 

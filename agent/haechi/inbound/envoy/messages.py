@@ -9,25 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from envoy.config.core.v3 import base_pb2
-from envoy.extensions.filters.http.ext_proc.v3 import processing_mode_pb2
 from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 
 from haechi.domain.upload import Request
-from haechi.inbound.envoy.http import ADDED_HEADER, APART_HEADER, HOLD_HEADER, SERVED_BY
+from haechi.inbound.envoy.http import ADDED_HEADER, APART_HEADER, BODY_HEADER, SERVED_BY
 from haechi.ports.judge import Reply
 
 _REQUEST_BODY = 0x22  # field 4, length-delimited
 _BODY = 0x0A  # field 1, length-delimited
 _END_OF_STREAM = 0x10  # field 2, varint
 _END_WITHOUT_MESSAGE = 0x18  # field 3, varint
-_MODE = processing_mode_pb2.ProcessingMode
-_STREAMED = _MODE(
-    # So that an answer before the body's end can wait: see ``stream``.
-    response_header_mode=_MODE.SEND,
-    request_body_mode=_MODE.STREAMED,
-    # Without it a body that ends in trailers would end unseen.
-    request_trailer_mode=_MODE.SEND,
-)
 
 
 def _made(**fields: object) -> bytes:
@@ -36,13 +27,12 @@ def _made(**fields: object) -> bytes:
 
 
 HEAD_PASSES = _made(request_headers=ext_proc.HeadersResponse())
-HEAD_PASSES_BODY_STREAMED = _made(request_headers=ext_proc.HeadersResponse(), mode_override=_STREAMED)
 PIECE_PASSES = _made(request_body=ext_proc.BodyResponse())
 ANSWER_PASSES = _made(response_headers=ext_proc.HeadersResponse())
 TRAILERS_PASS = _made(request_trailers=ext_proc.TrailersResponse())
-HELD_HEAD_PASSES = _made(
+MARKED_HEAD_PASSES = _made(
     request_headers=ext_proc.HeadersResponse(
-        response=ext_proc.CommonResponse(header_mutation=ext_proc.HeaderMutation(remove_headers=[HOLD_HEADER]))
+        response=ext_proc.CommonResponse(header_mutation=ext_proc.HeaderMutation(remove_headers=[BODY_HEADER]))
     )
 )
 
@@ -102,7 +92,7 @@ def request_of(head: ext_proc.HttpHeaders, scheme: str) -> Request:
         name, value = header.key, header.raw_value.decode("latin-1") or header.value
         if name[:1] == ":":
             pseudo[name] = value
-        elif name not in (ADDED_HEADER, APART_HEADER, HOLD_HEADER):
+        elif name not in (ADDED_HEADER, APART_HEADER, BODY_HEADER):
             headers.append((name, value))
     if not head.end_of_stream and not any(name in ("content-length", "transfer-encoding") for name, _ in headers):
         # HTTP/2 announces no body. Said as HTTP/1.1 would, and as Envoy will say it upstream, so that nobody takes the
@@ -114,16 +104,16 @@ def request_of(head: ext_proc.HttpHeaders, scheme: str) -> Request:
 
 
 def token_of(head: ext_proc.HttpHeaders) -> str:
-    """The one-time token of a body to hold; empty where there is none."""
+    """The one-time token of a body to judge; empty where there is none."""
     return next(
-        (header.raw_value.decode("latin-1") for header in head.headers.headers if header.key == HOLD_HEADER), ""
+        (header.raw_value.decode("latin-1") for header in head.headers.headers if header.key == BODY_HEADER), ""
     )
 
 
-def head_held(token: str) -> bytes:
-    """Send the request to the filter that holds it whole, under this token."""
+def head_marked(token: str) -> bytes:
+    """Send the request to the filter that has its body judged, under this token."""
     option = base_pb2.HeaderValueOption(
-        header=base_pb2.HeaderValue(key=HOLD_HEADER, raw_value=token.encode()),
+        header=base_pb2.HeaderValue(key=BODY_HEADER, raw_value=token.encode()),
         append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
     )
     common = ext_proc.CommonResponse(

@@ -1,4 +1,4 @@
-"""Translates between Envoy (ext_proc) and the judge: one stream a request, two for a large one that is held whole.
+"""Translates between Envoy (ext_proc) and the judge: one stream for a head, a second one where its body is judged.
 
 Theory. Envoy reads a stream that the server ends *well* as "no more to say" and lets the rest of the request pass. So a
 stream is ended well only after the last piece was answered; every other way out (an error here, a shutdown, a message
@@ -8,11 +8,12 @@ out of turn) ends it with an error, which Envoy answers with a refusal.
 judge's head   answer to Envoy             then
 =============  ==========================  ======================================================
 ``Forward``    head passes                 nothing more is asked
-``PIECES``     head passes, body STREAMED  each piece waits for its own verdict, never for a later one; a store that
-                                           answers before the body's end is not heard at once (``Stream``)
-``WHOLE``      head marked with a token    the hold filter's stream brings head and body again
+``Inspect``    head marked with a token    the body filter's stream brings the head again, and the body
 ``Refuse``     immediate response          nothing more is asked
 =============  ==========================  ======================================================
+
+In ``PIECES`` each piece then waits for its own verdict, never for a later one, and a store that answers before the
+body's end is not heard at once (``Stream``). ``WHOLE`` gives nothing back before the last verdict.
 
 Small requests come as ``checks`` instead, unless their head has to be seen line by line.
 """
@@ -32,7 +33,7 @@ import structlog
 from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 
 from haechi.inbound.envoy import messages
-from haechi.inbound.envoy.http import CONNECT_STATE, ROLE, SCHEME, SOURCE_STATE, WAY
+from haechi.inbound.envoy.http import CONNECT_STATE, PIECES_TOKEN, ROLE, SCHEME, SOURCE_STATE, WAY, WHOLE_TOKEN
 from haechi.inbound.envoy.spool import Spool, SpoolBudget, SpoolFullError
 from haechi.inbound.envoy.stream import Stream
 from haechi.inbound.envoy.tally import Tally
@@ -52,9 +53,10 @@ _MAX_WAITING = 4096
 
 @dataclass(slots=True)
 class _Waiting:
-    """A judgement whose body comes on the hold filter's stream."""
+    """A judgement whose body comes on the body filter's stream."""
 
     judging: Judging
+    hold: Hold
     timeout: asyncio.TimerHandle = field(repr=False)
 
 
@@ -100,8 +102,8 @@ class Processor:
         metadata = {key: value for key, value in context.invocation_metadata() if key in (WAY, SCHEME, ROLE)}
         stream = Stream(context)
         try:
-            if metadata[ROLE] == "hold":
-                await self._hold(stream)
+            if metadata[ROLE] == "body":
+                await self._judge_body(stream)
             else:
                 await self._judge_request(stream, metadata[WAY], metadata[SCHEME])
         except asyncio.CancelledError:
@@ -136,15 +138,10 @@ class Processor:
                 await stream.write(messages.HEAD_PASSES)
             case Refuse(reply):
                 await self._refuse(stream, reply)
-            case Inspect(Hold.PIECES):
-                self.tally.inspected += 1
-                await stream.write(messages.HEAD_PASSES_BODY_STREAMED)
-                await self._pieces(stream, judging)
-            case Inspect(Hold.WHOLE):
-                self.tally.held += 1
-                token = self._await_body(judging)
+            case Inspect(hold):
+                token = self._await_body(judging, hold)
                 stream.judging = None
-                await stream.write(messages.head_held(token))
+                await stream.write(messages.head_marked(token))
 
     async def _pieces(self, stream: Stream, judging: Judging) -> None:
         read, write, tally = stream.read, stream.write, self.tally
@@ -177,7 +174,7 @@ class Processor:
                 await stream.release_answer()
                 return
 
-    async def _hold(self, stream: Stream) -> None:
+    async def _judge_body(self, stream: Stream) -> None:
         first = await stream.read()
         if first is None:
             return
@@ -189,7 +186,13 @@ class Processor:
             raise ValueError("no judgement waits for this body")
         waiting.timeout.cancel()
         stream.judging = waiting.judging
-        await self._judge_whole(stream, waiting.judging)
+        if waiting.hold is Hold.PIECES:
+            self.tally.inspected += 1
+            await stream.write(messages.MARKED_HEAD_PASSES)
+            await self._pieces(stream, waiting.judging)
+        else:
+            self.tally.held += 1
+            await self._judge_whole(stream, waiting.judging)
 
     async def _judge_whole(self, stream: Stream, judging: Judging) -> None:
         """Judge every piece, and give head and body back only then."""
@@ -201,7 +204,7 @@ class Processor:
                 await self._refuse(stream, verdict.reply)
                 return
             stream.judging = None
-            await stream.write(messages.HELD_HEAD_PASSES)
+            await stream.write(messages.MARKED_HEAD_PASSES)
             await self._give_back(stream, spool, trailers=trailers)
 
     async def _take_whole(self, stream: Stream, judging: Judging, spool: Spool) -> tuple[Forward | Refuse | None, bool]:
@@ -258,12 +261,12 @@ class Processor:
             await asyncio.sleep(_LOOK_AGAIN_S)
         return _REPLAYED
 
-    def _await_body(self, judging: Judging) -> str:
+    def _await_body(self, judging: Judging, hold: Hold) -> str:
         if len(self._waiting) >= _MAX_WAITING:
-            raise RuntimeError("too many bodies wait to be held")
-        token = secrets.token_urlsafe(24)
+            raise RuntimeError("too many bodies wait to be judged")
+        token = (PIECES_TOKEN if hold is Hold.PIECES else WHOLE_TOKEN) + secrets.token_urlsafe(24)
         loop = asyncio.get_running_loop()
-        self._waiting[token] = _Waiting(judging, loop.call_later(_CLAIM_WITHIN_S, self._unclaimed, token))
+        self._waiting[token] = _Waiting(judging, hold, loop.call_later(_CLAIM_WITHIN_S, self._unclaimed, token))
         return token
 
     def _unclaimed(self, token: str) -> None:
