@@ -140,6 +140,9 @@ def is_word(value: object) -> TypeGuard[str]:
 
 def merge_tags(tags: Iterable[Tag]) -> tuple[Tag, ...]:
     """One tag a technology, each the strictest of its kind, ordered by technology id."""
+    tags = tuple(tags)
+    if len(tags) < 2:  # nearly always: this runs several times a file
+        return tags
     merged: dict[str, Tag] = {}
     for tag in tags:
         known = merged.get(tag.technology)

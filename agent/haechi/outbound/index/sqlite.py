@@ -171,13 +171,15 @@ class SqliteContentIndex(IndexStorage):
         if not body.size:
             return None
         digest = bytes.fromhex(body.digest.removeprefix("blake3:"))
-        known = self._rows.by_digest(digest)
-        if known is None:
-            number = self._rows.add_content(body, file.path, file.tags)
+        number = self._rows.add_content(digest, body, file.path, file.tags)
+        if number is not None:
             self._sizes.add(body.size)
             self._block(number, file.tags, body, after)
             after.append(functools.partial(self._hot.add_digest, number, digest))
             return number
+        known = self._rows.by_digest(digest)
+        if known is None:
+            raise RuntimeError("a content is known and is not")
         if body.prints and not known.sealed and not self._rows.has_blocks(known.number):
             self._rows.give_blocks(known.number, body)
             self._block(known.number, known.tags, body, after)
@@ -257,7 +259,7 @@ class SqliteContentIndex(IndexStorage):
                     self._rows.add_sealed(raw, content.size, content.name, content.tags, (0, 0), array("Q"))
                 else:
                     body = Fingerprints(content.digest, content.size)
-                    self._rows.add_content(body, content.name, content.tags)
+                    self._rows.add_content(raw, body, content.name, content.tags)
             after.append(self._reload)
 
     def recalled(self) -> None:

@@ -19,6 +19,7 @@ PART = 1 << 16
 _FILE = """SELECT f.path, f.device, f.inode, f.size, f.mtime_ns, f.ctime_ns, f.tags, f.content, c.digest, c.tags
     FROM files f LEFT JOIN contents c ON c.id = f.content"""
 _DETAIL = "SELECT id, digest, size, name, tags, sealed, head, tail FROM contents"
+_INSERT = "INSERT INTO contents (digest, size, name, tags, sealed, head, tail) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _BITS = 1 << 64
 
 
@@ -71,10 +72,13 @@ class Store:
         )
         return (read_tags(row[0]) for row in rows)
 
-    def add_content(self, body: Fingerprints, name: str, tags: tuple[Tag, ...]) -> int:
-        """A new plain content; its number."""
-        digest = bytes.fromhex(body.digest.removeprefix("blake3:"))
-        number = self._insert((digest, body.size, spelled(name), write_tags(tags), 0, None, None))
+    def add_content(self, digest: bytes, body: Fingerprints, name: str, tags: tuple[Tag, ...]) -> int | None:
+        """A plain content; its number, or None where one with this digest is known already."""
+        row = (digest, body.size, spelled(name), write_tags(tags), 0, None, None)
+        cursor = self.connection.execute(f"{_INSERT} ON CONFLICT (digest) DO NOTHING", row)
+        if cursor.rowcount == 0:
+            return None
+        number = int(cursor.lastrowid or 0)
         self._add_blocks(number, body.prints, body.units)
         return number
 
@@ -83,15 +87,9 @@ class Store:
     ) -> int:
         """A new sealed content; its number."""
         row = (digest, size, spelled(name), write_tags(tags), 1, _signed(edges[0]), _signed(edges[1]))
-        number = self._insert(row)
+        number = int(self.connection.execute(_INSERT, row).lastrowid or 0)
         self._add_blocks(number, prints, array("I", range(len(prints))))
         return number
-
-    def _insert(self, row: tuple[object, ...]) -> int:
-        cursor = self.connection.execute(
-            "INSERT INTO contents (digest, size, name, tags, sealed, head, tail) VALUES (?, ?, ?, ?, ?, ?, ?)", row
-        )
-        return int(cursor.lastrowid or 0)
 
     def _add_blocks(self, number: int, prints: array[int], units: array[int]) -> None:
         for part, at in enumerate(range(0, len(prints), PART)):
