@@ -20,6 +20,7 @@ PLAIN and LOST are final. All of it is in memory: a restart loses it. Knows noth
 from __future__ import annotations
 
 import asyncio
+import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -79,6 +80,7 @@ class Copy:
         self._kept = kept
         self._waiting: list[memoryview] = []
         self._free = weakref.finalize(self, kept.close)
+        self._writing = threading.Lock()
         self.whole = True
 
     def take(self, data: memoryview) -> None:
@@ -94,17 +96,28 @@ class Copy:
     def flush(self) -> None:
         """Write; waits for the disk. Where there is no room, or it was freed meanwhile, the copy is given up."""
         waiting, self._waiting = self._waiting, []
-        try:
-            for data in waiting:
-                self._kept.append(data)
-        except (OSError, ValueError):
+        with self._writing:
+            try:
+                for data in waiting:
+                    if not self.whole:
+                        break
+                    self._kept.append(data)
+            except OSError:
+                self.whole = False
+        if not self.whole:
             self.free()
 
     def free(self) -> None:
-        """Give the room back."""
+        """Give the room back: now, or as soon as nobody writes. A file closed under its writer would have its number
+        given to another one.
+        """
         self.whole = False
         self._waiting = []
-        self._free()
+        if self._writing.acquire(blocking=False):
+            try:
+                self._free()
+            finally:
+                self._writing.release()
 
     def pieces(self) -> Iterator[bytes]:
         """The part again. Raises ``OSError``."""

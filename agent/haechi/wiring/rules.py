@@ -10,16 +10,18 @@ from haechi.app.recording import change_event
 from haechi.app.refusing import SpokenRule
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
-from haechi.outbound.engine.compiler import Compiler, located
+from haechi.outbound.engine.compiler import Compiler, located, swept
 from haechi.outbound.engine.folder import in_force, locate
 from haechi.outbound.engine.following import FollowedPolicies
 from haechi.outbound.engine.kept import KeptPolicies
 from haechi.outbound.engine.signature import SignedPolicies
 from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.outbound.registry.file import FileRegistry
+from haechi.outbound.system.program import trusted
 from haechi.outbound.trust.file import TrustFile
 from haechi.ports.audit import AuditLog
 from haechi.ports.engine import RuleInfo
+from haechi.settings.paths import Layout
 from haechi.wiring.ground import Ground, decision_id
 
 
@@ -50,7 +52,8 @@ async def start_rules(ground: Ground, audit: AuditLog) -> Rules:
     trust = await asyncio.to_thread(TrustFile, settings.trust_path, ground.clock)
     registry = await asyncio.to_thread(FileRegistry, settings.registry_path, trust, paths.state / "registry")
     accept = SignedPolicies(trust)
-    compiler = Compiler(located(settings.engine.compiler), paths.private_runtime)
+    await asyncio.to_thread(swept, paths.private_runtime)
+    compiler = await asyncio.to_thread(_compiler, ground)
     deadline, count = settings.engine.deadline_ms, ground.metrics.count
     engine = WorkerEngine(locate(), deadline, count=count, accept=accept, compiler=compiler)
 
@@ -68,3 +71,15 @@ async def start_rules(ground: Ground, audit: AuditLog) -> Rules:
     ground.stack.push_async_callback(engine.stop)
     await policies.start()
     return Rules(trust, registry, engine, policies)
+
+
+def _compiler(ground: Ground) -> Compiler:
+    """What it makes judges everybody: where the agent is a service, only root may be able to change it."""
+    program, folder = located(ground.settings.engine.compiler), ground.paths.private_runtime
+    if program is None or ground.paths.layout is not Layout.SERVICE:
+        return Compiler(program, folder)
+    try:
+        sound = trusted(program.resolve(strict=True))
+    except OSError as error:
+        return Compiler(None, folder, f"{program}: {error.strerror}")
+    return Compiler(program if sound else None, folder, f"{program} is not root's alone")

@@ -61,3 +61,14 @@ async def test_a_second_early_answer_is_out_of_turn(tmp_path: Path) -> None:
     await asyncio.wait_for(processor._process(None, call), 10)
     assert call.aborted
     assert processor.tally.failed == 1
+
+
+async def test_an_answer_without_a_request_is_passed_on(tmp_path: Path) -> None:
+    """Envoy's own answer to a name that does not resolve, say: it never gave the body's filter the request."""
+    processor = Processor(ScriptedJudge(PIECES), spool_dir=tmp_path, spool_bytes=1, log=structlog.get_logger())
+    call = Call("body")
+    call.early_answer()
+    await asyncio.wait_for(processor._process(None, call), 10)
+    assert (await call.got()).SerializeToString() == ANSWER_PASSES
+    assert not call.aborted
+    assert processor.tally.failed == 0

@@ -9,16 +9,19 @@ import gzip
 import io
 import itertools
 import lzma
+import os
 import random
 import tarfile
+import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import brotli
 import pytest
 import zstandard
-from haechi.app.reassembling import Reassembly
+from haechi.app.reassembling import Copy, Reassembly
 from haechi.app.unpacking import Unpacking
 from haechi.domain.upload import Request
 from haechi.inbound.envoy.spool import Spool, SpoolBudget
@@ -180,6 +183,35 @@ async def test_the_room_of_parts_that_broke_off_comes_back(case: Case, tagged: b
     assert room.left == 90_000
     await judging.abandoned("client-closed")
     assert room.left == 150_000, "whoever still holds the judgement"
+
+
+async def test_a_part_that_is_written_while_it_is_given_up_is_closed_by_its_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = SpoolBudget(10 << 20)
+    copy = Copy(Spool(tmp_path, budget))
+    writing, go_on, write, closed = threading.Event(), threading.Event(), os.write, []
+
+    def slow(file: int, data: bytes) -> int:
+        writing.set()
+        go_on.wait(30)
+        try:
+            os.fstat(file)
+        except OSError:
+            closed.append(file)
+        return write(file, data)
+
+    for _ in range(4):
+        copy.take(memoryview(noise(1, 600_000)))
+    monkeypatch.setattr(os, "write", slow)
+    thread = threading.Thread(target=copy.flush)
+    thread.start()
+    assert writing.wait(30)
+    copy.free()
+    go_on.set()
+    thread.join(30)
+    assert closed == [], "its number may be another file's by then"
+    assert budget.left == 10 << 20
 
 
 async def test_of_too_many_archives_the_one_quiet_longest_is_given_up(case: Case, tagged: bytes) -> None:

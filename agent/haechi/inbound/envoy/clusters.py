@@ -25,6 +25,8 @@ HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _HEALTH_S = 5.0
 """How long the agent may take to say that it is there; two silences in a row count as gone."""
 _CONNECT_S = 15.0
+RESOLVE_S = 5.0
+"""How long the look-up of a name may take."""
 _CHECKS_IDLE_S = 60.0
 HEALTH_PATH = "/-/healthy"
 """Where the agent's HTTP service says that it is there."""
@@ -100,6 +102,7 @@ def dns_cache(settings: DataPathSettings) -> Config:
     return {
         "name": "names",
         "dns_lookup_family": "V4_PREFERRED",
+        "dns_query_timeout": duration(RESOLVE_S),
         "max_hosts": settings.max_names,
         "dns_cache_circuit_breaker": {"max_pending_requests": 4096},
     }

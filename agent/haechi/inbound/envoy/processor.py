@@ -33,6 +33,7 @@ import structlog
 from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 
 from haechi.inbound.envoy import messages
+from haechi.inbound.envoy.clusters import RESOLVE_S
 from haechi.inbound.envoy.http import CONNECT_STATE, PIECES_TOKEN, ROLE, SCHEME, SOURCE_STATE, WAY, WHOLE_TOKEN
 from haechi.inbound.envoy.spool import Spool, SpoolBudget, SpoolFullError
 from haechi.inbound.envoy.stream import Stream
@@ -47,7 +48,8 @@ _AHEAD = 8 << 20
 _LOOK_AGAIN_S = 0.02
 _TRICKLE_S = 5.0
 """One slow upstream must not starve the others for good: after this long one more piece goes."""
-_CLAIM_WITHIN_S = 30.0
+_CLAIM_WITHIN_S = RESOLVE_S + 5.0
+"""Between head and body the host's name is looked up."""
 _MAX_WAITING = 4096
 
 
@@ -179,6 +181,11 @@ class Processor:
         if first is None:
             return
         message = ext_proc.ProcessingRequest.FromString(first)
+        if message.WhichOneof("request") == "response_headers":
+            # Envoy's own answer, or a refusal of the head, to a request that never came here: the name of its host did
+            # not resolve, say. It is over, and its judgement goes by age.
+            await stream.write(messages.ANSWER_PASSES)
+            return
         token = messages.token_of(message.request_headers)
         waiting = self._waiting.pop(token, None)
         if waiting is None:

@@ -27,6 +27,7 @@ import structlog
 
 from haechi.domain.errors import HaechiError
 from haechi.durable import replace_file
+from haechi.powerless import powerless
 from haechi.tasks import background, ended
 
 _LINE = re.compile(
@@ -117,7 +118,7 @@ class EnvoySupervisor:
         Raises ``HaechiError('datapath.envoy-config')`` with its complaint.
         """
         asked = await asyncio.create_subprocess_exec(
-            *_powerless(), str(self._binary), "--mode", "validate", "-c", str(config), "-l", "error",
+            *powerless(), str(self._binary), "--mode", "validate", "-c", str(config), "-l", "error",
             stdin=DEVNULL, stdout=PIPE, stderr=STDOUT,
         )  # fmt: skip
         try:
@@ -166,7 +167,7 @@ class EnvoySupervisor:
         self.state = State.STARTING
         self._complaint = ""
         self._process = await asyncio.create_subprocess_exec(
-            *_powerless(),
+            *powerless(),
             str(self._binary),
             "-c",
             str(self._config),
@@ -304,18 +305,6 @@ async def _ended(handle: int, seconds: float) -> bool:
     ends = select.poll()
     ends.register(handle, select.POLLIN)
     return bool(await asyncio.to_thread(ends.poll, seconds * 1000))
-
-
-def _powerless() -> tuple[str, ...]:
-    """What to put before a command so that it gets none of the service's capabilities: what reads strangers' bytes must
-    not be able to read every file.
-    """
-    try:
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-        ambient = next(line.split()[1] for line in status.splitlines() if line.startswith("CapAmb:"))
-        return ("setpriv", "--ambient-caps=-all", "--") if int(ambient, 16) else ()
-    except (OSError, StopIteration, ValueError):
-        return ()
 
 
 async def _end(process: Process) -> None:

@@ -30,32 +30,60 @@ class _Row(msgspec.Struct):
     result: msgspec.Raw
 
 
+def why_not(error: Exception) -> str:
+    """One line of why a module could not be used, or could not answer."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    causes = (
+        [line.partition(": ")[2] or line for line in lines[lines.index("Caused by:") + 1 :]]
+        if "Caused by:" in lines
+        else []
+    )
+    said = causes[-1] if causes else lines[0] if lines else ""
+    return said if isinstance(error, UnusableError) else f"{type(error).__name__}: {said}"
+
+
 class Compiled:
     """Judges with a compiled module."""
 
     def __init__(self, module: bytes, data: bytes) -> None:
-        """``data`` is JSON. Raises ``UnusableError``."""
+        """``data`` is JSON. Raises ``UnusableError``, and Wasmtime's own errors for what is no module."""
         settings = wasmtime.Config()
         # One thread, and little address space: the worker's is bounded.
         settings.parallel_compilation = False
         settings.memory_reservation = MEMORY_PAGES * PAGE
         settings.memory_guard_size = PAGE
         self._engine = wasmtime.Engine(settings)
+        self._module = wasmtime.Module(self._engine, module)
         self._data = data
-        try:
-            self._module = wasmtime.Module(self._engine, module)
-            self._begin()
-        except (wasmtime.WasmtimeError, wasmtime.Trap, KeyError, ValueError) as error:
-            raise UnusableError(str(error).splitlines()[0]) from error
+        self._instance = _Instance(self._engine, self._module, data)
 
-    def _begin(self) -> None:
-        """A new memory with the data in it."""
-        self._store = store = wasmtime.Store(self._engine)
-        wanted = next(one.type for one in self._module.imports if one.name == "memory")
+    @property
+    def memory(self) -> int:
+        """Bytes that the module has taken."""
+        return self._instance.memory
+
+    def answer(self, facts: bytes) -> bytes | None:
+        """The decision as JSON; None where it is undefined. Raises Wasmtime's own errors; the next question finds a new
+        memory then, whatever this one left half done.
+        """
+        try:
+            return self._instance.answer(facts)
+        except BaseException:
+            self._instance.close()
+            self._instance = _Instance(self._engine, self._module, self._data)
+            raise
+
+
+class _Instance:
+    """A module with a memory that has the data in it."""
+
+    def __init__(self, engine: wasmtime.Engine, module: wasmtime.Module, data: bytes) -> None:
+        self._store = store = wasmtime.Store(engine)
+        wanted = next((one.type for one in module.imports if one.name == "memory"), None)
         if not isinstance(wanted, wasmtime.MemoryType):
             raise UnusableError("it asks for no memory")
         self._memory = wasmtime.Memory(store, wasmtime.MemoryType(wasmtime.Limits(wanted.limits.min, MEMORY_PAGES)))
-        linker = wasmtime.Linker(self._engine)
+        linker = wasmtime.Linker(engine)
         linker.define(store, "env", "memory", self._memory)
         word = wasmtime.ValType.i32()
         linker.define_func("env", "opa_abort", wasmtime.FuncType([word], []), self._aborted)
@@ -63,36 +91,40 @@ class Compiled:
         for arity in range(5):
             kind = wasmtime.FuncType([word] * (arity + 2), [word])
             linker.define_func("env", f"opa_builtin{arity}", kind, self._asked_outside)
-        self._exports = linker.instantiate(store, self._module).exports(store)
+        self._exports = linker.instantiate(store, module).exports(store)
         foreign = msgspec.json.decode(self._text(self._call("opa_json_dump", self._call("builtins"))))
         if foreign:
             raise UnusableError(f"it needs functions of its host: {', '.join(sorted(foreign))}")
-        at = self._call("opa_malloc", len(self._data))
-        self._memory.write(store, self._data, at)
-        self._values = self._call("opa_json_parse", at, len(self._data))
+        at = self._call("opa_malloc", len(data))
+        self._memory.write(store, data, at)
+        self._values = self._call("opa_json_parse", at, len(data))
         if not self._values:
             raise UnusableError("it does not take the data")
         self._heap = self._call("opa_heap_ptr_get")
         self._eval: Any = self._exports["opa_eval"]
 
+    @property
+    def memory(self) -> int:
+        return self._memory.data_len(self._store)
+
+    def close(self) -> None:
+        """Give the memory back at once: what refers to itself would wait for the collector."""
+        self._store.close()
+
     def answer(self, facts: bytes) -> bytes | None:
-        """The decision as JSON; None where it is undefined. Raises ``wasmtime.Trap`` or ``WasmtimeError``."""
         store, memory, size = self._store, self._memory, len(facts)
         missing = self._heap + size - memory.data_len(store)
-        try:
-            if missing > 0:
-                memory.grow(store, -(-missing // PAGE))
-            memory.write(store, facts, self._heap)
-            at = self._eval(store, 0, _ENTRYPOINT, self._values, self._heap, size, self._heap + size, _JSON)
-            said = self._text(at)
-        except BaseException:
-            self._begin()  # whatever it left half done in its memory
-            raise
-        rows = msgspec.json.decode(said, type=list[_Row])
+        if missing > 0:
+            memory.grow(store, -(-missing // PAGE))
+        memory.write(store, facts, self._heap)
+        at = self._eval(store, 0, _ENTRYPOINT, self._values, self._heap, size, self._heap + size, _JSON)
+        rows = msgspec.json.decode(self._text(at), type=list[_Row])
         return bytes(rows[0].result) if rows else None
 
     def _call(self, name: str, *arguments: int) -> int:
-        function: Any = self._exports[name]
+        function: Any = self._exports.get(name)
+        if function is None:
+            raise UnusableError(f"it lacks {name}")
         return int(function(self._store, *arguments))
 
     def _text(self, at: int) -> bytes:

@@ -1,12 +1,17 @@
 """OPA's compiler: policies to WebAssembly, so that they take a quarter of the time that an interpreter takes.
 
 What is compiled is what was read and accepted (``PolicyFolder``), never the folder again. The program is the one that
-came with Haechi or that the settings name, never one from somebody's PATH: what it makes judges.
+came with Haechi or that the settings name, never one from somebody's PATH: what it makes judges. It gets none of the
+agent's capabilities, bounded time and files, and ends with all that it started.
 """
 
 from __future__ import annotations
 
-import io
+import contextlib
+import os
+import resource
+import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -18,12 +23,16 @@ import msgspec
 
 import haechi
 from haechi.outbound.engine.folder import PolicyFolder
+from haechi.powerless import powerless
 
 ENTRYPOINT = "haechi/decision/decision"
 MAX_MODULE = 8 << 20
 """Bytes. What ships is 0.2 MiB."""
-_WITHIN_S = 20.0
+_WITHIN_S = 10.0
+"""What ships takes 0.2 s."""
+_FILE_LIMIT = 64 << 20
 _KEPT_WORDS = 400
+_FOLDER = "compile-"
 
 
 class NotCompiledError(Exception):
@@ -38,49 +47,75 @@ def located(explicit: Path | None = None) -> Path | None:
     return next((program for program in own if program.is_file()), None)
 
 
+def swept(folder: Path) -> None:
+    """Remove what a compilation left that was killed with its agent."""
+    for left in folder.glob(f"{_FOLDER}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Compiler:
-    """``program`` is OPA's; ``folder`` one where the agent alone may write, or none for the system's temporary one."""
+    """``program`` is OPA's, or none, and ``missing`` says why. In ``folder`` the agent alone may write; none stands
+    for the system's temporary one.
+    """
 
     program: Path | None
     folder: Path | None = None
+    missing: str = "OPA's program is not there"
 
     def __call__(self, policies: PolicyFolder) -> bytes:
         """The module. Raises ``NotCompiledError``."""
         if self.program is None:
-            raise NotCompiledError("OPA's program is not there")
+            raise NotCompiledError(self.missing)
         try:
-            with tempfile.TemporaryDirectory(prefix="compile-", dir=self.folder) as made:
+            with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=self.folder) as made:
                 return self._compiled(self.program, policies, Path(made))
+        except subprocess.TimeoutExpired as error:
+            raise NotCompiledError(f"{self.program} took longer than {_WITHIN_S:g} s") from error
         except (OSError, subprocess.SubprocessError) as error:
             raise NotCompiledError(str(error)) from error
 
     def _compiled(self, program: Path, policies: PolicyFolder, place: Path) -> bytes:
-        source, bundle = place / "policies", place / "bundle.tar.gz"
+        source, bundle, said = place / "policies", place / "bundle.tar.gz", place / "said"
         for name, text in policies.modules:
             file = source / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
         (source / "data.json").write_bytes(msgspec.json.encode(policies.data))
         command = [str(program), "build", "--target", "wasm", "--entrypoint", ENTRYPOINT, "--output", str(bundle)]
-        done = subprocess.run(
-            [*command, "--bundle", str(source)],
-            cwd=place,
-            env={"HOME": str(place), "TMPDIR": str(place)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_WITHIN_S,
-            check=False,
-        )
-        if done.returncode != 0:
-            said = (done.stderr or done.stdout).decode(errors="replace").replace(f"{source}/", "")
-            raise NotCompiledError(" ".join(said.split())[:_KEPT_WORDS] or f"it ended with {done.returncode}")
-        return _module(bundle.read_bytes())
+        with said.open("wb") as output:
+            status = _run([*powerless(), *command, "--bundle", str(source)], place, output.fileno())
+        if status != 0:
+            with said.open("rb") as read:
+                words = read.read(_KEPT_WORDS * 4).decode(errors="replace").replace(f"{source}/", "").split()
+            raise NotCompiledError(" ".join(words)[:_KEPT_WORDS] or f"it ended with {status}")
+        return _module(bundle)
 
 
-def _module(bundle: bytes) -> bytes:
+def _run(command: list[str], place: Path, output: int) -> int:
+    """Its exit status. Raises ``OSError`` and ``subprocess.TimeoutExpired``; nothing of it goes on then."""
+    process = subprocess.Popen(
+        command,
+        cwd=place,
+        env={"HOME": str(place), "TMPDIR": str(place)},
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
     try:
-        with tarfile.open(fileobj=io.BytesIO(bundle), mode="r:gz") as held:
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (_FILE_LIMIT, _FILE_LIMIT))
+        return process.wait(_WITHIN_S)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _module(bundle: Path) -> bytes:
+    try:
+        with tarfile.open(bundle, mode="r:gz") as held:
             member = next(one for one in held if one.name.lstrip("/") == "policy.wasm" and one.size <= MAX_MODULE)
             file = held.extractfile(member)
             if file is None:

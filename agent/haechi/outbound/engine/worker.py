@@ -21,7 +21,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from haechi.outbound.engine.compiled import Compiled, UnusableError
+from haechi.outbound.engine.compiled import Compiled, why_not
 from haechi.outbound.engine.frames import HEAD, MAX_BODY, SECONDS, Kind, Policies, frame
 from haechi.outbound.engine.interpreted import Interpreted, RejectedError, build, first_line
 
@@ -70,16 +70,31 @@ def serve(channel: socket.socket) -> None:
             channel.sendall(reply)
 
 
+class Both:
+    """Compiled rules, and the interpreter for a question that they could not answer: its memory is larger."""
+
+    def __init__(self, compiled: Compiled, interpreted: Interpreted) -> None:
+        self._compiled, self._interpreted = compiled, interpreted
+
+    def answer(self, facts: bytes) -> bytes | None:
+        """See ``Evaluator``. What is wrong with the question, the interpreter says."""
+        try:
+            return self._compiled.answer(facts)
+        except Exception:
+            return self._interpreted.answer(facts)
+
+
 def _loaded(earlier: Evaluator | None, number: int, body: bytes) -> tuple[Evaluator | None, bytes]:
     asked = msgspec.json.decode(body, type=Policies)
     probe = msgspec.json.encode(asked.probe)
     try:
         interpreted = Interpreted(build(asked.modules, asked.data, probe))
-        made, why = _compiled(asked, interpreted, probe)
+        compiled, why = _compiled(asked, interpreted, probe)
     except RejectedError as rejected:
         said = msgspec.json.encode({"code": rejected.code, "params": rejected.params})
         return earlier, frame(Kind.REJECTED, number, said)
-    return made or interpreted, frame(Kind.READY, number, why.encode())
+    made = Both(compiled, interpreted) if compiled is not None else interpreted
+    return made, frame(Kind.READY, number, why.encode())
 
 
 def _compiled(asked: Policies, interpreted: Interpreted, probe: bytes) -> tuple[Compiled | None, str]:
@@ -88,10 +103,10 @@ def _compiled(asked: Policies, interpreted: Interpreted, probe: bytes) -> tuple[
         return None, ""
     try:
         made = Compiled(asked.compiled, msgspec.json.encode(asked.data))
-        said = made.answer(probe)
-    except UnusableError as unusable:
-        return None, str(unusable)
-    if _findings(said) != _findings(interpreted.answer(probe)):
+        found = _findings(made.answer(probe))
+    except Exception as error:  # whatever a module may have wrong with it, the interpreter stands by
+        return None, why_not(error)
+    if found != _findings(interpreted.answer(probe)):
         why = "compiled, the rules find something else about the probe than interpreted"
         raise RejectedError("policy.invalid", file="decision", why=why)
     return made, ""

@@ -110,6 +110,9 @@ class WorkerEngine(LoadedPolicies):
         ``confirm`` is awaited when the new ones are ready and before they answer anything. On ``HaechiError``, its own
         included, the earlier policies stay in force. Whether they may be put in force, the caller has found out.
         """
+        await asyncio.to_thread(
+            self._module, policies
+        )  # before the lock: it takes time, and a worker may have to be replaced
         async with self._changing:
             fresh, why = await self._load(policies)
             try:
@@ -132,7 +135,7 @@ class WorkerEngine(LoadedPolicies):
         the problem, and of which nothing is exempt.
         """
         async with self._changing:
-            old, self._worker = self._worker, None
+            old, self._worker, self._interpreted = self._worker, None, ""
             self._policies = none
             about: dict[str, JSON] = {name: str(value) for name, value in problem.params.items()}
             self._withdrawn = Cause(NO_POLICIES, {"problem": problem.code, "about": about})
@@ -203,7 +206,9 @@ class WorkerEngine(LoadedPolicies):
                 made: bytes | NotCompiledError = self._compiler(policies)
             except NotCompiledError as error:
                 made = error
-            self._compiled = {policies.revision: made}
+            kept = self._policies.revision if self._policies is not None else ""
+            self._compiled = {name: known for name, known in self._compiled.items() if name == kept}
+            self._compiled[policies.revision] = made
         known = self._compiled[policies.revision]
         return (None, str(known)) if isinstance(known, NotCompiledError) else (known, "")
 

@@ -137,7 +137,8 @@ def fingerprint() -> str:
     """What is running, by names, sizes and the contents of its own files."""
     digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
     for source, place in _compiler():
-        digest.update(f"{place}\0{source.stat().st_size}\0".encode())
+        with source.open("rb") as program:
+            digest.update(f"{place}\0".encode() + hashlib.file_digest(program, "sha256").digest())
     for source, place in _policies():
         digest.update(f"{place}\0{source.stat().st_size}\0".encode() + source.read_bytes())
     for source, place in _sources():
