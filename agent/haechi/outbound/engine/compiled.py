@@ -43,12 +43,9 @@ class _Row(msgspec.Struct):
 def why_not(error: Exception) -> str:
     """One line of why a module could not be used, or could not answer."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    causes = (
-        [line.partition(": ")[2] or line for line in lines[lines.index("Caused by:") + 1 :]]
-        if "Caused by:" in lines
-        else []
-    )
-    said = causes[-1] if causes else lines[0] if lines else ""
+    said = lines[0] if lines else ""
+    if "Caused by:" in lines[:-1]:
+        said = lines[-1].partition(": ")[2] or lines[-1]
     return said if isinstance(error, UnusableError) else f"{type(error).__name__}: {said}"
 
 
