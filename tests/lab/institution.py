@@ -12,12 +12,31 @@ from typing import Any
 
 import msgspec
 import pyrage
+from haechi.domain.registry import KST
 from haechi.outbound.engine.folder import read
 from haechi.outbound.engine.signature import sign_into
 from haechi.outbound.trust.keys import SigningKey
 from ruamel.yaml import YAML
 
 SEALING_OWNER = "정보보호팀"
+ABOUT_PROVIDER = (
+    "operations-personnel-in-korea",
+    "provider-access-off",
+    "provider-access-recorded",
+    "deletion-at-contract-end",
+    "responsibilities-divided",
+)
+ABOUT_INSTITUTION = (
+    "security-rules",
+    "nct-manager",
+    "security-staff",
+    "history-review",
+    "overseas-backup-prevented",
+    "periodic-check",
+    "real-time-monitoring",
+    "incident-response",
+    "multi-factor-authentication",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +105,7 @@ class Institution:
         keys: Sequence[str] = (),
         personnel: Sequence[Member] | None = None,
         authorisations: Sequence[Mapping[str, Any]] = (),
+        takeouts: Sequence[Mapping[str, Any]] | None = None,
         orders: Sequence[Mapping[str, Any]] = (),
         watched: Sequence[Mapping[str, Any]] = (),
         recipients: bool = True,
@@ -101,6 +121,8 @@ class Institution:
             "accounts": [{"provider": "aws", "id": account} for account in accounts],
             "keys": [{"provider": "aws", "id": key} for key in keys],
             "personnel": [_person(who) for who in people],
+            "takeouts": [_standing(account) for account in accounts] if takeouts is None else [*takeouts],
+            "attestations": _attestations(),
             "authorisations": [dict(entry) for entry in authorisations],
             "orders": [dict(entry) for entry in orders],
             "watched": [dict(entry) for entry in watched],
@@ -114,8 +136,40 @@ class Institution:
 
 
 def _person(who: Member) -> dict[str, Any]:
-    entry: dict[str, Any] = {"id": who.id, "name": who.name, "os_users": list(who.os_users)}
+    today = dt.datetime.now(KST).date().isoformat()
+    entry: dict[str, Any] = {
+        "id": who.id,
+        "name": who.name,
+        "os_users": list(who.os_users),
+        "pledged_on": today,
+        "trained_on": today,
+        "access": "domestic",
+    }
     return entry | {"access_keys": list(who.access_keys)} if who.access_keys else entry
+
+
+def _standing(account: str) -> dict[str, Any]:
+    """A standing approval to take anything out to an account of the institution's in Korea (R08)."""
+    today = dt.datetime.now(KST).date()
+    return {
+        "id": f"TAKE-{account}",
+        "approver": "정보보호팀장",
+        "technologies": "all",
+        "destinations": [{"provider": "aws", "account": account, "country": "KR"}],
+        "comprehensive": True,
+        "valid_from": today.isoformat(),
+        "valid_until": (today + dt.timedelta(days=365)).isoformat(),
+    }
+
+
+def _attestations() -> list[dict[str, Any]]:
+    """Everything stated today that no program can see."""
+    today = dt.datetime.now(KST).date().isoformat()
+    stated = [*((subject, "aws") for subject in ABOUT_PROVIDER), *((subject, "") for subject in ABOUT_INSTITUTION)]
+    return [
+        {"id": f"ATT-{subject}", "subject": subject, "stated_on": today} | ({"provider": whom} if whom else {})
+        for subject, whom in stated
+    ]
 
 
 def write_yaml(path: Path, document: Mapping[str, Any]) -> None:

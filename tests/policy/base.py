@@ -13,13 +13,18 @@ from haechi.domain.content import Content, ContentState, Match, MatchHow
 from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess
 from haechi.domain.policy import policy_input
 from haechi.domain.registry import (
+    ALL,
     ApprovedKey,
+    Attestation,
     CloudAccount,
     Institution,
+    NamedPlace,
     Person,
+    Reach,
     Recipient,
     RegistryData,
     RegistryIndex,
+    TakeOut,
 )
 from haechi.domain.tags import Funding, Grade, Tag
 from haechi.domain.upload import Action, ActionKind, BodyShape, Framing, Location, Route
@@ -66,6 +71,26 @@ DESTINATION = Destination(
     read_at=NOW - dt.timedelta(seconds=12),
     revision="r1",
 )
+TO_OURS = Reach(frozenset([ALL]), (NamedPlace("aws", "KR", account=OURS),), comprehensive=True)
+STATED = (NOW - dt.timedelta(days=60)).date()
+ABOUT_AWS = (
+    "operations-personnel-in-korea",
+    "provider-access-off",
+    "provider-access-recorded",
+    "deletion-at-contract-end",
+    "responsibilities-divided",
+)
+ABOUT_US = (
+    "security-rules",
+    "nct-manager",
+    "security-staff",
+    "history-review",
+    "overseas-backup-prevented",
+    "periodic-check",
+    "real-time-monitoring",
+    "incident-response",
+    "multi-factor-authentication",
+)
 REGISTRY = RegistryIndex(
     RegistryData(
         7,
@@ -73,8 +98,17 @@ REGISTRY = RegistryIndex(
         Institution("Example Semiconductor", "NCT-2024-0001"),
         accounts=(CloudAccount("aws", OURS, "production"),),
         keys=(ApprovedKey("aws", KEY, "nct"),),
-        personnel=(Person("P-001", "Kim", ("kim",), ("AKIAEXAMPLE000000001",)),),
+        personnel=(Person("P-001", "Kim", ("kim",), ("AKIAEXAMPLE000000001",), STATED, STATED),),
+        takeouts=(
+            TakeOut(
+                "T-1", "Lee", Reach(frozenset([ALL]), (NamedPlace("aws", "KR", account=OURS),), comprehensive=True)
+            ),
+        ),
         recipients=(Recipient("R-1", "age1example", "security"),),
+        attestations=(
+            *(Attestation(f"A-{subject}", subject, "aws", STATED) for subject in ABOUT_AWS),
+            *(Attestation(f"A-{subject}", subject, "", STATED) for subject in ABOUT_US),
+        ),
     )
 )
 

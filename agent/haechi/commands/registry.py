@@ -181,8 +181,8 @@ def _show(console: Console, data: RegistryData, signer: Signer, now: Any) -> Non
         "authorisations",
         *(
             f"{a.id}  {say(f'registry.{a.kind.value}')}  {say(f'registry.{a.status.value}')}  "
-            f"{state(a.period.holds(now))}  {' '.join(sorted(a.technologies))}  "
-            f"→ {' '.join(d.country for d in a.destinations)}"
+            f"{state(a.reach.period.holds(now))}  {' '.join(sorted(a.reach.technologies))}  "
+            f"→ {' '.join(d.country for d in a.reach.destinations)}"
             for a in data.authorisations
         ),
     )

@@ -14,13 +14,14 @@ from haechi.domain.registry import (
     Authorisation,
     AuthorisationKind,
     AuthorisationStatus,
-    AuthorisedPlace,
     CloudAccount,
     Institution,
+    NamedPlace,
     Order,
     OrderKind,
     Period,
     Person,
+    Reach,
     RegistryData,
     RegistryIndex,
     begins,
@@ -42,16 +43,15 @@ def content(*named: tuple[str, str]) -> Content:
 
 
 def authorisation(**changes) -> Authorisation:
-    wanted = {
-        "id": "E1",
-        "kind": AuthorisationKind.APPROVAL,
-        "status": AuthorisationStatus.GRANTED,
+    wanted = {"id": "E1", "kind": AuthorisationKind.APPROVAL, "status": AuthorisationStatus.GRANTED}
+    reach = {
         "technologies": frozenset(["SEM-01"]),
-        "destinations": (AuthorisedPlace("aws", "JP"),),
+        "destinations": (NamedPlace("aws", "JP"),),
         "digests": frozenset([ONE]),
-        **changes,
     }
-    return Authorisation(**wanted)
+    for name, value in changes.items():
+        (wanted if name in ("id", "kind", "status", "funding") else reach)[name] = value
+    return Authorisation(reach=Reach(**reach), **wanted)
 
 
 def facts(asked: Content, actor: Actor = Actor(), access_key: str = "", place=PLACE, now=NOW, **parts):  # noqa: B008
@@ -110,7 +110,7 @@ def test_a_whole_file_is_covered_by_its_own_digest_and_a_match_without_one_never
 def test_an_authorisation_for_another_technology_or_provider_is_not_given():
     asked = content(("SEM-02", ONE))
     assert facts(asked, authorisations=(authorisation(),))["approvals"] == []
-    elsewhere = authorisation(destinations=(AuthorisedPlace("gcp", "JP"),))
+    elsewhere = authorisation(destinations=(NamedPlace("gcp", "JP"),))
     assert facts(content(("SEM-01", ONE)), authorisations=(elsewhere,))["approvals"] == []
 
 

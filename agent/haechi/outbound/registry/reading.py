@@ -19,21 +19,25 @@ from jsonschema.exceptions import ValidationError, best_match
 from haechi.domain.errors import HaechiError
 from haechi.domain.registry import (
     ALL,
+    Access,
     ApprovedKey,
     Attestation,
     Authorisation,
     AuthorisationKind,
     AuthorisationStatus,
-    AuthorisedPlace,
     CloudAccount,
+    Exemption,
     Institution,
+    NamedPlace,
     Order,
     OrderKind,
     Period,
     Person,
+    Reach,
     Recipient,
     RegistryData,
     Site,
+    TakeOut,
     begins,
     ends,
 )
@@ -110,26 +114,52 @@ def _data(document: Document) -> RegistryData:
     issued = moment(data["issued_at"])
     if not isinstance(issued, dt.datetime):
         raise document.fault(("issued_at",), "not-a-date")
-    _unique(document, ("personnel", "authorisations", "orders", "recipients"))
+    _unique(document, ("personnel", "takeouts", "authorisations", "exemptions", "orders", "recipients", "attestations"))
     return RegistryData(
         sequence=data["sequence"],
         issued_at=issued,
-        institution=Institution(**data["institution"]),
+        institution=_institution(document),
         accounts=tuple(CloudAccount(**entry) for entry in data.get("accounts", ())),
         keys=tuple(ApprovedKey(**entry) for entry in data.get("keys", ())),
         personnel=tuple(_person(document, at, entry) for at, entry in enumerate(data.get("personnel", ()))),
+        takeouts=tuple(
+            TakeOut(
+                entry["id"],
+                entry["approver"],
+                _reach(document, ("takeouts", at), entry),
+                frozenset(entry.get("persons", ())),
+            )
+            for at, entry in enumerate(data.get("takeouts", ()))
+        ),
         authorisations=tuple(
             _authorisation(document, at, entry) for at, entry in enumerate(data.get("authorisations", ()))
+        ),
+        exemptions=tuple(
+            Exemption(entry["id"], entry["basis"], entry["evidence"], _reach(document, ("exemptions", at), entry))
+            for at, entry in enumerate(data.get("exemptions", ()))
         ),
         orders=tuple(_order(document, at, entry) for at, entry in enumerate(data.get("orders", ()))),
         recipients=tuple(Recipient(**entry) for entry in data.get("recipients", ())),
         watched=tuple(Site(**entry) for entry in data.get("watched", ())),
-        attestations=tuple(
-            Attestation(
-                entry["id"], entry["provider"], entry["subject"], _period(document, ("attestations", at), entry)
-            )
-            for at, entry in enumerate(data.get("attestations", ()))
-        ),
+        attestations=tuple(_attestation(document, at, entry) for at, entry in enumerate(data.get("attestations", ()))),
+    )
+
+
+def _institution(document: Document) -> Institution:
+    said: Mapping[str, Any] = document.data["institution"]
+    registered = _day(document, ("institution", "registered_on"), said.get("registered_on"))
+    return Institution(said["name"], said["registration_number"], registered)
+
+
+def _attestation(document: Document, at: int, entry: Mapping[str, Any]) -> Attestation:
+    where = ("attestations", at)
+    return Attestation(
+        entry["id"],
+        entry["subject"],
+        entry.get("provider", ""),
+        _day(document, (*where, "stated_on"), entry["stated_on"]),
+        entry.get("reference", ""),
+        _period(document, where, entry),
     )
 
 
@@ -152,28 +182,40 @@ def _person(document: Document, at: int, entry: Mapping[str, Any]) -> Person:
         _day(document, (*where, "pledged_on"), entry.get("pledged_on")),
         _day(document, (*where, "trained_on"), entry.get("trained_on")),
         _period(document, where, entry),
+        Access(entry["access"]),
+        entry.get("review", ""),
     )
 
 
 def _authorisation(document: Document, at: int, entry: Mapping[str, Any]) -> Authorisation:
+    where = ("authorisations", at)
     return Authorisation(
         entry["id"],
         AuthorisationKind(entry["kind"]),
         AuthorisationStatus(entry["status"]),
-        frozenset(entry["technologies"]),
-        tuple(AuthorisedPlace(**place) for place in entry["destinations"]),
-        frozenset(entry.get("digests", ())),
-        entry.get("comprehensive", False),
+        _reach(document, where, entry),
         entry.get("funding", "unknown"),
-        _period(document, ("authorisations", at), entry),
+        _day(document, (*where, "submitted_on"), entry.get("submitted_on")),
     )
 
 
+def _reach(document: Document, where: Place, entry: Mapping[str, Any]) -> Reach:
+    return Reach(
+        _technologies(entry["technologies"]),
+        tuple(NamedPlace(**place) for place in entry["destinations"]),
+        frozenset(entry.get("digests", ())),
+        entry.get("comprehensive", False),
+        _period(document, where, entry),
+    )
+
+
+def _technologies(named: str | Sequence[str]) -> frozenset[str]:
+    return frozenset([ALL]) if named == "all" else frozenset(named)
+
+
 def _order(document: Document, at: int, entry: Mapping[str, Any]) -> Order:
-    named = entry["technologies"]
-    scope = frozenset([ALL]) if named == "all" else frozenset(named)
     period = _period(document, ("orders", at), entry, "effective_from", "lifted_at")
-    return Order(entry["id"], OrderKind(entry["kind"]), scope, period)
+    return Order(entry["id"], OrderKind(entry["kind"]), _technologies(entry["technologies"]), period)
 
 
 def _period(

@@ -1,0 +1,55 @@
+"""The institution's registry: what stands in it (``entries``), when (``periods``), and what of it one upload needs
+(``selection``).
+"""
+
+from haechi.domain.registry.entries import (
+    ALL,
+    Access,
+    ApprovedKey,
+    Attestation,
+    Authorisation,
+    AuthorisationKind,
+    AuthorisationStatus,
+    CloudAccount,
+    Exemption,
+    Institution,
+    NamedPlace,
+    Order,
+    OrderKind,
+    Person,
+    Reach,
+    Recipient,
+    RegistryData,
+    Site,
+    TakeOut,
+)
+from haechi.domain.registry.periods import KST, Period, begins, days_since, ends
+from haechi.domain.registry.selection import RegistryIndex
+
+__all__ = [
+    "ALL",
+    "KST",
+    "Access",
+    "ApprovedKey",
+    "Attestation",
+    "Authorisation",
+    "AuthorisationKind",
+    "AuthorisationStatus",
+    "CloudAccount",
+    "Exemption",
+    "Institution",
+    "NamedPlace",
+    "Order",
+    "OrderKind",
+    "Period",
+    "Person",
+    "Reach",
+    "Recipient",
+    "RegistryData",
+    "RegistryIndex",
+    "Site",
+    "TakeOut",
+    "begins",
+    "days_since",
+    "ends",
+]

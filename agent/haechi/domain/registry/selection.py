@@ -1,0 +1,234 @@
+"""Picks from a registry the few entries that can matter to one upload, in the form of ``policies/schema/input-1.json``.
+
+Picking never decides: an authorisation that is pending, expired or for another country is handed over as what it
+is, and the policy says what follows. What is bound to single files is found by their digests, what covers many
+transfers by technology, so that the cost does not grow with the registry.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Generic, Protocol, TypeVar
+
+from haechi.domain.actor import Actor
+from haechi.domain.content import Content
+from haechi.domain.facts import JSON, Unknown
+from haechi.domain.registry.entries import (
+    ALL,
+    Authorisation,
+    AuthorisationKind,
+    AuthorisationStatus,
+    Person,
+    Reach,
+    RegistryData,
+)
+from haechi.domain.registry.periods import days_since, instant_of
+from haechi.domain.upload import Location
+
+
+class _Granted(Protocol):
+    """An entry that reaches some content, going somewhere."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def reach(self) -> Reach: ...
+
+
+_G = TypeVar("_G", bound=_Granted)
+
+
+class RegistryIndex:
+    """A registry prepared for the question that every upload asks. Immutable after construction."""
+
+    def __init__(self, data: RegistryData) -> None:
+        self.data = data
+        self._by_user: dict[str, list[Person]] = defaultdict(list)
+        self._by_access_key: dict[str, list[Person]] = defaultdict(list)
+        for person in data.personnel:
+            for user in person.os_users:
+                self._by_user[user].append(person)
+            for key in person.access_keys:
+                self._by_access_key[key].append(person)
+        self._authorisations = _Reaching(data.authorisations)
+        self._exemptions = _Reaching(data.exemptions)
+        self._takeouts = _Reaching(data.takeouts)
+        self._recipients: list[JSON] = [{"id": r.id, "owner": r.owner} for r in data.recipients]
+
+    def facts(
+        self, place: Location | None, actor: Actor, content: Content, now: dt.datetime, access_key: str = ""
+    ) -> dict[str, JSON]:
+        """The registry's part of the policy input: entries that can matter to this upload, nothing else.
+
+        ``now`` is aware. ``access_key`` is the public identifier of the credential in the request.
+        """
+        data = self.data
+        provider = place.provider if place else None
+        about = _About(content, place, now)
+        person = self._person(actor, access_key, now)
+        authorisations = self._authorisations.about(about)
+        return {
+            "sequence": data.sequence,
+            "age_seconds": round(max(0.0, (now - data.issued_at).total_seconds()), 3),
+            "institution": {
+                "name": data.institution.name,
+                "registration_number": data.institution.registration_number,
+            },
+            "accounts": [
+                {"provider": a.provider, "id": a.id, "label": a.label}
+                for a in data.accounts
+                if provider is None or a.provider == provider
+            ],
+            "keys": [
+                {"provider": k.provider, "id": k.id, "label": k.label}
+                for k in data.keys
+                if provider is None or k.provider == provider
+            ],
+            "person": person,
+            "takeouts": [
+                {
+                    **about.entry(one.id, one.reach),
+                    "approver": one.approver,
+                    "covers_person": not one.persons or (_id_of(person) in one.persons),
+                }
+                for one in self._takeouts.about(about)
+            ],
+            "approvals": [_authorised(about, a) for a in authorisations if a.kind is AuthorisationKind.APPROVAL],
+            "declarations": [_authorised(about, a) for a in authorisations if a.kind is AuthorisationKind.DECLARATION],
+            "exemptions": [
+                {**about.entry(one.id, one.reach), "basis": one.basis, "evidence": one.evidence}
+                for one in self._exemptions.about(about)
+            ],
+            "orders": [
+                {
+                    "id": order.id,
+                    "kind": order.kind.value,
+                    "technologies": about.named(order.technologies),
+                    "effective_from": instant_of(order.period.start),
+                    "lifted_at": instant_of(order.period.end),
+                }
+                for order in data.orders
+                if order.period.holds(now) and about.named(order.technologies)
+            ],
+            "recipients": self._recipients,
+            "attestations": [
+                {
+                    "id": a.id,
+                    "subject": a.subject,
+                    "provider": a.provider or None,
+                    "in_force": a.period.holds(now),
+                    "age_days": days_since(a.stated_on, now),
+                    "reference": a.reference,
+                    **a.period.as_json(),
+                }
+                for a in data.attestations
+                if a.provider in ("", provider)
+            ],
+        }
+
+    def _person(self, actor: Actor, access_key: str, now: dt.datetime) -> JSON:
+        """The designated person who acts; null where it is certain that nobody designated does."""
+        by_key = self._by_access_key.get(access_key, ()) if access_key else ()
+        by_user = () if isinstance(actor.user, Unknown) else self._by_user.get(actor.user, ())
+        found = {person.id: person for person in (*by_user, *by_key) if person.period.holds(now)}
+        if not found:
+            return {"unknown": f"actor-{actor.user.cause}"} if isinstance(actor.user, Unknown) else None
+        if len(found) > 1:
+            # One account of two people, or one person's account with another's credential: nobody can say who acts.
+            return {"unknown": "person-ambiguous"}
+        (person,) = found.values()
+        return {
+            "id": person.id,
+            "by_user": person in by_user,
+            "by_access_key": person in by_key,
+            "pledge_days": days_since(person.pledged_on, now),
+            "training_days": days_since(person.trained_on, now),
+            "access": person.access.value,
+            "reviewed": self._stands(person.review, now),
+        }
+
+    def _stands(self, review: str, now: dt.datetime) -> bool:
+        """Whether an export review of that number is behind something: granted, or exempt, and in force."""
+        granted = self._authorisations.by_id.get(review)
+        if granted is not None:
+            return granted.status is AuthorisationStatus.GRANTED and granted.reach.period.holds(now)
+        exempt = self._exemptions.by_id.get(review)
+        return exempt is not None and exempt.reach.period.holds(now)
+
+
+class _Reaching(Generic[_G]):
+    """Entries of one kind, found by what they reach."""
+
+    def __init__(self, entries: Iterable[_G]) -> None:
+        self.by_id: dict[str, _G] = {}
+        self._by_digest: dict[str, list[_G]] = defaultdict(list)
+        self._comprehensive: dict[str, list[_G]] = defaultdict(list)
+        for entry in entries:
+            self.by_id[entry.id] = entry
+            for digest in entry.reach.digests:
+                self._by_digest[digest].append(entry)
+            if entry.reach.comprehensive:
+                for technology in entry.reach.technologies:
+                    self._comprehensive[technology].append(entry)
+
+    def about(self, about: _About) -> tuple[_G, ...]:
+        """Those that could cover some of it, ordered by id."""
+        found = {
+            entry.id: entry
+            for digest in about.digests
+            for entry in self._by_digest.get(digest, ())
+            if about.named(entry.reach.technologies)
+        }
+        for technology in (*about.technologies, ALL):
+            found.update((entry.id, entry) for entry in self._comprehensive.get(technology, ()))
+        return tuple(found[key] for key in sorted(found) if about.destinations(found[key].reach))
+
+
+class _About:
+    """What an entry is held against."""
+
+    def __init__(self, content: Content, place: Location | None, now: dt.datetime) -> None:
+        self.technologies = frozenset(tag.technology for tag in content.tags)
+        self._whole = content.digest
+        # A match without its file's digest can be named by no authorisation: its id stands for "not covered".
+        self._parts = frozenset(match.digest or match.content_id for match in content.matches)
+        self._place = place
+        self._now = now
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """By what names an entry may be bound to this content: its own digest, or what it contains."""
+        return self._parts | ({self._whole} if self._whole else set())
+
+    def named(self, scope: frozenset[str]) -> list[JSON]:
+        """Which of the upload's technologies the scope names."""
+        return [*sorted(self.technologies if ALL in scope else scope & self.technologies)]
+
+    def destinations(self, reach: Reach) -> list[JSON]:
+        """The named places that this one could be; status, period and country are left to the policy."""
+        return [named.as_json() for named in reach.destinations if self._place is None or named.may_be(self._place)]
+
+    def entry(self, name: str, reach: Reach) -> dict[str, JSON]:
+        """What all entries that reach some content have in the policy input."""
+        every_part = bool(self._parts) and self._parts <= reach.digests
+        return {
+            "id": name,
+            "in_force": reach.period.holds(self._now),
+            "technologies": self.named(reach.technologies),
+            "destinations": self.destinations(reach),
+            "comprehensive": reach.comprehensive,
+            "digests": [*sorted(reach.digests & self.digests)],
+            "covers_content": reach.comprehensive or self._whole in reach.digests or every_part,
+            **reach.period.as_json(),
+        }
+
+
+def _authorised(about: _About, one: Authorisation) -> Mapping[str, JSON]:
+    entry = about.entry(one.id, one.reach)
+    return {**entry, "kind": one.kind.value, "status": one.status.value, "funding": one.funding}
+
+
+def _id_of(person: JSON) -> JSON:
+    return person.get("id") if isinstance(person, Mapping) else None
