@@ -27,6 +27,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "run": ("haechi.commands.run", "run"),
     "check": ("haechi.commands.check", "check"),
     "explain": ("haechi.commands.explain", "explain"),
+    "justify": ("haechi.commands.exception", "justify"),
+    "exception": ("haechi.commands.exception", "exception"),
     "seal": ("haechi.commands.seal", "seal"),
     "unseal": ("haechi.commands.seal", "unseal"),
     "agent": ("haechi.commands.agent", "agent"),

@@ -25,6 +25,7 @@ from haechi.wiring.following import Following
 from haechi.wiring.ground import Ground
 from haechi.wiring.judge import make_judge
 from haechi.wiring.marking import make_marking
+from haechi.wiring.permits import make_permits
 from haechi.wiring.rules import start_rules
 from haechi.wiring.status import make_status
 from haechi.wiring.stores import open_stores
@@ -59,12 +60,15 @@ async def start_agent(settings: Settings, stack: AsyncExitStack, lines: Lines) -
     rules = await start_rules(ground, stores.audit)
     marking = make_marking(ground, rules, stores)
     started: list[WayIn] = []
-    judging = make_judge(ground, rules, stores, notices, lambda: [("127.0.0.1", started[0].data_path.proxy_port)])
+    permits = make_permits(ground, rules, stores, notices)
+    judging = make_judge(
+        ground, rules, stores, notices, permits, lambda: [("127.0.0.1", started[0].data_path.proxy_port)]
+    )
     way_in = await start_way_in(ground, rules, judging)
     started.append(way_in)
     following = Following(ground, rules, stores, marking, judging, way_in)
-    status = make_status(ground, rules, stores, marking, way_in, following.failed)
-    control = await start_control(ground, rules, stores, marking, judging, way_in, status)
+    status = make_status(ground, rules, stores, marking, way_in, permits, following.failed)
+    control = await start_control(ground, rules, stores, marking, judging, way_in, permits, status)
     marking.start_watching()
     marking.start_learning()
     ground.background(following.run(), "following")

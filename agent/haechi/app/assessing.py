@@ -23,6 +23,7 @@ from haechi.domain.decision import Cause, Decision, decide
 from haechi.domain.destination import Destination, KeyFacts
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON, Unknown
+from haechi.domain.permit import Permit, Unfit
 from haechi.domain.policy import policy_input
 from haechi.domain.tags import Funding, Grade, Tag
 from haechi.domain.upload import Action, ActionKind, Location
@@ -80,7 +81,10 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """A decision with all that it rests on, for record and explanation."""
+    """A decision with all that it rests on, for record and explanation.
+
+    ``permit`` is what let it go, ``unfit`` those of the user's that did not.
+    """
 
     decision: Decision
     content: Content
@@ -90,6 +94,8 @@ class Assessment:
     seconds: float = 0.0
     cached: bool = False
     destination: Destination | None = None
+    permit: Permit | None = None
+    unfit: tuple[Unfit, ...] = ()
 
 
 @dataclass(slots=True)

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from haechi.app.assessing import Assessor, Circumstances
+from haechi.app.assessing import Assessment, Assessor, Circumstances
 from haechi.app.explaining import described
 from haechi.app.refusing import RuleWords
 from haechi.app.sealing import inspected
 from haechi.domain.actor import Actor
+from haechi.domain.content import Content
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import Unknown
 from haechi.domain.scope import Classification, Scope
@@ -43,7 +44,31 @@ class CheckFile:
     async def __call__(
         self, source: int, path: str, url: str, endpoint: str, actor: Actor, lang: str
     ) -> dict[str, Any]:
-        """The decision that an upload of this file to ``url`` would get now.
+        """The decision that an upload of this file to ``url`` would get now, told in words. Raises as ``judged``."""
+        action, made, content = await self.judged(source, path, url, endpoint, actor)
+        place = action.destination
+        return {
+            "effect": made.decision.effect.value,
+            "content": content.as_json(),
+            "destination": place.as_json() if place else None,
+            "facts": dict(made.facts),
+            "policy": made.policy,
+            "registry": made.registry,
+            "index_ready": self.index.ready,
+            "findings": [
+                described(finding.as_json(), self.engine.rules.get(finding.rule), self.rule_words, lang)
+                for finding in made.decision.findings
+            ],
+            "causes": [
+                {"code": cause.code, "message": say(f"cause.{cause.code}", lang, **cause.params)}
+                for cause in made.decision.causes
+            ],
+        }
+
+    async def judged(
+        self, source: int, path: str, url: str, endpoint: str, actor: Actor
+    ) -> tuple[Action, Assessment, Content]:
+        """What the upload would do, the decision that it would get now, and what it carries.
 
         Raises ``HaechiError``: ``check.bad-url``, ``check.unknown-store``, ``check.not-judged``,
         ``seal.not-a-file``, ``seal.io``.
@@ -63,23 +88,7 @@ class CheckFile:
         if action.kind is not ActionKind.UPLOAD or action.destination is None:
             raise HaechiError("check.bad-url", url=url)
         made = await self.assessor.assess(Circumstances(action, actor, request.scheme, request.host), content)
-        return {
-            "effect": made.decision.effect.value,
-            "content": content.as_json(),
-            "destination": action.destination.as_json(),
-            "facts": dict(made.facts),
-            "policy": made.policy,
-            "registry": made.registry,
-            "index_ready": self.index.ready,
-            "findings": [
-                described(finding.as_json(), self.engine.rules.get(finding.rule), self.rule_words, lang)
-                for finding in made.decision.findings
-            ],
-            "causes": [
-                {"code": cause.code, "message": say(f"cause.{cause.code}", lang, **cause.params)}
-                for cause in made.decision.causes
-            ],
-        }
+        return action, made, content
 
     async def _in_its_region(self, request: Request, action: Action, connector: Connector) -> tuple[Request, Action]:
         """As a tool asks that is set to the bucket's region; as it was where that is not known."""

@@ -24,16 +24,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Callable, Coroutine, Sequence
+import secrets
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from haechi.app.assessing import Assessment, Assessor, Circumstances
+from haechi.app.concluding import Conclude
 from haechi.app.inspection import Inspection
 from haechi.app.joining import continues
 from haechi.app.preparations import UNSETTLED, applied, noted
 from haechi.app.reassembling import Copy, Part, Reading, Reassembly
-from haechi.app.recording import Judged, Recorder
 from haechi.app.stored import (
     NO_EDGES,
     PACKED,
@@ -49,7 +50,7 @@ from haechi.app.stored import (
 )
 from haechi.app.unpacking import Unpacking
 from haechi.domain.content import Content, ContentState, union
-from haechi.domain.decision import Cause, Decision, Effect
+from haechi.domain.decision import Cause, Effect
 from haechi.domain.errors import HaechiError
 from haechi.domain.names import names_agree
 from haechi.domain.upload import Action, ActionKind, Assembly, Framing, Location, Request
@@ -58,9 +59,9 @@ from haechi.payload.body import decoder
 from haechi.payload.events import MalformedError
 from haechi.ports.actors import Actors
 from haechi.ports.clock import Clock
-from haechi.ports.connector import Connector, RefusalText
+from haechi.ports.connector import Connector
 from haechi.ports.index import ContentIndex
-from haechi.ports.judge import Connection, Forward, Hold, Inspect, Judging, Refuse, Reply
+from haechi.ports.judge import Connection, Forward, Hold, Inspect, Judging, Refuse
 from haechi.ports.metrics import Metrics
 from haechi.ports.objects import Assemblies, ObjectLedger, Piece
 
@@ -94,15 +95,12 @@ class JudgeUploads:
     actors: Actors
     assemblies: Assemblies
     ledger: ObjectLedger
-    recorder: Recorder
-    compose: Callable[[Decision, Action, str], RefusalText]
+    conclude: Conclude
     clock: Clock
     metrics: Metrics
     unpacking: Unpacking
     reassembly: Reassembly
     holds: Holds = Holds()
-    notify: Callable[[str], object] = lambda message: None
-    """Told of every refusal, in the words of the client's error; must not wait."""
 
     def open(self, connection: Connection, request: Request) -> Judging:
         """Begin to judge a request."""
@@ -138,6 +136,7 @@ class Judgement:
         self._inspection: Inspection | None = None
         self._copy: Copy | None = None
         self._document = bytearray()
+        self._own_use = secrets.token_hex(8)
         self._unheard = False
         """A verdict that lets pass is being recorded: nobody has it yet."""
 
@@ -203,7 +202,8 @@ class Judgement:
         recognised = looking and inspection is not None and bool(inspection.matches)
         if about and (recognised or self._unheard):
             self._state, self._unheard = State.DECIDED, False
-            await self._case.recorder.broken_off(self._case.recorder.new_id(), about, cause, self._case.clock.now())
+            recorder = self._case.conclude.recorder
+            await recorder.broken_off(recorder.new_id(), about, cause, self._case.clock.now())
 
     async def _judge_head(self, action: Action) -> Forward | Inspect | Refuse:
         case = self._case
@@ -315,9 +315,9 @@ class Judgement:
     async def _refuse_early(self, inspection: Inspection) -> Verdict:
         """Refuse as soon as what was recognised suffices; an allow waits for the whole body."""
         made = await self._case.assessor.assess(self._certain(), inspection.so_far())
-        if made.decision.effect is Effect.BLOCK:
-            return await self._conclude(made)
-        return Forward()
+        if self._case.conclude.would_go(self._certain(), made):
+            return Forward()
+        return await self._conclude(made)
 
     async def _decide_again(self, inspection: Inspection) -> Verdict:
         """Something was recognised behind what was decided: a decision of its own, on record whatever it is."""
@@ -449,40 +449,27 @@ class Judgement:
     async def _conclude(self, made: Assessment) -> Verdict:
         """Record, then act."""
         case, about = self._case, self._certain()
-        if made.decision.effect is not Effect.BLOCK:
-            try:
-                self._remember_stored(made)
-            except HaechiError as error:
-                made = case.assessor.hindered(made, Cause.of(error))
-        recorder = case.recorder
-        judged = Judged(self._connection, self._request, about, made, case.clock.now(), recorder.new_id())
-        self._unheard = made.decision.effect is not Effect.BLOCK
-        settled = await recorder.settle(judged, case.assessor.engine.modes)
+        self._unheard = case.conclude.would_go(about, made)
+        settled = await case.conclude(self._connection, self._request, about, made, self._use)
         self._unheard = False
         effect = settled.decision.effect
         if effect is Effect.BLOCK:
             self._state = State.REFUSED
             self._keep_nothing()
-            return Refuse(self._reply(settled.decision, settled.id))
+            return Refuse(self._connector.refusal(case.conclude.refusal(settled, about.action), self._request))
         if about.action.kind is ActionKind.EXPOSE and about.action.destination is not None:
             case.assessor.destinations.forget(about.action.destination)
         self._state = State.OBSERVING if effect is Effect.WOULD_BLOCK else State.DECIDED
         return Forward()
 
-    def _remember_stored(self, made: Assessment) -> None:
-        """Note what goes to which object, before it goes: a ledger that cannot be written refuses.
-
-        An entry only grows. Whether the store accepts the request is not known here, so an upload that may yet fail
-        never clears what the object is known to hold.
-        """
+    @property
+    def _use(self) -> str:
+        """What a permit is spent on: the object under assembly, else this request."""
         action = self._certain().action
-        place, content = action.destination, made.content
-        whole = action.assembly is None or action.assembly.part is None or action.assembly.grows
-        puts = action.kind in (ActionKind.UPLOAD, ActionKind.ASSEMBLE, ActionKind.COPY)
-        if place is None or not place.key or not (whole and puts) or content.state is not ContentState.MATCHED:
-            return
-        earlier = self._case.ledger.holds(place)
-        self._case.ledger.stored(place, union([earlier, content]) if earlier else content)
+        place, assembly = action.destination, action.assembly
+        if place is not None and assembly is not None and not assembly.grows:
+            return f"{place.provider}/{place.container}/{place.key}#{assembly.id}"
+        return self._own_use
 
     # --- small things -----------------------------------------------------------------------------------------------
 
@@ -505,11 +492,6 @@ class Judgement:
         if self._inspection is None:
             raise RuntimeError("a body that nobody was to look at was offered")
         return self._inspection
-
-    def _reply(self, decision: Decision, decision_id: str) -> Reply:
-        text = self._case.compose(decision, self._certain().action, decision_id)
-        self._case.notify(text.message)
-        return self._connector.refusal(text, self._request)
 
 
 def _hold(worst: Assessment, action: Action, scheme: str, holds: Holds, provider: str) -> Hold:

@@ -54,6 +54,7 @@ class Judged:
         return (
             self.made.decision.effect is not Effect.ALLOW
             or bool(self.made.decision.causes)
+            or self.made.permit is not None
             or self.made.content.state in (ContentState.MATCHED, ContentState.OPAQUE)
             or self.about.action.kind in (ActionKind.EXPOSE, ActionKind.UNRECOGNISED)
         )
@@ -98,6 +99,10 @@ class Judged:
             "engine_seconds": round(made.seconds, 6),
             "cached": made.cached,
         }
+        if made.permit is not None:
+            event["permit"] = made.permit.as_json()
+        if made.unfit:
+            event["permits_unfit"] = [one.as_json() for one in made.unfit]
         if self.durable:
             event["input"] = dict(made.facts)
         if delayed is None:

@@ -61,10 +61,12 @@ class RefusalWriter:
 
     def __call__(self, decision: Decision, action: Action, decision_id: str) -> RefusalText:
         """The refusal of one request. ``decision_id`` is empty where no record of it is left to ask for."""
-        blocking = [finding for finding in decision.findings if finding.severity is Severity.BLOCK]
+        blocking = [one for one in decision.findings if one.forbids and one.rule not in decision.lifted]
         reason = (
             self._of_cause(decision.causes, blocking) if decision.causes or not blocking else self._of_finding(blocking)
         )
+        if decision_id and not decision.causes and all(one.severity is Severity.JUSTIFY for one in blocking):
+            reason = f"{reason} {say('refusal.justify', self.lang, id=decision_id)}"
         line = "refusal.line" if decision_id else "refusal.line-unrecorded"
         what = say(f"refusal.what-{_WHAT.get(action.kind, 'upload')}", self.lang)
         message = say(line, self.lang, what=what, reason=reason, id=decision_id)

@@ -18,7 +18,7 @@ from haechi.words import say
 if TYPE_CHECKING:
     from haechi.outbound.trust import SigningKey
 
-ROLES = ("policy", "registry", "release")
+ROLES = ("policy", "registry", "release", "exception", "break-glass")
 
 key_option = click.option(
     "--key", type=click.Path(path_type=Path), required=True, help="The private key file (PEM, Ed25519)."

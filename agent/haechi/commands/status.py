@@ -131,6 +131,11 @@ def _trust(part: Fact) -> list[str]:
     return [kept, _words("status.keys", part, "keys")]
 
 
+def _permits(part: Fact) -> list[str]:
+    opened = _words("status.permits-open", part, "open") if part.get("open") else ""
+    return [opened, say("status.permits-behind") if part.get("behind") else "", _words("status.permits", part, "armed")]
+
+
 def _audit(part: Fact) -> list[str]:
     written = part.get("durable", 0) + part.get("soon", 0)
     troubles = [_words(f"status.audit-{name}", part, name) for name in ("refused", "lost", "outages") if part.get(name)]
@@ -156,6 +161,7 @@ PARTS: Mapping[str, Callable[[Fact], list[str]]] = {
     "index": _index,
     "registry": _registry,
     "trust": _trust,
+    "permits": _permits,
     "audit": _audit,
     "log": _log,
 }

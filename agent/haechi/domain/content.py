@@ -71,6 +71,7 @@ class Match:
             "matched_bytes": self.matched_bytes,
             "total_bytes": self.total_bytes,
             "share": round(self.share, 6),
+            "digest": self.digest,
         }
 
 

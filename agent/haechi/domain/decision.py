@@ -10,10 +10,13 @@ strictest, enforcing  mode            effect
 none or ``log``       any             ``ALLOW``
 ``block``             enforce         ``BLOCK``
 ``block``             monitor         ``WOULD_BLOCK`` (forwarded, recorded)
+``justify``           either          as ``block``, until the user has justified it
 engine failed         enforce         by fail mode: ``closed`` blocks what may be tagged
 engine failed         monitor         ``WOULD_BLOCK``
 no policies           enforce         ``BLOCK``, whatever is known of the content: they also tag
 ====================  ==============  =====================================
+
+A finding that a permit lifts (``haechi.domain.permit``) is told and recorded like any other, and counts for nothing.
 
 Findings are told in the order in which a person can act on them: the strictest first; of those, what is known before
 what merely follows from something unknown (the rule that names the unknown fact stands between the two); then by the
@@ -22,7 +25,7 @@ order that each rule gives itself in its METADATA.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -43,6 +46,8 @@ class Severity(StrEnum):
     """What a rule asks for, mildest first."""
 
     LOG = "log"
+    JUSTIFY = "justify"
+    """Blocks until the user says why it has to be (``haechi justify``)."""
     BLOCK = "block"
 
     @property
@@ -99,6 +104,11 @@ class Finding:
     params: Mapping[str, JSON] = field(default_factory=dict)
     order: int = LATEST
 
+    @property
+    def forbids(self) -> bool:
+        """Whether it keeps an upload from going, where its rule is enforced and nothing lifts it."""
+        return self.severity is not Severity.LOG
+
     def as_json(self) -> dict[str, JSON]:
         """The form used in the audit."""
         return {
@@ -149,11 +159,14 @@ class Modes:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided about one request, and why. ``findings`` are ordered strictest first."""
+    """What was decided about one request, and why. ``findings`` are ordered strictest first; ``lifted`` names the rules
+    whose findings a permit took the force from.
+    """
 
     effect: Effect
     findings: tuple[Finding, ...] = ()
     causes: tuple[Cause, ...] = ()
+    lifted: tuple[str, ...] = ()
 
     @property
     def blocks(self) -> bool:
@@ -166,6 +179,7 @@ class Decision:
             "effect": self.effect.value,
             "findings": [finding.as_json() for finding in self.findings],
             "causes": [cause.as_json() for cause in self.causes],
+            "lifted": [*self.lifted],
         }
 
 
@@ -175,18 +189,21 @@ def decide(
     causes: Iterable[Cause] = (),
     *,
     may_be_tagged: bool = True,
+    lifts: Callable[[Finding], bool] = lambda finding: False,
 ) -> Decision:
     """Carry findings, causes and modes to the effect. ``may_be_tagged`` matters to causes alone:
     a failed engine blocks nothing of which it is known that it carries no tagged content. Without policies nothing is
-    known: they also say what is tagged.
+    known: they also say what is tagged. ``lifts`` tells of what a permit takes the force from.
     """
     ordered = tuple(sorted(findings, key=_told_first))
     failed = tuple(causes)
-    effects = [_effect_of(modes.of(finding.rule)) for finding in ordered if finding.severity is Severity.BLOCK]
+    forbidding = [finding for finding in ordered if finding.forbids]
+    lifted = tuple(dict.fromkeys(finding.rule for finding in forbidding if lifts(finding)))
+    effects = [_effect_of(modes.of(finding.rule)) for finding in forbidding if not lifts(finding)]
     may_be_tagged = may_be_tagged or any(cause.code == NO_POLICIES for cause in failed)
     if failed and may_be_tagged and modes.fail is FailMode.CLOSED:
         effects.append(_effect_of(modes.default))
-    return Decision(max(effects, key=lambda e: e.strictness, default=Effect.ALLOW), ordered, failed)
+    return Decision(max(effects, key=lambda e: e.strictness, default=Effect.ALLOW), ordered, failed, lifted)
 
 
 def _told_first(finding: Finding) -> tuple[int, int, str, str, str]:

@@ -9,8 +9,10 @@ from typing import Any
 
 import structlog
 
+from haechi.app.asking import JustifyUpload, RequestException
 from haechi.app.checking import CheckFile
 from haechi.app.explaining import ExplainDecision
+from haechi.app.permitting import Permits
 from haechi.app.proving import ProveTools
 from haechi.app.recording import Recorder, release_event, tag_event
 from haechi.app.sealing import SealFile
@@ -20,6 +22,7 @@ from haechi.app.unsealing import UnsealFile
 from haechi.domain.errors import HaechiError
 from haechi.inbound.control.calls import HOUR, register_answers, register_sealing
 from haechi.inbound.control.peer import Authorise, Peer, Role, authorisation
+from haechi.inbound.control.permits import register_permits
 from haechi.inbound.control.records import register_records
 from haechi.inbound.control.server import Access, ControlServer, Progress
 from haechi.inbound.watch.calls import TagCalls
@@ -48,6 +51,7 @@ async def start_control(
     marking: Marking,
     judging: Judging,
     way_in: WayIn,
+    permits: Permits,
     status: ReportStatus,
 ) -> ControlServer:
     """Register every call, and listen."""
@@ -56,19 +60,26 @@ async def start_control(
     access = Access.MACHINE if paths.layout is Layout.SERVICE else Access.PRIVATE
     server = ControlServer(paths.control_socket, authorise, log, access=access, metrics=ground.metrics)
     register_sealing(server, _seal(ground, rules, stores, marking), _unseal(ground, stores, marking))
+    check = CheckFile(
+        judging.connectors,
+        judging.assessor,
+        stores.index,
+        rules.engine,
+        rules.rule_words,
+        lambda: way_in.authority.scope,
+    )
+    records = FolderRecords(settings.audit_folder, stores.log.unwritten)
+    register_permits(
+        server,
+        RequestException(check, stores.log.key, decision_id),
+        JustifyUpload(records, permits, ground.clock, decision_id),
+        permits,
+        authorise,
+    )
     register_answers(
         server,
-        check=CheckFile(
-            judging.connectors,
-            judging.assessor,
-            stores.index,
-            rules.engine,
-            rules.rule_words,
-            lambda: way_in.authority.scope,
-        ),
-        explain=ExplainDecision(
-            FolderRecords(settings.audit_folder, stores.log.unwritten), rules.engine, rules.rule_words, rules.rule_text
-        ),
+        check=check,
+        explain=ExplainDecision(records, rules.engine, rules.rule_words, rules.rule_text),
         status=status,
         prove=ProveTools(
             stores.audit,

@@ -15,8 +15,10 @@ from haechi_connectors.s3.posture_clients import Access as StoreAccess
 from haechi_connectors.s3.posture_clients import Clients
 
 from haechi.app.assessing import Assessor
+from haechi.app.concluding import Conclude
 from haechi.app.elsewhere import Elsewhere
 from haechi.app.judging import Holds, JudgeUploads
+from haechi.app.permitting import Permits
 from haechi.app.reassembling import Reassembly
 from haechi.app.recording import Recorder
 from haechi.app.refusing import RefusalWriter
@@ -101,6 +103,7 @@ def make_judge(
     rules: Rules,
     stores: Stores,
     notices: DesktopNotices,
+    permits: Permits,
     listeners: Callable[[], list[tuple[str, int]]],
 ) -> Judging:
     """``listeners``: where clients connect, once that is known."""
@@ -135,6 +138,15 @@ def make_judge(
         lambda: Spool(settings.spool_folder, room),
         objects=settings.datapath.parts_objects,
     )
+    conclude = Conclude(
+        assessor,
+        stores.ledger,
+        Recorder(stores.audit, decision_id, ground.metrics),
+        permits,
+        RefusalWriter(rules.rule_words, ground.lang),
+        ground.clock,
+        notify,
+    )
     judge = JudgeUploads(
         connectors,
         assessor,
@@ -142,14 +154,12 @@ def make_judge(
         actors,
         stores.assemblies,
         stores.ledger,
-        Recorder(stores.audit, decision_id, ground.metrics),
-        RefusalWriter(rules.rule_words, ground.lang),
+        conclude,
         ground.clock,
         ground.metrics,
         unpacking,
         reassembly,
         Holds(Hold(settings.datapath.hold_home), Hold(settings.datapath.hold_abroad)),
-        notify,
     )
     asked = Elsewhere(judge, ElsewhereConnector(), stores.audit.proofs)
     return Judging(ground, rules, connectors, posture, destinations, assessor, judge, asked)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from haechi import __version__
+from haechi.app.permitting import Permits
 from haechi.app.status import Part, ReportStatus
 from haechi.domain.errors import HaechiError
+from haechi.domain.permit import PermitKind
 from haechi.outbound.engine.following import InForce
 from haechi.settings import Layout
 from haechi.wiring.ground import Ground
@@ -22,10 +24,16 @@ from haechi.wiring.way_in import WayIn
 
 
 def make_status(
-    ground: Ground, rules: Rules, stores: Stores, marking: Marking, way_in: WayIn, unlooked: Mapping[str, HaechiError]
+    ground: Ground,
+    rules: Rules,
+    stores: Stores,
+    marking: Marking,
+    way_in: WayIn,
+    permits: Permits,
+    unlooked: Mapping[str, HaechiError],
 ) -> ReportStatus:
     """The use case over every part. ``unlooked`` is what cannot be looked at now (``Following.failed``)."""
-    parts = _Parts(ground, rules, stores, marking, way_in, unlooked)
+    parts = _Parts(ground, rules, stores, marking, way_in, permits, unlooked)
     return ReportStatus(parts.about, parts.named())
 
 
@@ -36,6 +44,7 @@ class _Parts:
     stores: Stores
     marking: Marking
     way_in: WayIn
+    permits: Permits
     unlooked: Mapping[str, HaechiError]
     """What cannot be looked at now, so that a change of it would not be seen."""
 
@@ -53,6 +62,7 @@ class _Parts:
             "index": self.index,
             "registry": self.registry,
             "trust": self.trust,
+            "permits": self.permitted,
             "audit": self.audit,
             "log": self.log,
         }
@@ -135,6 +145,14 @@ class _Parts:
         problem = self.unlooked.get("trust") or trust.problem
         state = "degraded" if problem else "ok"
         return {"state": state, "keys": trust.keys, "revision": trust.revision, **_named(problem)}
+
+    def permitted(self) -> dict[str, Any]:
+        """An open glass is nothing to forget, and a ledger that knew less than the audit nothing to overlook."""
+        armed = self.permits.armed()
+        opened = sum(one.kind is PermitKind.BREAK_GLASS for one in armed)
+        degraded = opened or self.permits.behind
+        state = "starting" if not self.permits.ready else "degraded" if degraded else "ok"
+        return {"state": state, "armed": len(armed), "open": opened, "behind": self.permits.behind}
 
     def audit(self) -> dict[str, Any]:
         problem, counters = self.stores.log.health, dataclasses.asdict(self.stores.log.counters)

@@ -97,9 +97,8 @@ def _count(ground: Ground, data_path: DataPath) -> None:
 
 def _tunnels(judge: JudgeUploads) -> JudgeTunnels:
     """Judged by what judges the uploads."""
-    return JudgeTunnels(
-        judge.assessor, judge.actors, judge.recorder, judge.compose, judge.clock, judge.metrics, judge.notify
-    )
+    end = judge.conclude
+    return JudgeTunnels(judge.assessor, judge.actors, end.recorder, end.compose, judge.clock, judge.metrics, end.notify)
 
 
 def data_path_settings(settings: Settings, scope: Scope, networks: Sequence[str]) -> DataPathSettings:

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest_asyncio
 from haechi.app.assessing import Assessor
+from haechi.app.concluding import Conclude
 from haechi.app.indexing import Indexing
 from haechi.app.judging import JudgeUploads
+from haechi.app.permitting import Permits
 from haechi.app.reassembling import Reassembly
 from haechi.app.recording import Recorder
 from haechi.app.refusing import RefusalWriter
@@ -27,6 +29,7 @@ from haechi.outbound.engine.folder import locate
 from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.outbound.index import FileReader, SqliteContentIndex
 from haechi.outbound.ledger import SqliteAssemblies, SqliteObjectLedger
+from haechi.outbound.ledger.permits import SqlitePermitLedger
 from haechi.outbound.tags import AttributeTags, FileTagSources, FolderTags, PolicyTags, load_catalogue
 from haechi.outbound.tags.catalogue import shipped
 from haechi.outbound.trust.keys import SigningKey
@@ -34,6 +37,7 @@ from haechi.ports.judge import Connection, Forward, Inspect, Refuse
 from haechi_connectors.generic.connector import GenericConnector
 from haechi_connectors.s3.connector import S3Connector
 
+from tests.approvers import Approvers
 from tests.fakes import CountedMetrics, FixedActors, FixedDestinations, FixedRegistry
 from tests.policy.base import ACTOR, DESTINATION, REGISTRY, TAG
 
@@ -53,6 +57,8 @@ class Case:
     ledger: SqliteObjectLedger
     assemblies: SqliteAssemblies
     log: SegmentedAuditLog
+    permits: Permits
+    approvers: Approvers
     headers: list[tuple[str, str]] = field(default_factory=lambda: [("authorization", AUTH)])
 
     def tag(self, name: str, data: bytes, tags: tuple[Tag, ...] = (TAG,)) -> bytes:
@@ -133,21 +139,33 @@ async def case(tmp_path: Path) -> AsyncIterator[Case]:
     metrics = CountedMetrics()
     log = SegmentedAuditLog(tmp_path / "audit", SigningKey.generate(), clock).start()
     unpacking, room = Unpacking(), SpoolBudget(64 << 20)
+    assessor = Assessor(engine, destinations, destinations, FixedRegistry(REGISTRY), index, clock)
+    spent = SqlitePermitLedger(tmp_path / "permits.sqlite")
+    approvers = Approvers(clock)
+    permits = Permits(spent, approvers.verifier, log, clock, metrics, lambda: f"p{next(numbers)}")
+    permits.join(())
     judge = JudgeUploads(
         (S3Connector(), GenericConnector()),
-        Assessor(engine, destinations, destinations, FixedRegistry(REGISTRY), index, clock),
+        assessor,
         index,
         FixedActors(ACTOR),
         assemblies,
         ledger,
-        Recorder(log, lambda: f"d{next(numbers)}", metrics),
-        RefusalWriter(engine.words, "en"),
+        Conclude(
+            assessor,
+            ledger,
+            Recorder(log, lambda: f"d{next(numbers)}", metrics),
+            permits,
+            RefusalWriter(engine.words, "en"),
+            clock,
+        ),
         clock,
         metrics,
         unpacking,
         Reassembly(index, assemblies, unpacking, lambda: Spool(tmp_path, room)),
     )
-    yield Case(tmp_path, judge, index, destinations, ledger, assemblies, log)
+    yield Case(tmp_path, judge, index, destinations, ledger, assemblies, log, permits, approvers)
+    spent.close()
     unpacking.close()
     log.close()
     await engine.stop()

@@ -33,7 +33,8 @@ class SetClock(SystemClock):
 @pytest.fixture
 def tunnels(case: Case) -> JudgeTunnels:
     judge = case.judge
-    return JudgeTunnels(judge.assessor, judge.actors, judge.recorder, judge.compose, SetClock(), judge.metrics)
+    end = judge.conclude
+    return JudgeTunnels(judge.assessor, judge.actors, end.recorder, end.compose, SetClock(), judge.metrics)
 
 
 def lie(number: int = 0) -> Connection:

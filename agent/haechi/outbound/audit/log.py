@@ -57,6 +57,8 @@ class SegmentedAuditLog:
     ) -> None:
         """``key`` signs checkpoints. ``about`` stands in the record of each start (version, mode)."""
         self._folder, self._settings = folder, settings or AuditSettings()
+        self.key = key.id
+        """The id of the key that signs checkpoints. No two agents have the same."""
         self._opened = {**(about or {}), "key": key.id}
         self.counters = Counters()
         self._writer = Writer(folder, key, clock, self._settings, self.counters, metrics)

@@ -37,6 +37,8 @@ class Role(StrEnum):
     POLICY = "policy"
     REGISTRY = "registry"
     RELEASE = "release"
+    EXCEPTION = "exception"
+    BREAK_GLASS = "break-glass"
 
 
 @dataclass(frozen=True, slots=True)

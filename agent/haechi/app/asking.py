@@ -1,0 +1,164 @@
+"""What an engineer asks for when an upload was refused: an exception of two approvers, or to go on with a reason.
+
+Nothing is let go by asking. A request for an exception is a text that other people sign; a justification opens the way
+only past rules that ask for no more than one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from haechi.app.checking import CheckFile
+from haechi.app.explaining import Records
+from haechi.app.permitting import Permits
+from haechi.domain.actor import Actor
+from haechi.domain.decision import Basis, Effect, Finding, Severity
+from haechi.domain.errors import HaechiError
+from haechi.domain.permit import Permit, PermitKind, liftable
+from haechi.domain.upload import Location
+from haechi.ports.clock import Clock
+
+SHORTEST_REASON: Final = 10
+LONGEST_REASON: Final = 2000
+"""Characters of a person's reason: enough to say something, and bounded."""
+JUSTIFIED_FOR: Final = dt.timedelta(minutes=10)
+"""How long a justification opens the way; this project's choice."""
+ANSWERABLE_FOR: Final = dt.timedelta(hours=24)
+"""How old a refusal may be that is justified; this project's choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestException:
+    """Writes the request for an exception. ``agent`` is the id by which approvers know this agent."""
+
+    check: CheckFile
+    agent: str
+    new_id: Callable[[], str]
+
+    async def __call__(
+        self, source: int, path: str, url: str, endpoint: str, actor: Actor, user: str, reason: str
+    ) -> dict[str, Any]:
+        """The statement that two approvers are to sign, its end and number left to them.
+
+        Raises ``HaechiError``: as ``CheckFile``, ``permit.not-needed``, ``permit.not-liftable`` (an exception cannot
+        help), ``permit.reason``, ``permit.cause``.
+        """
+        said = reason_of(reason)
+        action, made, content = await self.check.judged(source, path, url, endpoint, actor)
+        place, decision = action.destination, made.decision
+        if decision.causes:
+            raise HaechiError("permit.cause", cause=decision.causes[0].code)
+        forbidding = tuple(finding for finding in decision.findings if finding.forbids)
+        if decision.effect is not Effect.BLOCK or place is None:
+            raise HaechiError("permit.not-needed", url=url)
+        if not liftable(forbidding, PermitKind.EXCEPTION):
+            raise HaechiError("permit.not-liftable", rules=_statutes(forbidding))
+        return {
+            "schema": "haechi.exception/1",
+            "id": self.new_id(),
+            "kind": PermitKind.EXCEPTION.value,
+            "agent": self.agent,
+            "user": user,
+            "rules": sorted({finding.rule for finding in forbidding}),
+            "digest": content.digest,
+            "size": content.size,
+            "place": {"provider": place.provider, "container": place.container, "key": place.key},
+            "reason": said,
+        }
+
+    def break_glass(self, user: str, reason: str) -> dict[str, Any]:
+        """The statement for an emergency: bound to the user and this agent alone. Raises ``permit.reason``."""
+        return {
+            "schema": "haechi.exception/1",
+            "id": self.new_id(),
+            "kind": PermitKind.BREAK_GLASS.value,
+            "agent": self.agent,
+            "user": user,
+            "reason": reason_of(reason),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class JustifyUpload:
+    """Takes a person's reason for a refused upload, and opens the way for it."""
+
+    records: Records
+    permits: Permits
+    clock: Clock
+    new_id: Callable[[], str]
+
+    async def __call__(self, decision_id: str, uid: int, user: str, reason: str) -> Permit:
+        """The permit, armed and on record.
+
+        Raises ``HaechiError``: ``explain.not-found`` (also for another's decision), ``permit.reason``,
+        ``permit.not-refused``, ``permit.too-old``, ``permit.not-justifiable``, ``permit.no-content``, ``permit.cause``.
+        """
+        said = reason_of(reason)
+        record = await self.records.find(decision_id)
+        actor = record.get("actor") if record else None
+        if record is None or not isinstance(actor, Mapping) or actor.get("uid") != uid or actor.get("user") != user:
+            raise HaechiError("explain.not-found", id=decision_id)
+        now = self.clock.now()
+        decision = record.get("decision") or {}
+        if decision.get("effect") != Effect.BLOCK.value:
+            raise HaechiError("permit.not-refused", id=decision_id)
+        if decision.get("causes"):
+            raise HaechiError("permit.cause", cause=decision["causes"][0]["code"])
+        if now - dt.datetime.fromisoformat(record["at"]) > ANSWERABLE_FOR:
+            raise HaechiError("permit.too-old", id=decision_id, hours=int(ANSWERABLE_FOR.total_seconds() // 3600))
+        forbidding = tuple(one for one in map(_finding, decision.get("findings", ())) if one.forbids)
+        if not liftable(forbidding, PermitKind.JUSTIFICATION):
+            rules = ", ".join(sorted({one.rule for one in forbidding if one.severity is not Severity.JUSTIFY}))
+            raise HaechiError("permit.not-justifiable", id=decision_id, rules=rules or _statutes(forbidding))
+        permit = Permit(
+            id=self.new_id(),
+            kind=PermitKind.JUSTIFICATION,
+            user=user,
+            expires=now + JUSTIFIED_FOR,
+            rules=frozenset(one.rule for one in forbidding),
+            digest=_digest(record, decision_id),
+            place=_place(record, decision_id),
+            number=decision_id,
+            reason=said,
+        )
+        await self.permits.arm(permit)
+        return permit
+
+
+def reason_of(text: str) -> str:
+    """A person's reason, or ``HaechiError('permit.reason')`` for one that says nothing or is no text."""
+    said = " ".join(text.split())
+    if not SHORTEST_REASON <= len(said) <= LONGEST_REASON or not said.isprintable():
+        raise HaechiError("permit.reason", least=SHORTEST_REASON, most=LONGEST_REASON)
+    return said
+
+
+def _statutes(findings: tuple[Finding, ...]) -> str:
+    return ", ".join(sorted({f"{one.rule} ({one.requirement})" for one in findings if one.basis is Basis.STATUTE}))
+
+
+def _finding(form: Mapping[str, Any]) -> Finding:
+    """A finding as a record has it."""
+    basis, severity = Basis(form["basis"]), Severity(form["severity"])
+    return Finding(str(form["rule"]), str(form["requirement"]), basis, severity, form.get("params") or {})
+
+
+def _digest(record: Mapping[str, Any], decision_id: str) -> str:
+    """What was refused: the whole body's digest, or the one protected content that was recognised before it ended."""
+    content = record.get("content") or {}
+    if content.get("digest"):
+        return str(content["digest"])
+    named = {str(match.get("digest", "")) for match in content.get("matches", ())}
+    if len(named) != 1 or "" in named:
+        raise HaechiError("permit.no-content", id=decision_id)
+    return named.pop()
+
+
+def _place(record: Mapping[str, Any], decision_id: str) -> Location:
+    place = record.get("destination") or {}
+    if not place.get("container") or not place.get("key"):
+        raise HaechiError("permit.no-content", id=decision_id)
+    return Location(str(place["provider"]), str(place["container"]), str(place["key"]))

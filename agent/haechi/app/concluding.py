@@ -1,0 +1,117 @@
+"""The last step of a judgement: what a permit lifts, what is remembered of the object, the record, then the answer.
+
+Everything that lets tagged content go comes through here, so that none goes without its record. Must not know: bodies,
+HTTP framing, how a decision is found.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from haechi.app.assessing import Assessment, Assessor, Circumstances
+from haechi.app.permitting import Permits
+from haechi.app.recording import Judged, Recorder, Settled
+from haechi.domain.content import ContentState, union
+from haechi.domain.decision import Cause, Decision, Effect, decide
+from haechi.domain.errors import HaechiError
+from haechi.domain.facts import Unknown
+from haechi.domain.permit import Held
+from haechi.domain.upload import Action, ActionKind, Request
+from haechi.ports.clock import Clock
+from haechi.ports.connector import RefusalText
+from haechi.ports.judge import Connection
+from haechi.ports.objects import ObjectLedger
+
+STORING = (ActionKind.UPLOAD, ActionKind.ASSEMBLE, ActionKind.COPY)
+"""What puts an object somewhere: all that a permit can let go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conclude:
+    """The use case. ``compose`` writes refusals, ``notify`` is told of every one and must not wait."""
+
+    assessor: Assessor
+    ledger: ObjectLedger
+    recorder: Recorder
+    permits: Permits
+    compose: Callable[[Decision, Action, str], RefusalText]
+    clock: Clock
+    notify: Callable[[str], object] = lambda message: None
+
+    def would_go(self, about: Circumstances, made: Assessment) -> bool:
+        """Whether what is known so far would go: by itself, or with a permit that is not spent by asking."""
+        if made.decision.effect is not Effect.BLOCK:
+            return True
+        held = self._held(about, made)
+        permit = self.permits.fitting(held) if held else None
+        return permit is not None and not self._lifted(made, permit.lifts).blocks
+
+    async def __call__(
+        self, connection: Connection, request: Request, about: Circumstances, made: Assessment, use: str
+    ) -> Settled:
+        """Settle a decision. ``use`` names the object that a permit is spent on. Never raises ``HaechiError``."""
+        made = await self._permitted(about, made, use)
+        if made.decision.effect is not Effect.BLOCK:
+            try:
+                self._remember_stored(about.action, made)
+            except HaechiError as error:
+                made = self.assessor.hindered(made, Cause.of(error))
+        judged = Judged(connection, request, about, made, self.clock.now(), self.recorder.new_id())
+        return await self.recorder.settle(judged, self.assessor.engine.modes)
+
+    def refusal(self, settled: Settled, action: Action) -> RefusalText:
+        """The words of a refusal."""
+        text = self.compose(settled.decision, action, settled.id)
+        self.notify(text.message)
+        return text
+
+    async def _permitted(self, about: Circumstances, made: Assessment, use: str) -> Assessment:
+        """The same, without the force of what a permit lifts; that permit is spent then."""
+        held = self._held(about, made)
+        if made.decision.effect is not Effect.BLOCK or held is None:
+            return made
+        permit = self.permits.fitting(held)
+        if permit is None:
+            return dataclasses.replace(made, unfit=self.permits.unfit(held))
+        decision = self._lifted(made, permit.lifts)
+        if decision.blocks:
+            return made
+        try:
+            taken = await self.permits.take(permit, use)
+        except HaechiError as error:
+            return self.assessor.hindered(made, Cause.of(error))
+        if not taken:
+            return dataclasses.replace(made, unfit=self.permits.used(permit))
+        return dataclasses.replace(made, decision=decision, permit=permit)
+
+    def _lifted(self, made: Assessment, lifts: Callable[..., bool]) -> Decision:
+        decision = made.decision
+        return decide(decision.findings, self.assessor.engine.modes, decision.causes, lifts=lifts)
+
+    def _held(self, about: Circumstances, made: Assessment) -> Held | None:
+        """What a permit is held against; None for what no permit can let go."""
+        action, user = about.action, about.actor.user
+        if action.kind not in STORING or action.destination is None or not action.destination.key:
+            return None
+        if isinstance(user, Unknown) or made.decision.causes:
+            return None
+        modes = self.assessor.engine.modes
+        enforced = tuple(one for one in made.decision.findings if one.forbids and decide((one,), modes).blocks)
+        return Held(user, action.destination, made.content, enforced, self.clock.now())
+
+    def _remember_stored(self, action: Action, made: Assessment) -> None:
+        """Note what goes to which object, before it goes: a ledger that cannot be written refuses.
+
+        An entry only grows. Whether the store accepts the request is not known here, so an upload that may yet fail
+        never clears what the object is known to hold.
+        """
+        place, content = action.destination, made.content
+        whole = action.assembly is None or action.assembly.part is None or action.assembly.grows
+        if place is None or not place.key or not (whole and action.kind in STORING):
+            return
+        if content.state is not ContentState.MATCHED:
+            return
+        earlier = self.ledger.holds(place)
+        self.ledger.stored(place, union([earlier, content]) if earlier else content)

@@ -1,0 +1,42 @@
+"""Calls about permits: ``permits.request|break-glass|use|justify|list``. Nothing is decided here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from haechi.app.asking import JustifyUpload, RequestException
+from haechi.app.permitting import Permits
+from haechi.inbound.control.calls import HOUR, actor_of, files, optional, text
+from haechi.inbound.control.peer import Authorise, Peer, Role
+from haechi.inbound.control.server import ControlServer, Progress
+
+
+def register_permits(
+    server: ControlServer, request: RequestException, justify: JustifyUpload, permits: Permits, authorise: Authorise
+) -> None:
+    """What engineers ask; officers list everybody's."""
+
+    async def ask(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
+        (source,) = files(peer, 1)
+        path, url, endpoint = text(args, "path"), text(args, "url"), optional(args, "endpoint")
+        made = await request(source, path, url, endpoint, actor_of(peer), peer.user, text(args, "reason"))
+        return {"statement": made}
+
+    async def break_glass(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
+        return {"statement": request.break_glass(peer.user, text(args, "reason"))}
+
+    async def use(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
+        return (await permits.arm_document(text(args, "document").encode(), peer.user)).as_json()
+
+    async def say_why(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
+        return (await justify(text(args, "id"), peer.uid, peer.user, text(args, "reason"))).as_json()
+
+    async def listed(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
+        every = Role.OFFICER in authorise(peer)
+        return {"permits": [one.as_json() for one in permits.armed() if every or one.user == peer.user]}
+
+    server.register("permits.request", ask, Role.ENGINEER, timeout=HOUR)
+    server.register("permits.break-glass", break_glass, Role.ENGINEER)
+    server.register("permits.use", use, Role.ENGINEER)
+    server.register("permits.justify", say_why, Role.ENGINEER)
+    server.register("permits.list", listed, Role.ENGINEER)

@@ -1,0 +1,85 @@
+"""Which permits are armed and which were spent, in one SQLite file.
+
+The file alone is not believed: whoever puts an older one back would get a spent permit back. The audit tells of every
+permit that was spent, and both are joined at the start (``haechi.app.permitting``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from haechi.domain.errors import HaechiError
+from haechi.domain.permit import Permit
+from haechi.outbound.ledger.database import Database
+from haechi.ports.permits import Armed
+
+_SCHEMA = """
+CREATE TABLE armed (id TEXT PRIMARY KEY, permit BLOB NOT NULL, document BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE spent (id TEXT PRIMARY KEY, use TEXT NOT NULL) WITHOUT ROWID
+"""
+MAX_ARMED = 1000
+"""Permits that may be armed at once; this project's choice."""
+
+_permits = msgspec.json.Decoder(Permit)
+
+
+class SqlitePermitLedger:
+    """Implements ``haechi.ports.permits.PermitLedger``."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path, _SCHEMA, 1)
+
+    def arm(self, armed: Armed) -> None:
+        """See the port. Raises ``HaechiError('permit.too-many')`` too."""
+        row = (armed.permit.id, msgspec.json.encode(armed.permit), armed.document)
+        with self._database.transaction(write=True) as db:
+            if db.execute("SELECT count(*) FROM armed").fetchone()[0] >= MAX_ARMED:
+                raise HaechiError("permit.too-many", limit=MAX_ARMED)
+            db.execute("INSERT OR REPLACE INTO armed VALUES (?,?,?)", row)
+
+    def armed(self) -> tuple[Armed, ...]:
+        """See the port."""
+        with self._database.transaction() as db:
+            rows = db.execute("SELECT permit, document FROM armed ORDER BY id").fetchall()
+        return tuple(Armed(self._permit(permit), document) for permit, document in rows)
+
+    def disarm(self, permit_id: str) -> None:
+        """See the port."""
+        with self._database.transaction(write=True) as db:
+            db.execute("DELETE FROM armed WHERE id = ?", (permit_id,))
+
+    def spend(self, permit: Permit, use: str) -> bool:
+        """See the port."""
+        with self._database.transaction(write=True) as db:
+            db.execute("INSERT OR IGNORE INTO spent VALUES (?,?)", (permit.id, use))
+            (by,) = db.execute("SELECT use FROM spent WHERE id = ?", (permit.id,)).fetchone()
+        return bool(by == use)
+
+    def used_by(self, permit_id: str) -> str | None:
+        """See the port."""
+        with self._database.transaction() as db:
+            row = db.execute("SELECT use FROM spent WHERE id = ?", (permit_id,)).fetchone()
+        return str(row[0]) if row else None
+
+    def spent(self) -> frozenset[str]:
+        """See the port."""
+        with self._database.transaction() as db:
+            return frozenset(row[0] for row in db.execute("SELECT id FROM spent"))
+
+    def recall(self, spent: Iterable[tuple[str, str]]) -> None:
+        """See the port."""
+        with self._database.transaction(write=True) as db:
+            db.executemany("INSERT OR IGNORE INTO spent VALUES (?,?)", spent)
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._database.close()
+
+    def _permit(self, raw: bytes) -> Permit:
+        try:
+            return _permits.decode(raw)
+        except (msgspec.DecodeError, ValueError) as error:
+            raise HaechiError("ledger.corrupt", file=str(self._database.path), cause="permit") from error
