@@ -61,6 +61,10 @@ class Institution:
     folder: Path
     signing: SigningKey = field(default_factory=SigningKey.generate)
     sealing: Any = field(default_factory=pyrage.x25519.Identity.generate)
+    approvers: Mapping[str, SigningKey] = field(
+        default_factory=lambda: {"이승인": SigningKey.generate(), "박승인": SigningKey.generate()}
+    )
+    """People who approve exceptions, two for each."""
     sequence: int = 0
 
     def __post_init__(self) -> None:
@@ -90,6 +94,10 @@ class Institution:
         listed = [
             {"name": "보안팀", "roles": ["policy", "registry", "release"], "key": dict(key.jwk()), **more}
             for key, more in keys.items()
+        ]
+        listed += [
+            {"name": name, "roles": ["exception", "break-glass"], "key": dict(key.jwk())}
+            for name, key in self.approvers.items()
         ]
         write_yaml(self.trust, {"schema": "haechi.trust/1", "keys": listed})
 

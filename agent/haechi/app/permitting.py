@@ -113,6 +113,19 @@ class Permits:
             _log.error("break-glass-open", permit=permit.id, user=permit.user, until=permit.expires.isoformat())
             self.notify(permit)
 
+    async def end(self, permit_id: str, user: str | None) -> Permit:
+        """Let a permit end before its time: it only tightens. ``user`` None may end anybody's.
+
+        Raises ``HaechiError``: ``permit.unknown`` (also for another's), ``ledger.…``, ``audit.…``.
+        """
+        armed = self._armed.get(permit_id)
+        if armed is None or user not in (None, armed.permit.user):
+            raise HaechiError("permit.unknown", id=permit_id)
+        await asyncio.to_thread(self.ledger.disarm, permit_id)
+        self._armed.pop(permit_id, None)
+        await self.audit.durable(self._event("ended", permit_id, {"by": user or ""}))
+        return armed.permit
+
     def armed(self) -> tuple[Permit, ...]:
         """All that are armed and not over."""
         now = self.clock.now()

@@ -155,6 +155,17 @@ def listed(as_json: bool) -> None:
     answer(found, as_json, render)
 
 
+@exception.command()
+@click.argument("permit_id", metavar="ID")
+@json_option
+def end(permit_id: str, as_json: bool) -> None:
+    """End an exception, break-glass permit or justification before its time: your own; officers end anybody's."""
+    from haechi.inbound.control import client
+
+    permit = client.call("permits.end", {"id": permit_id})
+    answer(permit, as_json, lambda console: console.print("✓ " + say("permit.ended", id=permit_id)))
+
+
 @click.command()
 @click.argument("decision_id", metavar="ID")
 @click.argument("reason")

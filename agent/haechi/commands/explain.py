@@ -44,6 +44,7 @@ def explain(decision_id: str, facts: bool, no_rules: bool, as_json: bool) -> Non
             "content": describe_content(content),
             "layers": layers(record),
             "place": _place(_facts(record, "destination")),
+            "permit": _permit(record.get("permit")),
             "matched": ", ".join(_match(match) for match in content.get("matches", [])),
         }
         for name, value in rows.items():
@@ -103,6 +104,14 @@ def _place(facts: Mapping[str, Any]) -> str:
     blocked = (facts.get("public") or {}).get("blocked")
     public = say(f"policy.{'yes' if blocked else 'no'}") if isinstance(blocked, bool) else _plain(blocked)
     return say("explain.place-told", **told, blocked=public)
+
+
+def _permit(permit: Mapping[str, Any] | None) -> str:
+    """By what it was let go though rules spoke against it: kind, number, approvers, and the words of whoever asked."""
+    if not permit:
+        return ""
+    who = ", ".join(permit["approvers"]) or permit["user"]
+    return f"{say('permit.kind-' + permit['kind'])} {permit['number']} · {who} · {permit['reason']}"
 
 
 def _match(match: Mapping[str, Any]) -> str:

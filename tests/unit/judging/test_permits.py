@@ -185,7 +185,7 @@ def closed(case: Case) -> None:
 
 
 def again(case: Case, told: list[Mapping[str, Any]]) -> Permits:
-    """The permits as another start of the agent has them; the judge asks them, and ``told`` is the audit, from now on."""
+    """The permits as another start of the agent has them, asked from now on; ``told`` is the audit."""
     ledger, before = SqlitePermitLedger(case.folder / "permits.sqlite"), case.permits
     fresh = Permits(ledger, before.verifier, Told(told), before.clock, before.metrics, before.new_id)
     fresh.join(tuple(told))

@@ -1,4 +1,4 @@
-"""Calls about permits: ``permits.request|break-glass|use|justify|list``. Nothing is decided here."""
+"""Calls about permits: ``permits.request|break-glass|use|justify|list|end``. Nothing is decided here."""
 
 from __future__ import annotations
 
@@ -35,8 +35,13 @@ def register_permits(
         every = Role.OFFICER in authorise(peer)
         return {"permits": [one.as_json() for one in permits.armed() if every or one.user == peer.user]}
 
+    async def end(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
+        every = Role.OFFICER in authorise(peer)
+        return (await permits.end(text(args, "id"), None if every else peer.user)).as_json()
+
     server.register("permits.request", ask, Role.ENGINEER, timeout=HOUR)
     server.register("permits.break-glass", break_glass, Role.ENGINEER)
     server.register("permits.use", use, Role.ENGINEER)
     server.register("permits.justify", say_why, Role.ENGINEER)
     server.register("permits.list", listed, Role.ENGINEER)
+    server.register("permits.end", end, Role.ENGINEER)
