@@ -52,6 +52,7 @@ class Permits:
     behind: bool = False
     """Whether the ledger was found to know less than the audit: somebody put an older one back."""
     _armed: dict[str, Armed] = field(default_factory=dict)
+    _spent: set[str] = field(default_factory=set)
 
     def join(self, recorded: Iterable[Mapping[str, JSON]]) -> None:
         """Join the ledger and what the audit tells of spent permits (its records of this kind, oldest first).
@@ -63,10 +64,11 @@ class Permits:
             for event in recorded
             if event.get("kind") == KIND and event.get("act") == "used"
         }
-        known = self.ledger.spent()
+        known = set(self.ledger.spent())
         self.behind = bool(told.keys() - known)
         self.ledger.recall(told.items())
         self._armed = {one.permit.id: one for one in self.ledger.armed()}
+        self._spent = known | told.keys()
         if self.behind:
             ids = sorted(told.keys() - known)
             _log.error("permit-ledger-behind", permits=ids)
@@ -127,9 +129,9 @@ class Permits:
         return armed.permit
 
     def armed(self) -> tuple[Permit, ...]:
-        """All that are armed and not over."""
-        now = self.clock.now()
-        return tuple(one.permit for one in self._armed.values() if one.permit.expires > now)
+        """All that wait to be used: armed, not over, and not spent."""
+        now, waiting = self.clock.now(), self._armed.keys() - self._spent
+        return tuple(one.permit for name, one in self._armed.items() if name in waiting and one.permit.expires > now)
 
     def fitting(self, held: Held) -> Permit | None:
         """The permit that would let it go; none is spent. Never raises: what cannot be told lets nothing go."""
@@ -167,6 +169,7 @@ class Permits:
             self.notify(permit)
         if not permit.single_use:
             return True
+        self._spent.add(permit.id)
         return await asyncio.to_thread(self.ledger.spend, permit, use)
 
     def prune(self) -> None:
