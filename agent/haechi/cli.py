@@ -35,6 +35,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "install": ("haechi.commands.install", "install"),
     "uninstall": ("haechi.commands.install", "uninstall"),
     "policy": ("haechi.commands.policy", "policy"),
+    "replay": ("haechi.commands.replay", "replay"),
     "registry": ("haechi.commands.registry", "registry"),
     "keys": ("haechi.commands.keys", "keys"),
     "audit": ("haechi.commands.audit", "audit"),
