@@ -26,7 +26,7 @@ PLAIN = Match("blake3:5ea1", "recipe.csv", (TAG,), MatchHow.EXACT, 4096, 4096)
 
 
 def inputs() -> list[tuple[str, str, dict[str, Any]]]:
-    """User, container and facts: sealed to our bucket (allowed); plain there (R13); sealed to a bucket in Tokyo (R10)."""
+    """User, container and facts: sealed to our bucket (allowed), plain there (R13), sealed to Tokyo (R10)."""
     plain = dataclasses.replace(SEALED, matches=(PLAIN,))
     tokyo = dataclasses.replace(DESTINATION, container="ours-tokyo", region="ap-northeast-1", country="JP")
     return [

@@ -125,7 +125,7 @@ def test_everything_that_cannot_be_judged_is_counted_and_named(tmp_path, events,
 
 def test_failures_of_then_are_not_taken_for_the_policies_answer(tmp_path, decided, capsys):
     """A decision that rested on a dead engine is judged anew; what no body can change, a failing audit, stays."""
-    user, container, facts, _ = decided[0]
+    _, _, facts, _ = decided[0]
     engine = judged(1, facts, causes=[Cause("engine-late")], at=DAY).event()
     full = judged(2, facts, causes=[Cause("audit-disk-full")], at=DAY).event()
     assert engine["decision"]["effect"] == full["decision"]["effect"] == "block"
