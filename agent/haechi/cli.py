@@ -36,6 +36,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "uninstall": ("haechi.commands.install", "uninstall"),
     "policy": ("haechi.commands.policy", "policy"),
     "replay": ("haechi.commands.replay", "replay"),
+    "baseline": ("haechi.commands.baseline", "baseline"),
     "registry": ("haechi.commands.registry", "registry"),
     "keys": ("haechi.commands.keys", "keys"),
     "audit": ("haechi.commands.audit", "audit"),

@@ -13,8 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from haechi.commands._frame import Exit, console, exit_of, json_option, printable, progress
-from haechi.domain.errors import HaechiError
+from haechi.commands._frame import Exit, console, failing_as, json_option, printable, progress
 from haechi.words import catalogue, say
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def replay(place: Path, start: str | None, end: str | None, details: bool, as_js
     from haechi.commands.audit import audit_folder
 
     span = span_of(start, end)
-    with _named(), _listing(details, as_json) as (note, listed):
+    with failing_as("replay.failed"), _listing(details, as_json) as (note, listed):
         from haechi.outbound.engine.candidate import candidate
 
         policies = candidate(place)
@@ -106,17 +105,6 @@ def _exit(found: Replayed) -> Exit:
     if found.changed:
         return Exit.NEGATIVE
     return Exit.NOT_READY if found.incomplete or not found.judged else Exit.OK
-
-
-@contextmanager
-def _named() -> Iterator[None]:
-    """Failures under codes of this command: exit code 1 means that something changes, and nothing else."""
-    try:
-        yield
-    except HaechiError as error:
-        if exit_of(error) is not Exit.NEGATIVE:
-            raise
-        raise HaechiError("replay.failed", cause=error.code, why=say(error.code, None, **error.params)) from error
 
 
 @contextmanager
