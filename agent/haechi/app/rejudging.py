@@ -11,6 +11,8 @@ import msgspec
 from haechi.domain.decision import NO_POLICIES, Cause, Decision, Effect, Finding, Mode, Modes, Severity, decide
 from haechi.ports.engine import Answered
 
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
 
 class Change(StrEnum):
     """What a decision would become. ``reported`` is what monitor mode lets pass and records."""
@@ -40,7 +42,7 @@ def again(
 
 def compared(before: Effect, findings: Iterable[Mapping[str, Any]], after: Decision) -> tuple[Change, bool]:
     """What changes, and whether the modes alone make it so."""
-    same = _said(findings) == _said(_forms(after.findings))
+    same = _said(findings) == _found(after.findings)
     if after.effect is before:
         return (Change.UNCHANGED if same else Change.FINDINGS), False
     if after.effect is Effect.BLOCK:
@@ -60,9 +62,9 @@ def difference(
     modes: Modes,
 ) -> tuple[str, ...]:
     """The rules, and causes by their code, that make a decision another one; ordered."""
-    earlier, later = tuple(findings), _forms(after.findings)
+    earlier = tuple(findings)
     if change is Change.FINDINGS:
-        here, there = _said(earlier), _said(later)
+        here, there = _said(earlier), _found(after.findings)
         return tuple(sorted({rule for rule, _, _ in here ^ there}))
     failed = {cause.code for cause in causes}, {cause.code for cause in after.causes}
     if change in (Change.NEWLY_BLOCKED, Change.NEWLY_REPORTED):
@@ -74,16 +76,16 @@ def difference(
         } | failed[1]
         known = (_blocking(earlier) | failed[0]) if effect is not Effect.ALLOW else set()
         return tuple(sorted(strict - known or strict))
-    strict = _blocking(earlier) | failed[0]
-    return tuple(sorted(strict - _blocking(later) - failed[1] or strict))
+    return tuple(sorted(_blocking(earlier) | failed[0]))  # none of them refuses any more
 
 
 def _blocking(findings: Iterable[Mapping[str, Any]]) -> set[str]:
     return {str(finding.get("rule")) for finding in findings if finding.get("severity") == Severity.BLOCK.value}
 
 
-def _forms(findings: Iterable[Finding]) -> list[Mapping[str, Any]]:
-    return [finding.as_json() for finding in findings]
+def _found(findings: Iterable[Finding]) -> set[tuple[str, str, bytes]]:
+    """The same of findings that were just made."""
+    return {(one.rule, one.severity.value, _ENCODER.encode(one.params)) for one in findings}
 
 
 def _said(findings: Iterable[Mapping[str, Any]]) -> set[tuple[str, str, bytes]]:
@@ -92,7 +94,7 @@ def _said(findings: Iterable[Mapping[str, Any]]) -> set[tuple[str, str, bytes]]:
         (
             str(finding.get("rule")),
             str(finding.get("severity")),
-            msgspec.json.encode(finding.get("params") or {}, order="sorted"),
+            _ENCODER.encode(finding.get("params") or {}),
         )
         for finding in findings
     }
