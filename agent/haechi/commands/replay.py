@@ -64,8 +64,8 @@ def replay(place: Path, start: str | None, end: str | None, details: bool, as_js
 
         policies = candidate(place)
         with progress(say("replay.running"), shown=True) as advance:
-            found = asyncio.run(_replayed(policies, audit_folder(folder), span, note, advance))
-        document = _document(policies, found, span)
+            found, interpreted = asyncio.run(_replayed(policies, audit_folder(folder), span, note, advance))
+        document = _document(policies, found, span, interpreted)
         if as_json:
             _write(document, listed)
         else:
@@ -79,7 +79,8 @@ async def _replayed(
     span: Span,
     note: Callable[[Changed], None],
     advance: Callable[[dict[str, Any]], None],
-) -> Replayed:
+) -> tuple[Replayed, str]:
+    """What was found, and why the candidate was interpreted where it was."""
     import logging
 
     import structlog
@@ -87,17 +88,17 @@ async def _replayed(
     from haechi.app.replaying import ReplayDecisions
     from haechi.outbound.audit.decisions import FolderDecisions
     from haechi.outbound.engine.candidate import compiler_of, trial
-    from haechi.outbound.engine.compiler import located
     from haechi.settings import load
 
     # What the engine notes for the agent's log (a lost worker) is told by the answer.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     settings = load().engine
-    async with trial(policies, compiler_of(located(settings.compiler))) as engine:
+    async with trial(policies, compiler_of(settings.compiler)) as engine:
         replaying = ReplayDecisions(FolderDecisions(folder), engine, settings.deadline_ms / 1000)
-        return await replaying(
+        found = await replaying(
             span, note, lambda batch: advance({"done": batch.done, "total": batch.total, "unit": "bytes"})
         )
+        return found, engine.interpreted
 
 
 def _exit(found: Replayed) -> Exit:
@@ -130,13 +131,14 @@ def _line(changed: Changed) -> str:
     return printable("  ".join([*parts, changed.user, changed.destination]))
 
 
-def _document(policies: PolicyFolder, found: Replayed, span: Span) -> Document:
+def _document(policies: PolicyFolder, found: Replayed, span: Span, interpreted: str) -> Document:
     modes = policies.modes
     return {
         "candidate": {
             "folder": str(policies.path),
             "revision": policies.revision,
             "rules": len(policies.rules),
+            "interpreted": interpreted or None,
             "modes": {"default": modes.default.value, "rules": dict(modes.by_rule), "fail": modes.fail.value},
         },
         "from": span.start,
@@ -181,6 +183,8 @@ def _show(console: Console, document: Document) -> None:
         console.print(say("replay.by-mode", count=document["by_mode"], mode=_mode(candidate)), soft_wrap=True)
     if document["slow"]:
         console.print(say("replay.slow", count=document["slow"]), soft_wrap=True)
+    if candidate["interpreted"]:
+        console.print(say("replay.interpreted", why=candidate["interpreted"]), soft_wrap=True)
     columns = {change: say(f"replay.{change}") for change in CHANGES}
     for name in ("rules", "users", "destinations"):
         print_tally(console, say(f"replay.column-{name}"), document[name], columns)

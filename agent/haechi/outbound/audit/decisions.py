@@ -49,19 +49,19 @@ class FolderDecisions:
 
 def _taken(path: Traversable, span: Span, *, last: bool) -> Iterator[tuple[Recorded | None, int, int]]:
     """Of each line what is to be judged, or None; its bytes, and the offset behind it."""
-    broken = 0
+    broken = ""
+    offset = 0
     for number, (line, offset) in enumerate(lines(path), 1):
         where = f"{path.name}:{number}"
-        if not line.endswith(b"\n"):
-            # A line without end comes in pieces and is one line all the same.
-            if not broken:
-                yield Recorded(where, {}, damage=Damage.UNFINISHED if last else Damage.UNREADABLE), 0, offset
-            broken += len(line)
-            continue
-        if broken:  # the end of a line that came in pieces
-            broken = 0
-            continue
-        yield _read(line, where, span), len(line), offset
+        if not line.endswith(b"\n"):  # a line longer than any record comes in pieces
+            broken = broken or where
+        elif broken:
+            yield Recorded(broken, {}, damage=Damage.UNREADABLE), 0, offset
+            broken = ""
+        else:
+            yield _read(line, where, span), len(line), offset
+    if broken:
+        yield Recorded(broken, {}, damage=Damage.UNFINISHED if last else Damage.UNREADABLE), 0, offset
 
 
 def _read(line: bytes, where: str, span: Span) -> Recorded | None:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from haechi.outbound.engine.compiler import Compiler
+from haechi.outbound.engine.compiler import Compiler, located
 from haechi.outbound.engine.folder import PolicyFolder, locate, read
 from haechi.outbound.engine.worker_engine import WorkerEngine
 
@@ -37,6 +37,8 @@ async def trial(
         await engine.stop()
 
 
-def compiler_of(program: Path | None) -> Compiler | None:
-    """What makes the compiled form; None where OPA's program is not at hand: then the policies are interpreted."""
-    return Compiler(program) if program is not None else None
+def compiler_of(setting: Path | None) -> Compiler:
+    """What makes the compiled form. Where OPA's program is not at hand the policies are interpreted, and the engine
+    says so (``interpreted``).
+    """
+    return Compiler(located(setting))
