@@ -40,5 +40,7 @@ def print_tally(
         table.add_row(told(row["name"]), *counts, " ".join(row["examples"]))
     console.print()
     console.print(table)
-    if len(rows) > shown or tally["others"]:
-        console.print(say("replay.more-rows", count=max(0, len(rows) - shown), others=sum(tally["others"].values())))
+    if len(rows) > shown:
+        console.print(say("replay.more-rows", count=len(rows) - shown))
+    if tally["others"]:
+        console.print(say("replay.other-names", count=sum(tally["others"].values())))
