@@ -30,6 +30,7 @@ ASKED = frozenset(
         "index_large",
         "index_small",
         "tag_to_refusal_p99",
+        "replay_rate",
     }
 )
 """Every figure that has a bar: a run that lacks one has not met it."""

@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench import decisions, ends, indexing, peers, processes, profiling, squid  # noqa: E402
+from bench import decisions, ends, indexing, peers, processes, profiling, replaying, squid  # noqa: E402
 from bench.figures import ASKED, Results, median  # noqa: E402
 from tests.lab import Laboratory  # noqa: E402
 from tests.stores.certificates import AWS_NAMES, StoreAuthority  # noqa: E402
@@ -35,6 +35,7 @@ GROWTH_MIB = 16.0
 """What counts as no growth from a body of 1 GiB to one of 10 GiB: this project's choice. It is less than 0.2 % of the
 9 GiB that were added, and what allocators and page tables of three processes move about from run to run."""
 IDLE_SECONDS = 30.0
+PARTS = ("throughput", "small", "idle", "decisions", "index", "tag", "replay")
 
 
 class Way:
@@ -127,10 +128,11 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=ROUNDS)
     options.add_argument("--quick", action="store_true")
-    options.add_argument("--only", choices=("throughput", "small", "idle", "decisions", "index", "tag"), default=None)
+    options.add_argument("--only", choices=PARTS, default=None)
     options.add_argument("--profile", action="store_true")
     chosen = options.parse_args()
-    ends.build()
+    if chosen.only != "replay":  # which needs neither client nor sink
+        ends.build()
     if chosen.profile:
         profiling.write(ROOT / "bench" / "profile.txt", machine())
         return 0
@@ -152,6 +154,10 @@ def main() -> int:
 
 def measure(results: Results, only: str | None, rounds: int, *, quick: bool) -> None:
     """Every figure, or those of one part."""
+    if only in (None, "replay"):
+        replaying.measure(results, rounds, quick=quick)
+    if only == "replay":
+        return
     size = (128 << 20) if quick else ends.GIB
     wanted = lambda part: only in (None, part)  # noqa: E731
     with ExitStack() as stack:

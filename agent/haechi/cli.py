@@ -37,6 +37,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "install": ("haechi.commands.install", "install"),
     "uninstall": ("haechi.commands.install", "uninstall"),
     "policy": ("haechi.commands.policy", "policy"),
+    "replay": ("haechi.commands.replay", "replay"),
+    "baseline": ("haechi.commands.baseline", "baseline"),
     "registry": ("haechi.commands.registry", "registry"),
     "keys": ("haechi.commands.keys", "keys"),
     "audit": ("haechi.commands.audit", "audit"),

@@ -36,7 +36,7 @@ class Exit(IntEnum):
 
 NOT_READY = (
     "control.", "settings.", "agent.", "cli.unexpected", "cli.missing", "doctor.not-",
-    "policy.worker", "policy.folder-missing",
+    "policy.worker", "policy.folder-missing", "replay.", "baseline.",
 )  # fmt: skip
 """Codes that say that agent or environment are not ready. A refusal of the socket's role is an answer, not that."""
 
@@ -98,18 +98,30 @@ def console(*, stderr: bool = False) -> Console:
 
 
 @contextlib.contextmanager
-def progress(title: str, *, shown: bool = True) -> Iterator[Callable[[dict[str, Any]], None]]:
+def failing_as(code: str) -> Iterator[None]:
+    """Name failures ``code``, a code of "not ready", where exit code 1 is an answer and nothing else."""
+    try:
+        yield
+    except HaechiError as error:
+        if exit_of(error) is not Exit.NEGATIVE:
+            raise
+        raise HaechiError(code, cause=error.code, why=say(error.code, None, **error.params)) from error
+
+
+@contextlib.contextmanager
+def progress(title: str, *, shown: bool = True, unit: str = "bytes") -> Iterator[Callable[[dict[str, Any]], None]]:
     """Progress on standard error for a call: hand the yielded function to ``client.call`` as ``on_progress``.
 
     Understands ``{"done": n, "total": n | null, "unit": "bytes"}`` and ``{"note": text}``. Without a terminal
-    nothing is drawn.
+    nothing is drawn. What is no ``unit`` of bytes is counted.
     """
     if not shown or not sys.stderr.isatty():
         yield lambda fact: None
         return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    counted = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), counted, TimeElapsedColumn())
     with Progress(*columns, console=console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None)
 

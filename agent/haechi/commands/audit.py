@@ -57,7 +57,7 @@ def tail(count: int, following: bool, every: bool, as_json: bool, folder: Path |
     """
     from haechi.outbound.audit import reading
 
-    place = _folder(folder)
+    place = audit_folder(folder)
     shown = _last(place, count, every) if count else []
     # What the log wrote about itself behind the last shown one is passed over again, and not shown.
     after = shown[-1].seq if shown else next((r.seq for r in reading.last(place, 1)), 0)
@@ -112,7 +112,7 @@ def verify(
     from haechi.outbound.audit.checkpoints import read_keys
 
     keys = dict(itertools.chain.from_iterable(read_keys(path).items() for path in key_files)) if key_files else None
-    place = _folder(folder)
+    place = audit_folder(folder)
     with progress(say("audit.verifying"), shown=not as_json) as advance:
         result = verifying.verify(
             place,
@@ -152,7 +152,7 @@ def export(
     from haechi.outbound.audit.reading import between
 
     span = _moment(start, "--since"), _moment(end, "--until")
-    records = between(_folder(folder), *span)
+    records = between(audit_folder(folder), *span)
     rows = exported(records, Format(form), host=host or socket.gethostname(), version=__version__)
     count = 0
     with _output(output) as write, progress(say("audit.exporting"), shown=output is not None) as advance:
@@ -165,7 +165,7 @@ def export(
         click.echo(say("audit.exported", records=count, file=str(output)), err=True)
 
 
-def _folder(named: Path | None) -> Traversable:
+def audit_folder(named: Path | None) -> Traversable:
     """The folder that was named, or the settings'; where that one is closed, as the agent shows it to officers."""
     if named is not None:
         return named

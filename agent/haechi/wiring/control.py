@@ -25,6 +25,7 @@ from haechi.inbound.control.peer import Authorise, Peer, Role, authorisation
 from haechi.inbound.control.permits import register_permits
 from haechi.inbound.control.records import register_records
 from haechi.inbound.control.server import Access, ControlServer, Progress
+from haechi.inbound.control.survey import register_survey
 from haechi.inbound.watch.calls import TagCalls
 from haechi.outbound.audit.records import FolderRecords
 from haechi.outbound.audit.sharing import SharedFiles
@@ -36,6 +37,7 @@ from haechi.wiring.judge import Judging
 from haechi.wiring.marking import Marking
 from haechi.wiring.rules import Rules
 from haechi.wiring.stores import Stores
+from haechi.wiring.surveying import make_survey
 from haechi.wiring.way_in import WayIn
 
 RECORDED_WITHIN_S = 10.0
@@ -97,6 +99,7 @@ async def start_control(
     server.register("datapath.describe", describe, Role.ANYONE)
     shared = SharedFiles(settings.audit_folder)
     register_records(server, shared.listed, shared.read)
+    register_survey(server, make_survey(ground, rules, stores, judging))
     _register_tagging(server, authorise, ground, stores, marking)
     await server.start()
     ground.stack.push_async_callback(server.stop)

@@ -74,6 +74,7 @@ class Judging:
     ground: Ground
     rules: Rules
     connectors: Connectors
+    clients: Clients
     posture: S3Posture
     destinations: CachedDestinations
     assessor: Assessor
@@ -113,7 +114,8 @@ def make_judge(
     def notify(message: str) -> None:
         notices.show(say("notice.refused", ground.lang), message)
 
-    posture = S3Posture(Clients(_store_access(ground)), registry.accounts, ground.clock, sites=lambda: registry.sites)
+    clients = Clients(_store_access(ground))
+    posture = S3Posture(clients, registry.accounts, ground.clock, sites=lambda: registry.sites)
     ground.stack.callback(posture.close)
     ground.background(asyncio.to_thread(posture.warm, HOME_REGION), "warming")
     wanted = settings.destinations
@@ -162,7 +164,7 @@ def make_judge(
         Holds(Hold(settings.datapath.hold_home), Hold(settings.datapath.hold_abroad)),
     )
     asked = Elsewhere(judge, ElsewhereConnector(), stores.audit.proofs)
-    return Judging(ground, rules, connectors, posture, destinations, assessor, judge, asked)
+    return Judging(ground, rules, connectors, clients, posture, destinations, assessor, judge, asked)
 
 
 def _store_access(ground: Ground) -> StoreAccess:

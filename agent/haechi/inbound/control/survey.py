@@ -1,0 +1,23 @@
+"""``baseline.buckets``: every bucket judged, for officers. Each goes out as it is done: all are too long a line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from haechi.app.surveying import SurveyBuckets
+from haechi.inbound.control.calls import HOUR, lang
+from haechi.inbound.control.peer import Peer, Role
+from haechi.inbound.control.server import ControlServer, Progress
+
+
+def register_survey(server: ControlServer, survey: SurveyBuckets) -> None:
+    """Progress messages carry ``{"bucket", "done", "total"}``; the result is what is said of all."""
+
+    async def baseline_buckets(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
+        async def report(bucket: Mapping[str, Any], done: int, total: int) -> None:
+            await progress({"bucket": dict(bucket), "done": done, "total": total})
+
+        return await survey(report, lang(args))
+
+    server.register("baseline.buckets", baseline_buckets, Role.OFFICER, timeout=HOUR)

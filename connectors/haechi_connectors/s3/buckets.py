@@ -1,0 +1,104 @@
+"""Lists the buckets that the agent's credentials own, at AWS and at the institution's own sites. Never raises.
+
+ListBuckets answers for one account alone, the asking one's: a registered account that it is not is listed as not
+listed, never left out. It must not know what the buckets are for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from haechi.domain.facts import Known, Unknown
+from haechi.domain.registry import Site
+from haechi.ports.buckets import Bucket, Listing
+
+from haechi_connectors.s3.posture_answers import Answer, ask
+from haechi_connectors.s3.posture_clients import Clients
+from haechi_connectors.s3.posture_stores import AWS, FIRST_REGION
+
+PAGE: Final = 1000
+MOST: Final = 100_000
+"""Buckets of one account that are listed; where there are more, the listing says so."""
+
+
+class S3Buckets:
+    """Implements ``haechi.ports.buckets.BucketLists``. ``accounts`` and ``sites`` as ``S3Posture`` takes them."""
+
+    def __init__(
+        self,
+        clients: Clients,
+        accounts: Callable[[str], Sequence[str]],
+        *,
+        sites: Callable[[], Sequence[Site]] = lambda: (),
+    ) -> None:
+        self._clients, self._accounts, self._sites = clients, accounts, sites
+
+    async def listed(self) -> tuple[Listing, ...]:
+        """AWS where the registry names an account there, or names no store at all; then each site, once."""
+        sites = {endpoint: site for site in self._sites() if (endpoint := _endpoint(site))}
+        asked = [asyncio.to_thread(self._site, site, endpoint) for endpoint, site in sites.items()]
+        if self._accounts(AWS) or not asked:
+            asked.insert(0, asyncio.to_thread(self._aws))
+        found = await asyncio.gather(*asked)
+        return (*found, *self._unlisted(found))
+
+    def _aws(self) -> Listing:
+        identity = ask(lambda: self._clients.of("sts", AWS, FIRST_REGION).get_caller_identity())
+        account = identity.data.get("Account") if identity.ok else None
+        whose: Known[str] = str(account) if account else identity.unknown
+        buckets, _, cause = self._pages(AWS, FIRST_REGION, "")
+        return Listing(AWS, whose, buckets, "", cause)
+
+    def _site(self, site: Site, endpoint: str) -> Listing:
+        buckets, answer, cause = self._pages(site.provider, site.region, endpoint)
+        owner = answer.data.get("Owner", {}).get("ID")
+        whose: Known[str] = str(owner) if owner else Unknown(cause or "owner-not-proven")
+        return Listing(site.provider, whose, buckets, endpoint, cause)
+
+    def _pages(self, provider: str, region: str, endpoint: str) -> tuple[tuple[Bucket, ...], Answer, str]:
+        """Every page; what was listed before a failure, with its cause. Blocks."""
+        found: dict[str, Bucket] = {}
+        more: dict[str, Any] = {}
+        while True:
+            answer = ask(
+                lambda more=more: self._clients.of("s3", provider, region, endpoint).list_buckets(  # type: ignore[misc]
+                    MaxBuckets=PAGE, **more
+                )
+            )
+            if not answer.ok:
+                return tuple(found.values()), answer, answer.cause
+            before = len(found)
+            found.update(
+                (bucket.name, bucket) for bucket in map(_bucket, answer.data.get("Buckets") or ()) if bucket.name
+            )
+            token = answer.data.get("ContinuationToken")
+            if not token:
+                return tuple(found.values()), answer, ""
+            if len(found) >= MOST or len(found) == before or more.get("ContinuationToken") == token:
+                return tuple(found.values()), answer, "incomplete-list"
+            more = {"ContinuationToken": token}
+
+    def _unlisted(self, found: Sequence[Listing]) -> list[Listing]:
+        """Registered accounts whose list nobody gave."""
+        providers = {AWS, *(site.provider for site in self._sites())}
+        known = {(one.provider, one.account) for one in found if not isinstance(one.account, Unknown)}
+        return [
+            Listing(provider, account, cause="other-account")
+            for provider in sorted(providers)
+            for account in self._accounts(provider)
+            if (provider, account) not in known
+        ]
+
+
+def _bucket(told: Mapping[str, Any]) -> Bucket:
+    region = told.get("BucketRegion")
+    return Bucket(str(told.get("Name") or ""), str(region) if region else Unknown("not-read"))
+
+
+def _endpoint(site: Site) -> str:
+    """Where a site's buckets can be listed: its own endpoint, else its host."""
+    if site.service != "s3":
+        return ""
+    return site.endpoint or f"https://{site.host.removeprefix('*.')}"
