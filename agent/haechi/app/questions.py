@@ -53,6 +53,8 @@ class Question:
     effect: Effect
     findings: tuple[Mapping[str, Any], ...]
     causes: tuple[Cause, ...]
+    lifted: frozenset[str] = frozenset()
+    """Rules whose findings a permit took the force from."""
 
     @property
     def may_be_tagged(self) -> bool:
@@ -79,7 +81,9 @@ def question_of(recorded: Recorded) -> Question | Unasked:
         return Unasked(Skip.NO_FACTS.value, _codes(causes))
     if facts.get("schema") != INPUT_SCHEMA:
         return Unasked(Skip.OTHER_INPUT.value, str(facts.get("schema"))[:64])
-    return Question(recorded, facts, effect, findings, causes)
+    said = event["decision"].get("lifted", ())
+    lifted = frozenset(map(str, said)) if isinstance(said, list | tuple) else frozenset()
+    return Question(recorded, facts, effect, findings, causes, lifted)
 
 
 def decision_of(event: Mapping[str, Any]) -> tuple[Effect, tuple[Mapping[str, Any], ...], tuple[Cause, ...]] | None:

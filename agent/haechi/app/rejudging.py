@@ -27,13 +27,23 @@ class Change(StrEnum):
 
 
 def again(
-    before: Effect, causes: Iterable[Cause], answer: Answered | Cause, modes: Modes, *, may_be_tagged: bool
+    before: Effect,
+    causes: Iterable[Cause],
+    answer: Answered | Cause,
+    modes: Modes,
+    *,
+    may_be_tagged: bool,
+    lifted: frozenset[str] = frozenset(),
 ) -> Decision:
-    """The decision that the candidate would have led to. ``before`` and ``causes`` are the record's."""
+    """The decision that the candidate would have led to. ``before``, ``causes`` and ``lifted`` (the rules that a permit
+    took the force from) are the record's: the same permit would have been there.
+    """
     kept = tuple(cause for cause in causes if not cause.code.startswith("engine-") and cause.code != NO_POLICIES)
     failed = (*kept, answer) if isinstance(answer, Cause) else kept
     findings = answer.findings if isinstance(answer, Answered) else ()
-    decision = decide(findings, modes, failed, may_be_tagged=may_be_tagged)
+    decision = decide(
+        findings, modes, failed, may_be_tagged=may_be_tagged, lifts=lambda finding: finding.rule in lifted
+    )
     unrecorded = any(cause.code.startswith("audit-") for cause in kept)
     if unrecorded and before is Effect.BLOCK and modes.default is Mode.ENFORCE:
         return Decision(Effect.BLOCK, decision.findings, decision.causes)
@@ -71,7 +81,8 @@ def difference(
         strict = {
             finding.rule
             for finding in after.findings
-            if finding.severity is Severity.BLOCK
+            if finding.forbids
+            and finding.rule not in after.lifted
             and (change is Change.NEWLY_REPORTED or modes.of(finding.rule) is Mode.ENFORCE)
         } | failed[1]
         known = (_blocking(earlier) | failed[0]) if effect is not Effect.ALLOW else set()
@@ -80,7 +91,7 @@ def difference(
 
 
 def _blocking(findings: Iterable[Mapping[str, Any]]) -> set[str]:
-    return {str(finding.get("rule")) for finding in findings if finding.get("severity") == Severity.BLOCK.value}
+    return {str(finding.get("rule")) for finding in findings if finding.get("severity") != Severity.LOG.value}
 
 
 def _found(findings: Iterable[Finding]) -> set[tuple[str, str, bytes]]:

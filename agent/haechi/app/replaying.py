@@ -243,7 +243,14 @@ class ReplayDecisions:
         found.judged += 1
         found.slow += isinstance(answer, Answered) and answer.seconds > self.deadline
         modes = self.engine.in_force.modes
-        decision = again(question.effect, question.causes, answer, modes, may_be_tagged=question.may_be_tagged)
+        decision = again(
+            question.effect,
+            question.causes,
+            answer,
+            modes,
+            may_be_tagged=question.may_be_tagged,
+            lifted=question.lifted,
+        )
         change, by_mode = compared(question.effect, question.findings, decision)
         found.changes[change] += 1
         found.by_mode += by_mode

@@ -52,6 +52,7 @@ def _person(number: int, entry: Entry) -> Iterator[str]:
     yield f"    os_users: [{_scalar(entry['user'])}]"
     if entry.get("access_keys"):
         yield f"    access_keys: [{', '.join(map(_scalar, entry['access_keys']))}]"
+    yield "    access: domestic"
 
 
 def _evidence(entry: Entry) -> str:

@@ -102,6 +102,7 @@ def test_what_the_registry_lacks_is_valid_yaml_that_says_that_it_is_to_be_checke
             "name": "TO BE CHECKED",
             "os_users": ['park"\n- x'],
             "access_keys": ["AKIASTRANGE000000001"],
+            "access": "domestic",
         }
     ]
     head = (

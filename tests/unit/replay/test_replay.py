@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from haechi.app.replaying import LOST_IN_A_ROW, ReplayDecisions
 from haechi.cli import run
-from haechi.domain.decision import Cause, Mode, Modes
+from haechi.domain.decision import Cause, Mode, Modes, decide
 from haechi.domain.errors import HaechiError
 from haechi.outbound.audit.decisions import FolderDecisions
 from haechi.outbound.engine.candidate import candidate as policies_at
@@ -135,6 +136,18 @@ def test_failures_of_then_are_not_taken_for_the_policies_answer(tmp_path, decide
         ("hd-000000000001", "newly_allowed", ["engine-late"])
     ]
     assert found["changes"]["unchanged"] == 1
+
+
+def test_what_a_permit_let_go_stays_let_go(decided, tmp_path, capsys):
+    made = []
+    for number, (user, container, facts, answer) in enumerate(decided):
+        one = judged(number, facts, answer.findings, user=user, container=container, at=DAY)
+        rules = {finding.rule for finding in answer.findings}
+        lifted = decide(answer.findings, Modes(), lifts=lambda finding, rules=rules: finding.rule in rules)
+        made.append(dataclasses.replace(one, made=dataclasses.replace(one.made, decision=lifted)).event())
+    write(tmp_path / "permitted", made, SetClock(DAY))
+    status, found = replayed(capsys, tmp_path / "permitted", locate())
+    assert (status, found["judged"], found["changed"]) == (0, len(decided), 0)
 
 
 def test_a_candidate_with_a_fault_is_no_change(audit, candidate, capsys):
