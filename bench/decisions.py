@@ -135,7 +135,7 @@ async def decisions(policies: Path) -> Measured:
     await engine.start()
     try:
         stranger = Stranger()
-        assessor = Assessor(engine, stranger, stranger, Verified(), Protecting(), SystemClock())  # type: ignore[arg-type]
+        assessor = Assessor(engine, stranger, stranger, Verified(), Protecting(), SystemClock(), None)  # type: ignore[arg-type]
         action = dataclasses.replace(ACTION, destination=PLACE)
         about = Circumstances(action, ACTOR, "https", f"{PLACE.container}.s3.ap-northeast-1.amazonaws.com")
         worst = assessor.worst_case()

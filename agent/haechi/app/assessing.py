@@ -31,11 +31,14 @@ from haechi.ports.clock import Clock
 from haechi.ports.destinations import Destinations, Keys
 from haechi.ports.engine import Answered, PolicyEngine
 from haechi.ports.index import ContentIndex
+from haechi.ports.objects import SentLedger
 from haechi.ports.registry import Registry
 
 CACHE_SECONDS = 30.0
 """How long a verdict on unrecognised content may be reused; a limit of this project's choosing."""
 CACHE_ENTRIES = 4096
+CUMULATIVE_DAYS = 30
+"""Over how many Korean days what a person sends adds up. No document gives a period; this is the project's choice."""
 MOST_TARGETS = 4
 """Containers that one change of settings may name and have read while the client waits; more are unknown."""
 
@@ -114,6 +117,7 @@ class Assessor:
     registry: Registry
     index: ContentIndex
     clock: Clock
+    sent: SentLedger
     _cache: OrderedDict[object, _Entry] = field(default_factory=OrderedDict)
 
     async def places(self, action: Action) -> tuple[Destination | None, Destination | None]:
@@ -167,6 +171,7 @@ class Assessor:
             consistent=about.consistent,
             request_key=request_key,
             targets=targets,
+            sent=self._sent(about, content),
         )
         answer = await self.engine.evaluate(facts)
         if isinstance(answer, Answered):
@@ -177,6 +182,17 @@ class Assessor:
         if key is not None and isinstance(answer, Answered):
             self._remember(key, made)
         return made
+
+    def _sent(self, about: Circumstances, content: Content) -> Mapping[str, int] | Unknown:
+        """What the same person sent there before, of what is in it now."""
+        place, user = about.action.destination, about.actor.user
+        if place is None or not any(match.share < 1.0 for match in content.matches):
+            return {}
+        digests = (match.digest for match in content.matches)
+        try:
+            return self.sent.before("" if isinstance(user, Unknown) else user, place, digests, CUMULATIVE_DAYS)
+        except HaechiError as error:
+            return Unknown(error.code.replace(".", "-"))
 
     def failed(self, about: Circumstances, content: Content, cause: Cause) -> Assessment:
         """The decision when our own machinery failed before the policy could be asked."""

@@ -55,7 +55,7 @@ class Conclude:
         made = await self._permitted(about, made, use)
         if made.decision.effect is not Effect.BLOCK:
             try:
-                self._remember_stored(about.action, made)
+                self._remember_stored(about, made)
             except HaechiError as error:
                 made = self.assessor.hindered(made, Cause.of(error))
         judged = Judged(connection, request, about, made, self.clock.now(), self.recorder.new_id())
@@ -101,13 +101,14 @@ class Conclude:
         enforced = tuple(one for one in made.decision.findings if one.forbids and decide((one,), modes).blocks)
         return Held(user, action.destination, made.content, enforced, self.clock.now())
 
-    def _remember_stored(self, action: Action, made: Assessment) -> None:
+    def _remember_stored(self, about: Circumstances, made: Assessment) -> None:
         """Note what goes to which object, before it goes: a ledger that cannot be written refuses.
 
         An entry only grows. Whether the store accepts the request is not known here, so an upload that may yet fail
         never clears what the object is known to hold.
         """
-        place, content = action.destination, made.content
+        action, user, content = about.action, about.actor.user, made.content
+        place = action.destination
         whole = action.assembly is None or action.assembly.part is None or action.assembly.grows
         if place is None or not place.key or not (whole and action.kind in STORING):
             return
@@ -115,3 +116,4 @@ class Conclude:
             return
         earlier = self.ledger.holds(place)
         self.ledger.stored(place, union([earlier, content]) if earlier else content)
+        self.assessor.sent.add("" if isinstance(user, Unknown) else user, place, content.matches)

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from haechi.domain.actor import Actor
-from haechi.domain.content import Content
+from haechi.domain.content import Content, Match
 from haechi.domain.decision import LATEST, Basis, Finding, Severity
 from haechi.domain.destination import Destination, KeyFacts
-from haechi.domain.facts import JSON, Unknown, as_json
+from haechi.domain.facts import JSON, Known, Unknown, as_json
 from haechi.domain.upload import Action, ActionKind, ExposureChange, Location, RequestEncryption
 
 INPUT_SCHEMA = "haechi.input/1"
@@ -65,6 +65,7 @@ def policy_input(
     way: str = "proxy",
     request_key: KeyFacts | Unknown | None = None,
     targets: Mapping[Location, Destination | Unknown] = MappingProxyType({}),
+    sent: Mapping[str, int] | Unknown = MappingProxyType({}),
 ) -> dict[str, JSON]:
     """Everything the rules may know about one request.
 
@@ -74,6 +75,7 @@ def policy_input(
     ``destination`` and ``source`` Unknown or None make every fact of them unknown. ``request_key`` are the facts of the
     key that the request itself names, where that is not the container's default key.
     ``targets`` are the facts of containers that a change of settings names.
+    ``sent`` is how many bytes of each protected content (by digest) the user had sent to the container before.
     ``registry`` may be ``{"unknown": cause}``. Raises ``ValueError`` for a ``now`` without time zone.
     """
     if now.tzinfo is None:
@@ -105,9 +107,27 @@ def policy_input(
         "encryption": effective_encryption(action.encryption, facts, request_key),
         "source": _source_json(action, source, now),
         "actor": actor.as_json(),
-        "content": content.as_json(),
+        "content": _content_json(content, sent),
         "registry": dict(registry),
     }
+
+
+def _content_json(content: Content, sent: Mapping[str, int] | Unknown) -> dict[str, JSON]:
+    """What travels, with the share of each protected content that the user will have sent to this container with it."""
+    form = content.as_json()
+    form["matches"] = [
+        {**match.as_json(), "cumulative_share": as_json(cumulative_share(match, sent))} for match in content.matches
+    ]
+    return form
+
+
+def cumulative_share(match: Match, sent: Mapping[str, int] | Unknown) -> Known[float]:
+    """0…1, at most: bytes that were sent twice count twice. What is whole in this upload is 1 whatever was before."""
+    if match.share >= 1.0:
+        return 1.0
+    if isinstance(sent, Unknown):
+        return sent
+    return round(min(1.0, match.share + sent.get(match.digest, 0) / match.total_bytes), 6)
 
 
 def effective_encryption(

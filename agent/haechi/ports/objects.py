@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from haechi.domain.content import Content
+from haechi.domain.content import Content, Match
 from haechi.domain.upload import Assembly, ExposureChange, Location, RequestEncryption
 from haechi.ports.index import Edges
 
@@ -89,4 +90,16 @@ class ObjectLedger(Protocol):
     def may_hold(self, place: Location) -> bool:
         """Whether the container, by whatever name it is reached, is known to hold tagged content: an access point may
         stand for any container of its provider, and what was stored through one may lie in any.
+        """
+
+
+class SentLedger(Protocol):
+    """How much of each protected content a person has sent to which container."""
+
+    def add(self, user: str, place: Location, matches: Iterable[Match]) -> None:
+        """Add what was let go, in bytes recognised; sealed content adds nothing. ``user`` is empty where unknown."""
+
+    def before(self, user: str, place: Location, digests: Iterable[str], days: int) -> Mapping[str, int]:
+        """Bytes of each content that were let go in the last ``days`` Korean days, today's included. At most: the same
+        bytes count as often as they were sent.
         """

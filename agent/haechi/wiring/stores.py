@@ -13,6 +13,7 @@ from haechi.outbound.audit.log import SegmentedAuditLog
 from haechi.outbound.index.sqlite import SqliteContentIndex
 from haechi.outbound.ledger.assemblies import SqliteAssemblies
 from haechi.outbound.ledger.objects import SqliteObjectLedger
+from haechi.outbound.ledger.sent import SqliteSentLedger
 from haechi.outbound.trust.keys import SigningKey
 from haechi.wiring.ground import Ground
 
@@ -28,6 +29,7 @@ class Stores:
     index: SqliteContentIndex
     assemblies: SqliteAssemblies
     ledger: SqliteObjectLedger
+    sent: SqliteSentLedger
 
 
 def open_stores(ground: Ground) -> Stores:
@@ -55,4 +57,6 @@ def open_stores(ground: Ground) -> Stores:
     ground.stack.callback(assemblies.close)
     ledger = SqliteObjectLedger(paths.state / "objects.sqlite", ground.clock)
     ground.stack.callback(ledger.close)
-    return Stores(audit, RecentDecisions(audit), index, assemblies, ledger)
+    sent = SqliteSentLedger(paths.state / "sent.sqlite", ground.clock)
+    ground.stack.callback(sent.close)
+    return Stores(audit, RecentDecisions(audit), index, assemblies, ledger, sent)

@@ -31,7 +31,7 @@ def make_survey(ground: Ground, rules: Rules, stores: Stores, judging: Judging) 
         readers = dict.fromkeys({"aws", *(site.provider for site in registry.sites)}, posture)
         destinations = CachedDestinations(readers, ground.clock, ground.metrics)
         try:
-            yield Assessor(rules.engine, destinations, destinations, registry, stores.index, ground.clock)
+            yield Assessor(rules.engine, destinations, destinations, registry, stores.index, ground.clock, stores.sent)
         finally:
             await destinations.close()
             posture.close()

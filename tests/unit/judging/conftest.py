@@ -30,6 +30,7 @@ from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.outbound.index import FileReader, SqliteContentIndex
 from haechi.outbound.ledger import SqliteAssemblies, SqliteObjectLedger
 from haechi.outbound.ledger.permits import SqlitePermitLedger
+from haechi.outbound.ledger.sent import SqliteSentLedger
 from haechi.outbound.tags import AttributeTags, FileTagSources, FolderTags, PolicyTags, load_catalogue
 from haechi.outbound.tags.catalogue import shipped
 from haechi.outbound.trust.keys import SigningKey
@@ -139,7 +140,8 @@ async def case(tmp_path: Path) -> AsyncIterator[Case]:
     metrics = CountedMetrics()
     log = SegmentedAuditLog(tmp_path / "audit", SigningKey.generate(), clock).start()
     unpacking, room = Unpacking(), SpoolBudget(64 << 20)
-    assessor = Assessor(engine, destinations, destinations, FixedRegistry(REGISTRY), index, clock)
+    sent = SqliteSentLedger(tmp_path / "sent.sqlite", clock)
+    assessor = Assessor(engine, destinations, destinations, FixedRegistry(REGISTRY), index, clock, sent)
     spent = SqlitePermitLedger(tmp_path / "permits.sqlite")
     approvers = Approvers(clock)
     permits = Permits(spent, approvers.verifier, log, clock, metrics, lambda: f"p{next(numbers)}")
@@ -166,6 +168,7 @@ async def case(tmp_path: Path) -> AsyncIterator[Case]:
     )
     yield Case(tmp_path, judge, index, destinations, ledger, assemblies, log, permits, approvers)
     spent.close()
+    sent.close()
     unpacking.close()
     log.close()
     await engine.stop()
