@@ -89,9 +89,12 @@ async def test_an_import_may_not_hide_a_built_in(folder: Path) -> None:
     lines = file.read_text().splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("package ")) + 1
     lines.insert(at, "import data.haechi.facts as regex")
-    file.write_text("\n".join(lines) + "\n")
+    file.write_text("\n".join([*lines, "", "spoilt if regex.tagged", ""]))
     error = await refusal(folder)
-    assert (error.code, error.params["file"], error.params["line"]) == ("policy.builtin", RULE, at + 1)
+    assert (error.code, dict(error.params)) == (
+        "policy.builtin",
+        {"file": RULE, "line": at + 1, "name": "import … regex"},
+    )
 
 
 async def test_an_unused_import_is_refused(folder: Path) -> None:

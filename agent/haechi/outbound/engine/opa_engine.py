@@ -171,8 +171,7 @@ class OpaEngine(Engine):
         except ValueError as error:
             return Cause("engine-invalid", {"detail": str(error)})
         except _FAILED as error:
-            self._doubtful.set()
-            return _cause(unreachable(self._address, error))
+            return self._doubts(unreachable(self._address, error))
         finally:
             self._pending -= 1
         seconds = time.perf_counter() - started
