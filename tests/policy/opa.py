@@ -18,13 +18,18 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def binary() -> str:
-    """The opa program. A missing one fails the test: conformance is never skipped."""
-    own = ROOT / ".tools" / "bin" / "opa"
-    found = str(own) if own.is_file() else shutil.which("opa")
+def tool(name: str) -> str:
+    """A Go tool of the project. A missing one fails the test: conformance is never skipped."""
+    own = ROOT / ".tools" / "bin" / name
+    found = str(own) if own.is_file() else shutil.which(name)
     if found is None:
-        raise RuntimeError("opa is missing: run make deps")
+        raise RuntimeError(f"{name} is missing: run make deps")
     return found
+
+
+def binary() -> str:
+    """The opa program."""
+    return tool("opa")
 
 
 @contextlib.contextmanager

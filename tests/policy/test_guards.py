@@ -31,7 +31,10 @@ QUICK = settings(
     max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
-NO_BETTER_KNOWN: dict[str, str] = {}
+NO_BETTER_KNOWN = {
+    "request.exposures[].public": "only some aspects decide who may read; of those it is asked below. The document of "
+    "any other that could not be read is a matter for the rule of that aspect, and says nothing of readers",
+}
 """Places where an unknown fact may be better than some value, and why that is right."""
 
 
@@ -119,6 +122,16 @@ def test_each_fact_of_the_passing_input_is_never_better_unknown(compiled: Judge,
             if strictness(compiled(generated.whole(document, path, other)), policies) > unknown
         ]
     assert better == []
+
+
+@pytest.mark.parametrize("aspect", ["acl", "policy", "access-point-policy", "public-access-block", "website", "other"])
+def test_readers_that_nobody_knows_are_everybody(aspect: str, ours: Judge, policies: PolicyFolder) -> None:
+    document = cases.base()
+    change = {"aspect": aspect, "value": "", "public": True, "targets": [], "target_facts": []}
+    document["request"].update(kind="expose", exposures=[change])
+    public = strictness(ours(document), policies)
+    change["public"] = generated.UNKNOWN
+    assert strictness(ours(document), policies) >= public > 0
 
 
 # --- 3 ---

@@ -1,3 +1,5 @@
+// Pins Regal, the linter of Rego; .regal/config.yaml says what it asks. go.sum carries the hash of every module;
+// tools/go-tools.sh builds with -mod=readonly, so nothing else gets in.
 module haechi/tools/regal
 
 go 1.26.0

@@ -51,11 +51,12 @@ def _foreign(modules: list[dict[str, Any]]) -> Iterator[tuple[str, int, str]]:
     for module in modules:
         tree = module["ast"]
         own = {name for head in _found(tree, "Func") if (name := _name(head.get("refr", {})))}
-        aliases = {name for item in tree.get("imports", ()) if (name := _alias(item))}
+        text = str(module["source"]["contents"]).encode()
+        aliases = {name for item in tree.get("imports", ()) if (name := _alias(item, text))}
         file = str(module["source"]["file"])
         for item in tree.get("imports", ()):
-            if _alias(item) in NAMESPACES:
-                yield file, int(item["span"]["line"]), f"import … {_alias(item)}"
+            if _alias(item, text) in NAMESPACES:
+                yield file, int(item["span"]["line"]), f"import … {_alias(item, text)}"
         for replaced in _lists(tree, "with_mods"):
             # Whatever is replaced but the input may be a function, and what it is replaced by any built-in.
             if _name(replaced["refr"]).split(".")[0] != "input":
@@ -103,8 +104,9 @@ def _name(node: Mapping[str, Any]) -> str:
     return ""
 
 
-def _alias(item: Mapping[str, Any]) -> str:
+def _alias(item: Mapping[str, Any], text: bytes) -> str:
+    """The name by which an import is called; the tree tells only where in the text it stands."""
     given = item.get("as")
     if isinstance(given, dict):
-        return str(given.get("value", given.get("text", "")))
+        return text[int(given["start"]) : int(given["end"])].decode()
     return _name(item["refr"]).rsplit(".", 1)[-1]
