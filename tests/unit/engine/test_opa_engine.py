@@ -44,7 +44,7 @@ async def code(engine: OpaEngine) -> str:
 
 
 async def becomes(engine: OpaEngine, wanted: str) -> None:
-    for _ in range(200):
+    for _ in range(600):
         if await code(engine) == wanted:
             return
         await asyncio.sleep(0.05)

@@ -74,15 +74,18 @@ async def publish(server: OpaServer, policies: PolicyFolder) -> None:
     The seal goes first and comes last, so that no answer in between counts. Raises ``policy.opa-publish`` for
     what the server refuses, and what ``OpaServer`` raises.
     """
-    published = [one.id for one in await server.modules() if one.id.startswith(_OURS)]
-    if _OURS + _SEAL in published:
+    held = {one.id: one.text for one in await server.modules() if one.id.startswith(_OURS)}
+    if held.pop(_OURS + _SEAL, None) is not None:
         await server.delete_policy(_OURS + _SEAL)
-        published.remove(_OURS + _SEAL)
-    await _all_of([_removing(server, name) for name in published])
     for name, value in policies.data.items():
         await server.update_or_create_data(msgspec.to_builtins(value), name)
     *modules, seal = sealed_modules(policies)
-    await _all_of([_putting(server, name, text) for name, text in modules])
+    wanted = {_OURS + name for name, _ in modules}
+    removed = [_removing(server, name) for name in held if name not in wanted]
+    # Only what differs, for the server compiles everything at each step; what rules call before the rules.
+    other = [(name, text) for name, text in modules if held.get(_OURS + name) != text]
+    other.sort(key=lambda one: one[0].startswith("rules/"))
+    await _all_of([*removed, *(_putting(server, name, text) for name, text in other)])
     await _all_of([_putting(server, *seal)])
 
 
