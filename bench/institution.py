@@ -3,7 +3,7 @@
 Each question is built and asked as the agent does: the registry's facts through its public interface, the policy
 input, the engine. ``decision_full`` is the registry's time and the engine's own, as ``decision_p50`` is the engine's.
 The same inputs go to an OPA server on loopback, over opa-python-client, by turns in the same run, so that what slows
-the machine slows both; the ratio is of round trips, from the input to the findings in hand. What the parts take is shown.
+the machine slows both; the ratio is of round trips, from the input to the findings in hand. The parts are shown.
 
     python -m bench.institution
 """
@@ -51,7 +51,7 @@ ROUNDS, WARM = 2000, 200
 @dataclass(frozen=True, slots=True)
 class Full:
     """Milliseconds, medians but for ``p99``. ``facts`` is the registry's part, ``round_trip`` what the worker takes
-    from the input to the findings in hand, ``opa`` the same of the server. ``index_s``: seconds to make the index.
+    from the input to the findings in hand, ``opa`` the same of the server. ``index_s``: seconds to make it.
     """
 
     p50: float
