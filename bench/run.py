@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench import decisions, ends, indexing, peers, processes, profiling, replaying, squid  # noqa: E402
+from bench import decisions, ends, indexing, institution, peers, processes, profiling, replaying, squid  # noqa: E402
 from bench.figures import ASKED, Results, median  # noqa: E402
 from tests.lab import Laboratory  # noqa: E402
 from tests.stores.certificates import AWS_NAMES, StoreAuthority  # noqa: E402
@@ -221,6 +221,11 @@ def decided(results: Results) -> None:
     results.plain("decision_cached_p50", measured.cached, "ms", most=0.05)
     results.plain("decision_recognised_input", measured.recognised_size, "bytes")
     results.plain("decision_recognised_p50", measured.recognised, "ms")
+    full = institution.measure(ROOT / "policies")
+    results.plain("decision_full_p50", full.p50, "ms", most=0.8)
+    results.plain("decision_full_p99", full.p99, "ms", most=2)
+    results.plain("decision_full_facts_p50", full.facts, "ms")
+    results.ratio("decision_full_vs_opa", full.round_trip, "ms", "an OPA server on loopback", full.opa, most=0.6)
 
 
 def throughput(results: Results, ways: dict[str, Way], size: int, rounds: int, lab: Laboratory, *, quick: bool) -> None:

@@ -20,4 +20,5 @@ build() { # name, package
     printf '%s' "$wanted" >"$stamp"
 }
 build opa github.com/open-policy-agent/opa
+build regal github.com/open-policy-agent/regal
 build versitygw github.com/versity/versitygw/cmd/versitygw

@@ -19,6 +19,7 @@ check "words: Korean and English beside each other" python tools/words.py
 if compgen -G 'policies/**/*.rego' >/dev/null || [ -n "$(find policies -name '*.rego' -print -quit)" ]; then
     check "policies: opa check" opa check --strict policies
     check "policies: opa fmt" opa fmt --fail --list policies
+    check "policies: regal" regal lint --config-file .regal/config.yaml policies
 fi
 check "scripts: syntax" bash -c 'for script in tools/*.sh .ci/run; do bash -n "$script" || exit 1; done'
 if command -v shellcheck >/dev/null 2>&1; then check "scripts: shellcheck" shellcheck -x -P tools tools/*.sh .ci/run; fi

@@ -89,6 +89,9 @@ whole contains "registry" if {
 	is_number(registered.age_seconds)
 	[registered.person]
 	is_array(registered.accounts)
+	every account in registered.accounts {
+		[account.provider, account.id]
+	}
 	is_array(registered.keys)
 	is_array(registered.approvals)
 	is_array(registered.declarations)

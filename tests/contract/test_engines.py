@@ -14,6 +14,7 @@ from haechi.domain.errors import HaechiError
 from haechi.outbound.engine.compiler import Compiler, located
 from haechi.outbound.engine.folder import locate
 from haechi.outbound.engine.opa_engine import OpaEngine
+from haechi.outbound.engine.opa_server import OpaAddress
 from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.ports.engine import Answered
 
@@ -29,12 +30,16 @@ def opa_port() -> Iterator[int]:
         yield port
 
 
+def at(port: int) -> OpaAddress:
+    return OpaAddress(f"http://127.0.0.1:{port}")
+
+
 def made(kind: str, port: int, folder: Path | None = None, deadline_ms: float = 5000) -> Engine:
     if kind == "interpreted":
         return WorkerEngine(folder or locate(), deadline_ms)
     if kind == "compiled":
         return WorkerEngine(folder or locate(), deadline_ms, compiler=Compiler(located()))
-    return OpaEngine(folder or locate(), port=port, deadline_ms=deadline_ms, publish=True)
+    return OpaEngine(folder or locate(), at(port), deadline_ms, publish=True)
 
 
 @pytest_asyncio.fixture(params=KINDS)
@@ -118,5 +123,5 @@ async def test_policies_that_have_nothing_against_the_probe_are_refused(
 
 async def test_without_a_server_opa_does_not_start() -> None:
     with pytest.raises(HaechiError) as refused:
-        await OpaEngine(locate(), port=1).start()
+        await OpaEngine(locate(), at(1)).start()
     assert refused.value.code == "policy.opa-unreachable"

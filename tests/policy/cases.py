@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,3 +59,9 @@ def load() -> list[Case]:
                     place.setdefault(fact, copy.deepcopy(base()["destination"]["facts"][fact]))
         cases.append(Case(case["name"], document, frozenset(case["rules"])))
     return cases
+
+
+@functools.cache
+def load_once() -> tuple[Case, ...]:
+    """All cases, read once. Whoever changes an input copies it first."""
+    return tuple(load())

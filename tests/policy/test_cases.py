@@ -67,6 +67,21 @@ def test_opa_itself_finds_nothing_to_complain_about(arguments: tuple[str, ...], 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_regal_finds_nothing_to_complain_about(policies: PolicyFolder) -> None:
+    import subprocess
+
+    command = [opa.tool("regal"), "lint", "--config-file", str(opa.ROOT / ".regal" / "config.yaml")]
+    done = subprocess.run([*command, str(policies.path)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_rule_of_regal_that_is_off_has_its_reason_beside_it() -> None:
+    lines = (opa.ROOT / ".regal" / "config.yaml").read_text().splitlines()
+    off = [number for number, line in enumerate(lines) if line.strip().startswith("level:")]
+    assert off
+    assert [lines[number] for number in off if not lines[number - 1].strip().startswith("# ")] == []
+
+
 def test_no_rule_is_without_a_test_beside_it(policies: PolicyFolder) -> None:
     assert policies.rules
     for rule in policies.rules:

@@ -32,10 +32,17 @@ def policy() -> None:
 
 @policy.command()
 @folder_option
+@click.option("--opa", is_flag=True, help="Ask the OPA server of the settings too: does it hold these very policies?")
 @json_option
-def check(folder: Path | None, as_json: bool) -> None:
-    """Load the policies as the agent would, and say whether they are valid. Nothing is put in force."""
+def check(folder: Path | None, opa: bool, as_json: bool) -> None:
+    """Load the policies as the agent would, and say whether they are valid. Nothing is put in force.
+
+    With --opa, the server that engine.opa_url names is asked for its policies and the probe; nothing on it is changed.
+
+    Example: haechi policy check --folder ./policies
+    """
     policies, _ = asyncio.run(_tried(folder, None))
+    held = asyncio.run(_held(policies)) if opa else None
     document = {
         "valid": True,
         "folder": str(policies.path),
@@ -44,6 +51,7 @@ def check(folder: Path | None, as_json: bool) -> None:
         "networks": len(policies.choices.networks),
         "modes": {"default": policies.modes.default, "rules": policies.modes.by_rule, "fail": policies.modes.fail},
         "vouched": _vouched(policies),
+        "opa": held,
     }
 
     def render(console: Console) -> None:
@@ -56,6 +64,8 @@ def check(folder: Path | None, as_json: bool) -> None:
             console.print(f"  {rule_id}: {say(f'policy.mode-{mode}')}")
         if not policies.choices.networks:
             console.print(say("policy.no-networks"), soft_wrap=True)
+        if held is not None:
+            console.print(say("policy.opa-held", url=held["server"], version=held["version"]))
 
     answer(document, as_json, render)
 
@@ -80,6 +90,30 @@ def sign(folder: Path, key: Path, passphrase_file: Path | None, as_json: bool) -
     file = sign_into(policies, signing.sign(Role.POLICY, policies.revision.encode("ascii")))
     document = {"folder": str(folder), "signature": str(file), "key": signing.id, "revision": policies.revision}
     answer(document, as_json, lambda console: console.print(say("policy.signed", folder=folder, signature=file)))
+
+
+@policy.command(name="opa-bundle")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@folder_option
+@json_option
+def opa_bundle(file: Path, folder: Path | None, as_json: bool) -> None:
+    """Write the policies as an OPA bundle (.tar.gz) to FILE, for the institution's own OPA server.
+
+    The bundle carries what agents recognise the policies by (engine.kind = "opa"). The same policies make the same
+    bytes. Policies with a fault are not written. Sign bundles with OPA's own keys, and serve them as OPA asks for.
+
+    Example: haechi policy opa-bundle haechi-policies.tar.gz
+    """
+    from haechi.durable import replace_file
+    from haechi.outbound.engine.opa_policies import opa_bundle as bundle_of
+
+    policies, _ = asyncio.run(_tried(folder, None))
+    try:
+        replace_file(file, bundle_of(policies), mode=0o644)
+    except OSError as error:
+        raise HaechiError("policy.opa-not-written", file=str(file), why=error.strerror or str(error)) from error
+    document = {"file": str(file), "folder": str(policies.path), "revision": policies.revision}
+    answer(document, as_json, lambda console: console.print(say("policy.opa-bundled", **document)))
 
 
 @policy.command()
@@ -177,6 +211,20 @@ def test(file: Path, name: str | None, folder: Path | None, as_json: bool) -> No
     raise SystemExit(Exit.NEGATIVE if decision.blocks else Exit.OK)
 
 
+async def _held(policies: PolicyFolder) -> dict[str, Any]:
+    """What the OPA server of the settings is. Raises ``HaechiError('policy.opa-…')`` unless it holds these policies."""
+    from haechi.outbound.engine.opa_engine import OpaEngine
+    from haechi.settings import load
+    from haechi.wiring.rules import opa_address
+
+    engine = OpaEngine(policies.path, opa_address(load().engine), deadline_ms=5000)
+    try:
+        await engine.start()
+        return dict(engine.describe())
+    finally:
+        await engine.stop()
+
+
 def _vouched(policies: PolicyFolder) -> str:
     """Why an agent of this machine would put them in force: ``shipped``, ``signed``; ``nobody`` where it would not."""
     from haechi.outbound.clock import SystemClock
@@ -223,16 +271,18 @@ async def _tried(folder: Path | None, facts: dict[str, Any] | None) -> tuple[Pol
     import structlog
 
     from haechi.domain.decision import Cause
+    from haechi.outbound.engine.compiler import Compiler, located
     from haechi.outbound.engine.folder import read
     from haechi.outbound.engine.worker_engine import WorkerEngine
     from haechi.outbound.telemetry import logs
     from haechi.ports.engine import Answered
+    from haechi.settings import load
 
     logs.configure("warning", None)  # what the engine logs is the agent's; here it would spoil the answer
     # Standard output is the answer's alone; what the engine notes for the agent's log is not asked for here.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     policies = read(_chosen(folder))
-    engine = WorkerEngine(policies.path, deadline_ms=5000)
+    engine = WorkerEngine(policies.path, deadline_ms=5000, check=Compiler(located(load().engine.compiler)).check)
     await engine.start()
     try:
         if facts is None:

@@ -98,9 +98,17 @@ def _engine(part: Fact) -> list[str]:
     return [
         say(refused) if refused else "",
         _words("status.rules", part, "rules"),
+        _opa(part.get("engine") or {}),
         say("status.interpreted", why=part["interpreted"]) if part.get("interpreted") else "",
         *(say(f"status.{name}-{part[name]}") for name in ("mode", "fail") if part.get(name)),
     ]
+
+
+def _opa(engine: Fact) -> str:
+    """Which OPA server answers; nothing for the engine of our own."""
+    if engine.get("kind") != "opa":
+        return ""
+    return say("status.opa", server=engine.get("server"), version=engine.get("version") or "–")
 
 
 def _index(part: Fact) -> list[str]:

@@ -105,10 +105,17 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The policy engine."""
+    """The policy engine: embedded, or the institution's OPA server (``opa_…``)."""
 
+    kind: Literal["embedded", "opa"] = _of(Whose.SECURITY, "embedded")
     deadline_ms: int = _of(Whose.OPERATIONS, 500, unit="milliseconds", least=5, most=60_000)
     compiler: Path | None = _of(Whose.SECURITY, None)
+    opa_url: str = _of(Whose.SECURITY, "http://127.0.0.1:8181", unit="URL")
+    opa_publish: bool = _of(Whose.SECURITY, False)
+    opa_token_file: Path | None = _of(Whose.OPERATIONS, None)
+    opa_ca: Path | None = _of(Whose.SECURITY, None)
+    opa_certificate: Path | None = _of(Whose.OPERATIONS, None)
+    opa_key: Path | None = _of(Whose.OPERATIONS, None)
 
 
 @dataclass(frozen=True, slots=True)

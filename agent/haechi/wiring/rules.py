@@ -14,6 +14,9 @@ from haechi.outbound.engine.compiler import Compiler, located, swept
 from haechi.outbound.engine.folder import in_force, locate
 from haechi.outbound.engine.following import FollowedPolicies
 from haechi.outbound.engine.kept import KeptPolicies
+from haechi.outbound.engine.loaded import Engine
+from haechi.outbound.engine.opa_engine import OpaEngine
+from haechi.outbound.engine.opa_server import OpaAddress
 from haechi.outbound.engine.signature import SignedPolicies
 from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.outbound.registry.file import FileRegistry
@@ -21,6 +24,7 @@ from haechi.outbound.system.program import trusted
 from haechi.outbound.trust.file import TrustFile
 from haechi.ports.audit import AuditLog
 from haechi.ports.engine import RuleInfo
+from haechi.settings.model import Engine as EngineSettings
 from haechi.settings.paths import Layout
 from haechi.wiring.ground import Ground, decision_id
 
@@ -31,7 +35,7 @@ class Rules:
 
     trust: TrustFile
     registry: FileRegistry
-    engine: WorkerEngine
+    engine: Engine
     policies: FollowedPolicies
 
     def rule_words(self, rule_id: str, lang: str, params: Mapping[str, JSON]) -> SpokenRule:
@@ -54,8 +58,7 @@ async def start_rules(ground: Ground, audit: AuditLog) -> Rules:
     accept = SignedPolicies(trust)
     await asyncio.to_thread(swept, paths.private_runtime)
     compiler = await asyncio.to_thread(_compiler, ground)
-    deadline, count = settings.engine.deadline_ms, ground.metrics.count
-    engine = WorkerEngine(locate(), deadline, count=count, accept=accept, compiler=compiler)
+    engine = _engine(ground, accept, compiler)
 
     async def record(before: str, after: str, void: HaechiError | None) -> None:
         """A loosening is carried out only once it is durable; what is void ends whatever the disk says."""
@@ -71,6 +74,24 @@ async def start_rules(ground: Ground, audit: AuditLog) -> Rules:
     ground.stack.push_async_callback(engine.stop)
     await policies.start()
     return Rules(trust, registry, engine, policies)
+
+
+def opa_address(wanted: EngineSettings) -> OpaAddress:
+    """Where the institution's OPA server is, as the settings say."""
+    return OpaAddress(wanted.opa_url, wanted.opa_token_file, wanted.opa_ca, wanted.opa_certificate, wanted.opa_key)
+
+
+def _engine(ground: Ground, accept: SignedPolicies, compiler: Compiler) -> Engine:
+    wanted, count = ground.settings.engine, ground.metrics.count
+    if wanted.kind == "opa":
+        address = opa_address(wanted)
+        publish, check = wanted.opa_publish, compiler.check
+        return OpaEngine(
+            locate(), address, wanted.deadline_ms, publish=publish, count=count, accept=accept, check=check
+        )
+    return WorkerEngine(
+        locate(), wanted.deadline_ms, count=count, accept=accept, compiler=compiler, check=compiler.check
+    )
 
 
 def _compiler(ground: Ground) -> Compiler:

@@ -89,6 +89,7 @@ class _Parts:
     def engine(self) -> dict[str, Any]:
         engine, policies = self.rules.engine, self.rules.policies
         problem = self.unlooked.get("policy") or policies.problem or policies.void or policies.not_kept
+        problem = problem or engine.problem
         return {
             "state": "failed" if not engine.ready else "degraded" if problem else "ok",
             **_named(problem),
@@ -97,6 +98,7 @@ class _Parts:
             "revision": engine.revision,
             "rules": len(engine.rules),
             "interpreted": engine.interpreted,
+            "engine": dict(engine.describe()),
             "mode": engine.modes.default.value,
             "fail": engine.modes.fail.value,
         }

@@ -20,8 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import structlog
 
 import haechi
+from haechi.domain.errors import HaechiError
+from haechi.outbound.engine.checking import capabilities_of, fault_in
 from haechi.outbound.engine.folder import PolicyFolder
 from haechi.powerless import powerless
 
@@ -33,6 +36,7 @@ _WITHIN_S = 10.0
 _FILE_LIMIT = 64 << 20
 _KEPT_WORDS = 400
 _FOLDER = "compile-"
+_log = structlog.get_logger(__name__)
 
 
 class NotCompiledError(Exception):
@@ -75,13 +79,36 @@ class Compiler:
         except (OSError, subprocess.SubprocessError) as error:
             raise NotCompiledError(str(error)) from error
 
+    def check(self, policies: PolicyFolder) -> None:
+        """Let OPA look at policies in its strict mode. Raises ``HaechiError('policy.invalid')`` with file and line for
+        what it refuses; says nothing where there is no program, or none that answers.
+        """
+        if self.program is None:
+            return
+        try:
+            with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=self.folder) as made:
+                fault = self._fault(self.program, policies, Path(made))
+        except (OSError, subprocess.SubprocessError) as error:
+            _log.warning("policies-not-checked", why=str(error))
+            return
+        if fault is not None:
+            raise fault
+
+    def _fault(self, program: Path, policies: PolicyFolder, place: Path) -> HaechiError | None:
+        source, said = _laid(policies, place), place / "said"
+        able = capabilities_of(program, place)
+        command = [str(program), "check", "--strict", "--format", "json", "--capabilities", str(able)]
+        with said.open("wb") as output:
+            status = _run([*powerless(), *command, "--bundle", str(source)], place, output.fileno())
+        if status == 0:
+            return None
+        with said.open("rb") as read:
+            told = read.read(_FILE_LIMIT)
+        words = told.decode(errors="replace")[:_KEPT_WORDS]
+        return fault_in(told, source) or HaechiError("policy.invalid", file="decision", why=f"OPA: {words or status}")
+
     def _compiled(self, program: Path, policies: PolicyFolder, place: Path) -> bytes:
-        source, bundle, said = place / "policies", place / "bundle.tar.gz", place / "said"
-        for name, text in policies.modules:
-            file = source / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
-        (source / "data.json").write_bytes(msgspec.json.encode(policies.data))
+        source, bundle, said = _laid(policies, place), place / "bundle.tar.gz", place / "said"
         command = [str(program), "build", "--target", "wasm", "--entrypoint", ENTRYPOINT, "--output", str(bundle)]
         with said.open("wb") as output:
             status = _run([*powerless(), *command, "--bundle", str(source)], place, output.fileno())
@@ -90,6 +117,17 @@ class Compiler:
                 words = read.read(_KEPT_WORDS * 4).decode(errors="replace").replace(f"{source}/", "").split()
             raise NotCompiledError(" ".join(words)[:_KEPT_WORDS] or f"it ended with {status}")
         return _module(bundle)
+
+
+def _laid(policies: PolicyFolder, place: Path) -> Path:
+    """The texts that were accepted, in a folder of our own; never the policy folder, which could have changed."""
+    source = place / "policies"
+    for name, text in policies.modules:
+        file = source / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    (source / "data.json").write_bytes(msgspec.json.encode(policies.data))
+    return source
 
 
 def _run(command: list[str], place: Path, output: int) -> int:

@@ -39,11 +39,11 @@ import structlog
 from haechi.domain.errors import HaechiError
 from haechi.outbound.engine.folder import PolicyFolder, files, locate, none_of, read
 from haechi.outbound.engine.kept import KeptPolicies
+from haechi.outbound.engine.loaded import Engine
 from haechi.outbound.engine.signature import SIGNATURE, SignedPolicies
-from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.outbound.trust.stamp import Stamp, stamp_of
 
-PASSING = ("audit.", "policy.worker", "trust.key-not-in-force")
+PASSING = ("audit.", "policy.worker", "policy.opa-", "trust.key-not-in-force")
 """Codes of refusals that may pass although neither folder nor trust list changes: tried again with every look."""
 
 _Seen: TypeAlias = tuple[Stamp, str]
@@ -76,7 +76,7 @@ class FollowedPolicies:
 
     def __init__(
         self,
-        engine: WorkerEngine,
+        engine: Engine,
         accept: SignedPolicies,
         folder: Callable[[], Path],
         record: Record,

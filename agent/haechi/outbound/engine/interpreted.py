@@ -4,47 +4,17 @@ where OPA's compiler was not at hand. Only the worker uses it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 import regorus  # type: ignore[import-untyped]
 
+from haechi.outbound.engine.allowed import foreign_calls
+
 DECISION: Final = "data.haechi.decision.decision"
 UNDEFINED: Final = "<undefined>"
-
-ALLOWED: Final = frozenset(
-    {
-        "concat",
-        "count",
-        "is_array",
-        "is_boolean",
-        "is_number",
-        "is_object",
-        "is_string",
-        "lower",
-        "max",
-        "min",
-        "object.get",
-        "object.keys",
-        "object.union",
-        "sprintf",
-        "split",
-        "startswith",
-        "endswith",
-        "contains",
-        "trim",
-        "upper",
-        "union",
-    }
-)
-"""Built-in functions that policies may use: pure, quick, and the same in both engines."""
-
-NAMESPACES: Final = frozenset(
-    {"crypto", "glob", "graph", "graphql", "http", "io", "json", "net", "opa", "rand", "regex", "rego", "semver",
-     "strings", "time", "trace", "units", "uuid", "walk", "print"}
-)  # fmt: skip
-"""First names that no import may take, so that an alias cannot hide a built-in."""
 
 
 class RejectedError(Exception):
@@ -62,7 +32,7 @@ def build(modules: list[tuple[str, str]], data: Mapping[str, Any], probe: bytes)
         try:
             engine.add_policy(name, text)
         except Exception as error:
-            raise RejectedError("policy.invalid", file=name, why=first_line(error)) from error
+            raise RejectedError("policy.invalid", file=placed(name, error), why=first_line(error)) from error
     try:
         engine.add_data_json(msgspec.json.encode(data).decode())
     except Exception as error:
@@ -77,7 +47,7 @@ def build(modules: list[tuple[str, str]], data: Mapping[str, Any], probe: bytes)
         engine.set_input_json(probe.decode())
         answer = msgspec.json.decode(engine.eval_rule_as_json(DECISION))
     except Exception as error:
-        raise RejectedError("policy.invalid", file="decision", why=first_line(error)) from error
+        raise RejectedError("policy.invalid", file=placed("decision", error), why=first_line(error)) from error
     for name, _ in modules:
         if name.startswith("rules/") and name.endswith("/rule.rego"):
             _speaks(engine, name)
@@ -92,55 +62,18 @@ def _speaks(engine: regorus.Engine, name: str) -> None:
     try:
         found = msgspec.json.decode(engine.eval_rule_as_json(f"data.haechi.rules.{name.split('/')[1]}.findings"))
     except Exception as error:
-        raise RejectedError("policy.invalid", file=name, why=f"findings: {first_line(error)}") from error
+        raise RejectedError("policy.invalid", file=placed(name, error), why=f"findings: {first_line(error)}") from error
     if not isinstance(found, list):
         raise RejectedError("policy.invalid", file=name, why="findings is not a set")
 
 
-def foreign_calls(modules: list[dict[str, Any]]) -> Iterator[tuple[str, int, str]]:
-    """Every call of a function that is neither allowed nor the policies' own: file, line, name."""
-    for module in modules:
-        tree = module["ast"]
-        own = {name for head in _found(tree, "Func") if (name := _name(head.get("refr", {})))}
-        aliases = {name for item in tree.get("imports", ()) if (name := _alias(item))}
-        for taken in aliases & NAMESPACES:
-            yield module["source"]["file"], 1, f"import … {taken}"
-        for call in _found(tree, "Call"):
-            called = _name(call["fcn"])
-            first = called.split(".")[0]
-            if called in ALLOWED or called in own or first in aliases or called.startswith("data.haechi."):
-                continue
-            yield module["source"]["file"], int(call["span"]["line"]), called or "a computed name"
+_PLACE: Final = re.compile(r"^\s*--> (.+):(\d+):\d+\s*$", re.MULTILINE)
 
 
-def _found(tree: object, kind: str) -> Iterator[dict[str, Any]]:
-    """All nodes of one kind in a syntax tree."""
-    stack = [tree]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, dict):
-            if isinstance(node.get(kind), dict):
-                yield node[kind]
-            stack.extend(node.values())
-        elif isinstance(node, list):
-            stack.extend(node)
-
-
-def _name(node: Mapping[str, Any]) -> str:
-    """The dotted name a reference spells; empty where it is computed."""
-    if "Var" in node:
-        return str(node["Var"]["value"])
-    if "RefDot" in node:
-        before = _name(node["RefDot"]["refr"])
-        return f"{before}.{node['RefDot']['field'][1]}" if before else ""
-    return ""
-
-
-def _alias(item: Mapping[str, Any]) -> str:
-    given = item.get("as")
-    if isinstance(given, dict):
-        return str(given.get("value", given.get("text", "")))
-    return _name(item["refr"]).rsplit(".", 1)[-1]
+def placed(name: str, error: Exception) -> str:
+    """The file that an engine's error speaks of, with the line where it tells one: ``rules/x/rule.rego:12``."""
+    found = _PLACE.search(str(error))
+    return f"{found[1]}:{found[2]}" if found else name
 
 
 def first_line(error: Exception) -> str:

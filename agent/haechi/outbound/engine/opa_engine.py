@@ -1,114 +1,272 @@
-"""The policy engine as an OPA server, spoken to through opa-python-client: the same port, the same policies.
+"""The policy engine as the institution's own OPA server: the same port, the same policies, the same guarantees.
 
-For institutions that run OPA anyway, and as the reference that the worker's answers are held against. The server has
-to be the institution's own: whoever answers here decides. Must not know: how policies are written, what becomes of it.
+Theory. Whoever answers decides, so the server is doubted. An answer counts only where it says that the policies in
+force gave it (``opa_policies``), and only while the last look found their very texts and data there, on a server that
+is not too old. A look is taken regularly, and sooner after any doubt; what it does not find is a cause, and the fail
+mode decides. Policies are looked through by the embedded interpreter first, as for the worker.
+
+=====================  ==============================================
+the server             every question gets
+=====================  ==============================================
+as it has to be        its answer, within the deadline
+silent, gone           ``engine-late``, ``engine-crashed``
+other policies, old    ``engine-other``, until a look finds it mended
+=====================  ==============================================
+
+Must not know: how policies are written, what becomes of a decision.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 import msgspec
-from opa_client.opa_async import AsyncOpaClient  # type: ignore[import-untyped]
+import structlog
 
-from haechi.domain.decision import Cause
+from haechi.domain.decision import NO_POLICIES, Cause
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
 from haechi.domain.policy import findings_from
 from haechi.outbound.engine.folder import PolicyFolder, read
-from haechi.outbound.engine.loaded import LoadedPolicies
+from haechi.outbound.engine.frames import MAX_BODY
+from haechi.outbound.engine.loaded import Engine
+from haechi.outbound.engine.loading import loaded
+from haechi.outbound.engine.opa_policies import SEAL_PACKAGE, SEAL_RULE, compared, publish
+from haechi.outbound.engine.opa_server import OpaAddress, OpaServer, unreachable, version_of
 from haechi.outbound.engine.probe import probe_input
 from haechi.ports.engine import Answered
+from haechi.tasks import background, ended
 
-PACKAGE, RULE = "haechi.decision", "decision"
+CHECK_EVERY_S: Final = 2.0
+"""Seconds between two looks at what the server holds: the longest that rules which somebody else put beside our digest
+could answer. A look costs the server about 40 ms.
+"""
+DOUBTED_EVERY_S: Final = 0.5
+MAX_PENDING: Final = 1024
+_FAILED: Final = (aiohttp.ClientError, OSError, TimeoutError)
+_log = structlog.get_logger(__name__)
 
 
-class OpaEngine(LoadedPolicies):
+class OpaEngine(Engine):
     """``haechi.ports.engine.PolicyEngine`` over an OPA server.
 
-    ``publish`` puts the policies of ``policy_dir`` on the server at start (a server without bundles); without it the
-    server is expected to have them from its own bundle, and ``policy_dir`` tells only what the rules are.
+    ``publish`` puts the policies on the server (one without bundles, and this agent's alone); without it the server is
+    expected to have them from its own bundle (``haechi policy opa-bundle``). ``accept`` and ``check`` are as for the
+    worker. Start before use; what puts policies in force raises ``HaechiError('policy.…')``.
     """
 
     def __init__(
         self,
         policy_dir: Path,
-        host: str = "127.0.0.1",
-        port: int = 8181,
-        *,
-        token: str | None = None,
+        address: OpaAddress,
         deadline_ms: float = 250.0,
+        *,
         publish: bool = False,
+        count: Callable[[str], None] = lambda name: None,
+        accept: Callable[[PolicyFolder], None] = lambda policies: None,
+        check: Callable[[PolicyFolder], None] = lambda policies: None,
     ) -> None:
         self._folder = policy_dir
-        self._address = (host, port)
-        self._token = token
+        self._address = address
         self._deadline = deadline_ms / 1000
         self._publish = publish
-        self._client: AsyncOpaClient | None = None
+        self._count, self._accept, self._check = count, accept, check
+        self._server: OpaServer | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._changing = asyncio.Lock()
+        self._doubtful = asyncio.Event()
+        self._withdrawn: Cause | None = None
+        self._pending = 0
+        self._version = ""
+        self.problem: HaechiError | None = None
+        """Why the server's answers do not count now; None while they do."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the last look found the server as it has to be."""
+        return self._server is not None and self.problem is None and self._withdrawn is None
+
+    @property
+    def interpreted(self) -> str:
+        """Nothing: the server has its own way."""
+        return ""
+
+    def describe(self) -> Mapping[str, JSON]:
+        """For ``haechi status``: which server, and its version."""
+        return {"kind": "opa", "server": self._address.url, "version": self._version, "publish": self._publish}
 
     async def start(self) -> None:
-        """Connect, publish where asked, and try the probe. Raises ``HaechiError('policy.…')``."""
+        """Put the folder's policies in force and stand by."""
         policies = await asyncio.to_thread(read, self._folder)
-        host, port = self._address
-        client = AsyncOpaClient(host=host, port=port, token=self._token, retries=0, timeout=5.0)
-        await client._init_session()
-        try:
-            if self._publish:
-                await _put(client, policies)
-            kind = await client.query_rule({**probe_input()}, PACKAGE, RULE)
-        except Exception as error:
-            await client.close_connection()
-            raise HaechiError("policy.opa-unreachable", host=host, port=port, why=_why(error)) from error
-        answer = kind.get("result")
-        if not isinstance(answer, dict) or not answer.get("findings"):
-            await client.close_connection()
-            raise HaechiError("policy.probe", got=str(answer))
-        self._policies, self._client = policies, client
+        await asyncio.to_thread(self._accept, policies)
+        await self.put_in_force(policies)
 
     async def stop(self) -> None:
-        """Disconnect."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close_connection()
+        """Disconnect. What was asked and not answered fails as ``engine-crashed``."""
+        if self._watching is not None:
+            await ended(self._watching)
+            self._watching = None
+        async with self._changing:
+            await self._disconnect()
+
+    async def put_in_force(self, policies: PolicyFolder, confirm: Callable[[], Awaitable[None]] | None = None) -> None:
+        """See ``Engine``. Without ``publish`` the server has to hold them already: ``policy.opa-other`` else."""
+        worker, _ = await loaded(policies, None)
+        await worker.end()
+        await asyncio.to_thread(self._check, policies)
+        async with self._changing:
+            try:
+                await self._established(policies)
+                if confirm is not None:
+                    await confirm()
+            except BaseException:
+                self._doubtful.set()  # the server may hold the new ones now, and those in force have to come back
+                if self._policies is None:
+                    await self._disconnect()
+                raise
+            self._policies, self._withdrawn, self.problem = policies, None, None
+            if self._watching is None:
+                self._watching = background(self._watch(), "opa-watch", self._count)
+        _log.info("policies-in-force", revision=policies.revision, rules=len(policies.rules), opa=self._address.url)
+
+    async def withdraw(self, none: PolicyFolder, problem: HaechiError) -> None:
+        """See ``Engine``."""
+        async with self._changing:
+            self._policies = none
+            about: dict[str, JSON] = {name: str(value) for name, value in problem.params.items()}
+            self._withdrawn = Cause(NO_POLICIES, {"problem": problem.code, "about": about})
+        _log.error("policies-withdrawn", cause=problem.code)
 
     async def evaluate(self, facts: Mapping[str, JSON]) -> Answered | Cause:
         """Judge one input within the deadline; the seconds include the way to the server."""
-        client, policies = self._client, self._policies
-        if client is None or policies is None:
+        server, policies = self._server, self._policies
+        if self._withdrawn is not None:
+            return self._withdrawn
+        if server is None or policies is None:
             return Cause("engine-crashed", {"detail": "not started"})
-        started = time.perf_counter()
+        if self.problem is not None:
+            return _cause(self.problem)
+        if self._pending >= MAX_PENDING:
+            return Cause("engine-late", {"detail": "too many questions", "deadline_ms": self._deadline * 1000})
         try:
-            msgspec.json.encode(facts)
-            said: Any = await asyncio.wait_for(client.query_rule({**facts}, PACKAGE, RULE), self._deadline)
+            if len(msgspec.json.encode(facts)) > MAX_BODY:
+                return Cause("engine-invalid", {"detail": "the input is too large"})
+        except (TypeError, ValueError, msgspec.MsgspecError) as error:
+            return Cause("engine-invalid", {"detail": f"input: {error}"})
+        started = time.perf_counter()
+        self._pending += 1
+        try:
+            said = await asyncio.wait_for(server.ask(facts, SEAL_PACKAGE, SEAL_RULE), self._deadline)
         except TimeoutError:
             return Cause("engine-late", {"deadline_ms": self._deadline * 1000})
-        except (TypeError, msgspec.MsgspecError) as error:
-            return Cause("engine-invalid", {"detail": f"input: {error}"})
         except aiohttp.ClientResponseError as error:
-            return Cause("engine-invalid", {"detail": _why(error)})
-        except (aiohttp.ClientError, OSError) as error:
-            return Cause("engine-crashed", {"detail": _why(error)})
-        if not isinstance(said, Mapping) or "result" not in said:
-            return Cause("engine-undefined", {})
-        try:
-            findings = findings_from(said["result"], policies.rules)
+            self._doubtful.set()
+            return Cause("engine-invalid", {"detail": f"HTTP {error.status}"})
         except ValueError as error:
             return Cause("engine-invalid", {"detail": str(error)})
-        return Answered(findings, time.perf_counter() - started)
+        except _FAILED as error:
+            return self._doubts(unreachable(self._address, error))
+        finally:
+            self._pending -= 1
+        seconds = time.perf_counter() - started
+        if seconds > self._deadline:  # the answer and the end of the waiting came in one turn of the event loop
+            return Cause("engine-late", {"deadline_ms": self._deadline * 1000})
+        return self._understood(said, policies, seconds)
+
+    def _understood(self, said: Mapping[str, Any], policies: PolicyFolder, seconds: float) -> Answered | Cause:
+        try:
+            self._version = version_of(said)
+        except HaechiError as error:
+            return self._doubts(error)
+        answer = said.get("result")
+        if answer is None:  # not an input, or a server without our policies: a look tells
+            self._doubtful.set()
+            return Cause("engine-undefined", {})
+        if not isinstance(answer, Mapping) or answer.get("revision") != policies.revision:
+            return self._doubts(HaechiError("policy.opa-other", what=SEAL_PACKAGE))
+        try:
+            return Answered(findings_from(dict(answer.get("decision", {})), policies.rules), seconds)
+        except (TypeError, ValueError) as error:
+            return Cause("engine-invalid", {"detail": str(error)})
+
+    def _doubts(self, problem: HaechiError) -> Cause:
+        self.problem = problem
+        self._doubtful.set()
+        return _cause(problem)
+
+    async def _watch(self) -> None:
+        """Look at what the server holds, for ever."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CHECK_EVERY_S if self.problem is None else DOUBTED_EVERY_S):
+                    await self._doubtful.wait()
+            self._doubtful.clear()
+            async with self._changing:
+                if self._withdrawn is None:
+                    await self._look()
+            if self.problem is not None:
+                await asyncio.sleep(DOUBTED_EVERY_S)
+
+    async def _look(self) -> None:
+        before = self.problem
+        try:
+            await self._established(self.in_force)
+            self.problem = None
+        except HaechiError as error:
+            self.problem = error
+        if self.problem is not None and str(before) != str(self.problem):
+            self._count("haechi_engine_restarts_total")
+            _log.warning("opa-doubted", cause=self.problem.code, **self.problem.params)
+        elif before is not None and self.problem is None:
+            _log.info("opa-as-it-has-to-be", version=self._version)
+
+    async def _established(self, policies: PolicyFolder) -> None:
+        """The server holds these policies and answers the probe by them. Raises ``HaechiError('policy.…')``."""
+        try:
+            server = await self._connected()
+            try:
+                await self._proven(server, policies)
+            except HaechiError as error:
+                if not self._publish or error.code not in ("policy.opa-other", "policy.probe"):
+                    raise
+                await publish(server, policies)
+                await self._proven(server, policies)
+        except HaechiError:
+            raise
+        except Exception as error:  # the client raises many kinds; an answer of another form is none either
+            await self._disconnect()  # the next connection reads the token and the certificates anew
+            raise unreachable(self._address, error) from error
+
+    async def _proven(self, server: OpaServer, policies: PolicyFolder) -> None:
+        said = await server.ask(probe_input(), SEAL_PACKAGE, SEAL_RULE)
+        self._version = version_of(said)
+        await compared(server, policies)
+        answer = said.get("result")
+        if not isinstance(answer, Mapping) or answer.get("revision") != policies.revision:
+            raise HaechiError("policy.opa-other", what=SEAL_PACKAGE)
+        found = answer.get("decision")
+        if not isinstance(found, Mapping) or not found.get("findings"):
+            raise HaechiError("policy.probe", got=str(found)[:200])
+
+    async def _connected(self) -> OpaServer:
+        if self._server is None:
+            server = await asyncio.to_thread(OpaServer, self._address)
+            await server.open()
+            self._server = server
+        return self._server
+
+    async def _disconnect(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            await server.close_connection()
 
 
-async def _put(client: AsyncOpaClient, policies: PolicyFolder) -> None:
-    for name, value in policies.data.items():
-        await client.update_or_create_data(value, name)
-    for name, text in policies.modules:
-        await client.update_policy_from_string(text, name, rego_compat=False)
-
-
-def _why(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _cause(problem: HaechiError) -> Cause:
+    gone = problem.code in ("policy.opa-unreachable", "policy.opa-token", "policy.opa-certificate")
+    return Cause("engine-crashed" if gone else "engine-other", {"detail": str(problem.params.get("why", problem.code))})

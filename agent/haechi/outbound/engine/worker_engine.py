@@ -25,30 +25,29 @@ from haechi.domain.facts import JSON
 from haechi.domain.policy import RuleInfo, findings_from
 from haechi.outbound.engine.compiler import NotCompiledError
 from haechi.outbound.engine.folder import PolicyFolder, read
-from haechi.outbound.engine.frames import MAX_BODY, SECONDS, Kind, Policies
-from haechi.outbound.engine.loaded import LoadedPolicies
-from haechi.outbound.engine.probe import probe_input
+from haechi.outbound.engine.frames import MAX_BODY, SECONDS, Kind
+from haechi.outbound.engine.loaded import Engine
+from haechi.outbound.engine.loading import loaded
 from haechi.outbound.engine.process import WorkerProcess
 from haechi.ports.engine import Answered
 from haechi.tasks import background, ended
 
 _log = structlog.get_logger(__name__)
 
-READY_SECONDS = 10.0
-"""How long a worker may take to load policies before it counts as failed."""
 MAX_PENDING = 1024
 """Questions that may wait at once; more are ``engine-late`` at once, because they would be."""
 _BACKOFF = (0.0, 0.1, 0.25, 0.5, 1.0)
 """Seconds before the n-th restart in a row; the last repeats. A worker that lived 30 s starts the count anew."""
 
 
-class WorkerEngine(LoadedPolicies):
+class WorkerEngine(Engine):
     """``haechi.ports.engine.PolicyEngine`` over a worker process.
 
     ``deadline_ms`` is how long one evaluation may take before its answer is ``engine-late``; ``hang`` the seconds of
     silence, with questions open, after which the worker is killed. ``count`` is told of every restart and
     of a watch that failed. ``accept`` is asked before policies are put in force, and raises ``HaechiError`` where they
     may not be. ``compiler`` gives their compiled form, or raises ``NotCompiledError``; without, they are interpreted.
+    ``check`` is OPA's look at them, and raises ``HaechiError`` for what OPA would not run.
     Start before use; what puts policies in force raises ``HaechiError('policy.…')``.
     """
 
@@ -60,8 +59,10 @@ class WorkerEngine(LoadedPolicies):
         count: Callable[[str], None] = lambda name: None,
         accept: Callable[[PolicyFolder], None] = lambda policies: None,
         compiler: Callable[[PolicyFolder], bytes] | None = None,
+        check: Callable[[PolicyFolder], None] = lambda policies: None,
     ) -> None:
         self._accept = accept
+        self._check = check
         self._compiler = compiler
         self._compiled: dict[str, bytes | NotCompiledError] = {}
         self._interpreted = ""
@@ -83,6 +84,10 @@ class WorkerEngine(LoadedPolicies):
     def ready(self) -> bool:
         """Whether a worker with the policies stands by."""
         return self._worker is not None and not self._worker.gone.is_set()
+
+    def describe(self) -> Mapping[str, JSON]:
+        """For ``haechi status``."""
+        return {"kind": "embedded"}
 
     async def start(self) -> None:
         """Load the folder's policies and stand by."""
@@ -110,12 +115,13 @@ class WorkerEngine(LoadedPolicies):
         ``confirm`` is awaited when the new ones are ready and before they answer anything. On ``HaechiError``, its own
         included, the earlier policies stay in force. Whether they may be put in force, the caller has found out.
         """
-        await asyncio.to_thread(
-            self._module, policies
-        )  # before the lock: it takes time, and a worker may have to be replaced
+        # Both before the lock: they take time, and a worker may have to be replaced.
+        fault = await asyncio.to_thread(_fault, self._check, policies)
+        await asyncio.to_thread(self._module, policies)
         async with self._changing:
             fresh, why = await self._load(policies)
             try:
+                _raised(fault)  # after the interpreter, whose words about what is not allowed say more
                 if confirm is not None:
                     await confirm()
             except BaseException:
@@ -181,21 +187,8 @@ class WorkerEngine(LoadedPolicies):
         ``HaechiError('policy.…')``.
         """
         module, why = await asyncio.to_thread(self._module, policies)
-        body = msgspec.json.encode(Policies(list(policies.modules), dict(policies.data), probe_input(), module))
-        worker = await WorkerProcess.start()
-        try:
-            kind, said = await asyncio.wait_for(worker.ask(Kind.LOAD, body), READY_SECONDS)
-        except (TimeoutError, ConnectionError, OSError) as error:
-            await worker.end()
-            raise HaechiError("policy.worker", why=str(error) or "it did not answer in time") from error
-        except BaseException:
-            await worker.end()
-            raise
-        if kind is not Kind.READY:
-            await worker.end()
-            rejected = msgspec.json.decode(said)
-            raise HaechiError(rejected["code"], **rejected["params"])
-        return worker, said.decode() or why
+        worker, unused = await loaded(policies, module)
+        return worker, unused or why
 
     def _module(self, policies: PolicyFolder) -> tuple[bytes | None, str]:
         """The compiled form, made once for each set of policies; or none, and why."""
@@ -249,6 +242,19 @@ class WorkerEngine(LoadedPolicies):
                 self._takes(*await self._load(self.in_force))
             except (HaechiError, OSError) as error:
                 _log.error("engine-worker-not-started", error=str(error))
+
+
+def _fault(check: Callable[[PolicyFolder], None], policies: PolicyFolder) -> HaechiError | None:
+    try:
+        check(policies)
+    except HaechiError as error:
+        return error
+    return None
+
+
+def _raised(fault: HaechiError | None) -> None:
+    if fault is not None:
+        raise fault
 
 
 def _understood(kind: Kind, answer: bytes, rules: Mapping[str, RuleInfo]) -> Answered | Cause:

@@ -1,0 +1,153 @@
+"""What a decision costs in a large institution: the whole rule set, with a registry that names everything it may name.
+
+Each question is built and asked as the agent does: the registry's facts through its public interface, the policy
+input, the engine. ``decision_full`` is the registry's time and the engine's own, as ``decision_p50`` is the engine's.
+The same inputs go to an OPA server on loopback, over opa-python-client, by turns in the same run, so that what slows
+the machine slows both; the ratio is of round trips, from the input to the findings in hand. The parts are shown.
+
+    python -m bench.institution
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime as dt
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from haechi.domain.actor import Actor, Certainty
+from haechi.domain.policy import policy_input
+from haechi.domain.registry import (
+    Authorisation,
+    AuthorisationKind,
+    AuthorisationStatus,
+    AuthorisedPlace,
+    Period,
+    Person,
+    RegistryData,
+    RegistryIndex,
+)
+from haechi.outbound.engine.compiler import Compiler, located
+from haechi.outbound.engine.folder import read
+from haechi.outbound.engine.opa_engine import OpaEngine
+from haechi.outbound.engine.opa_policies import opa_bundle
+from haechi.outbound.engine.opa_server import OpaAddress
+from haechi.outbound.engine.worker_engine import WorkerEngine
+from haechi.ports.engine import Answered, PolicyEngine
+
+from bench.decisions import PLACE, TAGS, Stranger, archive, at
+from tests.policy import opa
+from tests.policy.base import ACTION, NOW, REGISTRY
+
+APPROVALS, PERSONNEL = 100_000, 20_000
+EXCEPTIONS = 10_000
+"""Not in the registry yet: ``registry`` below is where they go in."""
+ROUNDS, WARM = 2000, 200
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """Milliseconds, medians but for ``p99``. ``facts`` is the registry's part, ``round_trip`` what the worker takes
+    from the input to the findings in hand, ``opa`` the same of the server. ``index_s``: seconds to make it.
+    """
+
+    p50: float
+    p99: float
+    facts: float
+    round_trip: float
+    opa: float
+    index_s: float
+
+
+def registry() -> RegistryData:
+    """The institution's registry: approvals as they come, most of them for one content each, some for everything."""
+    plain = REGISTRY.data
+    granted = Period(NOW - dt.timedelta(days=30), NOW + dt.timedelta(days=300))
+    approvals = tuple(
+        Authorisation(
+            f"AP-{number}",
+            AuthorisationKind.APPROVAL if number % 2 else AuthorisationKind.DECLARATION,
+            AuthorisationStatus.GRANTED,
+            frozenset({f"X-{number % 500:03}", TAGS[number % len(TAGS)].technology if number % 997 == 0 else "X-000"}),
+            (AuthorisedPlace("aws", ("JP", "US", "DE", "VN")[number % 4]),),
+            frozenset({f"blake3:{number:064x}"}),
+            comprehensive=number % 5000 == 0,
+            period=granted,
+        )
+        for number in range(APPROVALS)
+    )
+    people = tuple(
+        Person(f"P-{number:05}", f"name {number}", (f"user{number}",), (f"AKIAEXAMPLE{number:09}",))
+        for number in range(PERSONNEL)
+    )
+    return dataclasses.replace(plain, authorisations=approvals, personnel=(*plain.personnel, *people))
+
+
+class Asking:
+    """Questions that all differ, as uploads do: another person, another content."""
+
+    def __init__(self, index: RegistryIndex) -> None:
+        self._index = index
+        self._action = dataclasses.replace(ACTION, destination=PLACE)
+        self.looked_up: list[float] = []
+
+    def question(self, number: int) -> dict[str, object]:
+        """One policy input."""
+        actor = Actor(f"user{number * 7 % PERSONNEL}", 1001, number, "/usr/bin/python3", 99, "x", Certainty.EXACT)
+        content = dataclasses.replace(archive(), digest=f"blake3:{number:064x}")
+        begun = time.perf_counter()
+        known = self._index.facts(PLACE, actor, content, NOW, f"AKIAEXAMPLE{number:09}")
+        self.looked_up.append(time.perf_counter() - begun)
+        return policy_input(
+            now=NOW, action=self._action, actor=actor, content=content, registry=known,
+            destination=Stranger.facts_of_it, source=None, scheme="https", host=PLACE.endpoint, consistent=True,
+        )  # fmt: skip
+
+
+async def asked(engine: PolicyEngine, facts: dict[str, object]) -> float:
+    """Seconds in the engine. Raises where it has no findings: what was measured would be something else."""
+    answer = await engine.evaluate(facts)  # type: ignore[arg-type]
+    if not isinstance(answer, Answered) or not answer.findings:
+        raise RuntimeError(f"the engine failed, or found nothing: {answer}")
+    return answer.seconds
+
+
+async def full(policies: Path, rounds: int = ROUNDS) -> Full:
+    """Worker and server by turns."""
+    begun = time.perf_counter()
+    asking = Asking(RegistryIndex(registry()))
+    built = time.perf_counter() - begun
+    ours, round_trips, theirs = list[float](), list[float](), list[float]()
+    with tempfile.TemporaryDirectory(prefix="haechi-bench-") as place:
+        bundle = Path(place, "haechi.tar.gz")
+        bundle.write_bytes(opa_bundle(read(policies)))
+        with opa.server("--bundle", str(bundle)) as port:
+            worker = WorkerEngine(policies, 5000, compiler=Compiler(located()))
+            server = OpaEngine(policies, OpaAddress(f"http://127.0.0.1:{port}"), 5000)
+            await worker.start()
+            await server.start()
+            try:
+                for number in range(WARM + rounds):
+                    facts = asking.question(number)
+                    begun = time.perf_counter()
+                    seconds = await asked(worker, facts)
+                    round_trips.append(time.perf_counter() - begun)
+                    ours.append(seconds + asking.looked_up[-1])
+                    theirs.append(await asked(server, facts))
+            finally:
+                await server.stop()
+                await worker.stop()
+    facts, ours, round_trips = asking.looked_up[WARM:], ours[WARM:], round_trips[WARM:]
+    return Full(at(ours, 0.5), at(ours, 0.99), at(facts, 0.5), at(round_trips, 0.5), at(theirs[WARM:], 0.5), built)
+
+
+def measure(policies: Path) -> Full:
+    """The same, from synchronous code."""
+    return asyncio.run(full(policies))
+
+
+if __name__ == "__main__":
+    print(measure(Path(__file__).resolve().parents[1] / "policies"))
