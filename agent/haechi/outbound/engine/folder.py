@@ -73,7 +73,7 @@ def none_of(stand_in: PolicyFolder) -> PolicyFolder:
     """No policies, for when none may be in force: enforcing, and failing closed. ``stand_in`` gives scope, tags,
     catalogue, and the words of rules that earlier records name; it judges nothing.
     """
-    return replace(stand_in, modes=Modes(), revision="none:policy-withdrawn")
+    return replace(stand_in, modes=Modes(), revision="none:policy-withdrawn", issue=None, bundle=b"", token=b"")
 
 
 def locate(explicit: Path | str | None = None) -> Path:
@@ -95,10 +95,14 @@ def locate(explicit: Path | str | None = None) -> Path:
 
 
 def in_force(settings: Settings) -> Path:
-    """The folder of the agent's policies: the setting's, else the configuration folder's, else those that ship.
+    """Where the agent's policies lie, a folder or a bundle: what the settings name, else what lies in the configuration
+    folder, else those that ship.
 
     Raises as ``locate``.
     """
+    place = settings.policy_bundle
+    if place is not None:
+        return place
     own = settings.policy_folder
     return locate(own if settings.policy.folder or own.is_dir() else None)
 
