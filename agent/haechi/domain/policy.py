@@ -26,9 +26,7 @@ from haechi.domain.upload import Action, ActionKind, ExposureChange, Location, R
 INPUT_SCHEMA = "haechi.input/1"
 DECISION_SCHEMA = "haechi.decision/1"
 
-NO_ISSUE: Mapping[str, JSON] = MappingProxyType(
-    {"sequence": None, "age_seconds": None, "unconfirmed_seconds": None}
-)
+NO_ISSUE: Mapping[str, JSON] = MappingProxyType({"sequence": None, "age_seconds": None, "unconfirmed_seconds": None})
 """Policies without a number, a date and a source: those that ship, and a folder's."""
 _KEYED_MODES = ("kms", "kms-dual")
 

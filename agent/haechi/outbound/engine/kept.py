@@ -15,7 +15,6 @@ from haechi.durable import replace_file, sync_folder
 from haechi.outbound.engine.folder import PolicyFolder
 from haechi.outbound.engine.signature import SIGNATURE
 
-
 _BUNDLE = "bundle.tar.gz"
 
 

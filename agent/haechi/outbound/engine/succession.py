@@ -56,7 +56,7 @@ class Succession:
         try:
             with self._file.open("rb") as held:
                 memory = msgspec.json.decode(held.read(LIMIT), type=_Memory)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, msgspec.DecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)

@@ -7,6 +7,7 @@ No redirect is followed, because a token must not follow one. Plain HTTP is for 
 from __future__ import annotations
 
 import asyncio
+import fnmatch
 import ipaddress
 import os
 import re
@@ -44,7 +45,7 @@ class Terms:
 
 
 class HttpSource:
-    """``haechi.ports.fetching.Source`` over HTTP. Raises ``HaechiError('fetch.url')`` for an address that may not be."""
+    """``haechi.ports.fetching.Source`` over HTTP. Raises ``HaechiError('fetch.url')`` as ``checked``."""
 
     def __init__(self, url: str, terms: Terms) -> None:
         self._url, self._terms = checked(url), terms
@@ -102,6 +103,14 @@ def checked(url: str) -> URL:
     except ValueError as error:
         raise HaechiError("fetch.url", url=url[:300]) from error
     return at
+
+
+def proxy_for(url: str, proxy: str, bypass: Sequence[str]) -> str:
+    """The company's proxy for an address, or none: ``bypass`` are patterns of host names. Raises as ``checked``."""
+    host = checked(url).host or ""
+    if not proxy or _loopback(host) or any(fnmatch.fnmatchcase(host, pattern.lower()) for pattern in bypass):
+        return ""
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def token_in(file: Path) -> str:

@@ -87,9 +87,10 @@ class Mirror:
         """Ask every source once. True when a file was written. Never raises for what a source did."""
         try:
             changed = await self._look()
-        except HaechiError as error:
+        except Exception as error:  # what nobody foresaw must not end the asking
             self._failures += 1
-            self.problem = error
+            why = f"{type(error).__name__}: {error}"[:300]
+            self.problem = error if isinstance(error, HaechiError) else HaechiError("fetch.failed", why=why)
             self._metrics.count("haechi_fetches_total", what=self._name, outcome="failed")
             return False
         self._failures, self.problem = 0, None
@@ -99,15 +100,14 @@ class Mirror:
     def pause(self) -> float:
         """Seconds until the next look."""
         if self._failures:
-            return min(FIRST_RETRY_S * 2 ** min(self._failures - 1, 16), self._interval) * (0.1 + 0.9 * self._chance())
+            longest = min(FIRST_RETRY_S * 2.0 ** min(self._failures - 1, 16), self._interval)
+            return longest * (0.1 + 0.9 * self._chance())
         return self._interval * (1 - SPREAD * self._chance())
 
     async def _look(self) -> bool:
         memory = self._memory
         known = await asyncio.to_thread(self._whole, memory) if memory else {}
-        fetched = {
-            file: await source.fetch(known.get(file.name, "")) for file, source in self._sources.items()
-        }
+        fetched = {file: await source.fetch(known.get(file.name, "")) for file, source in self._sources.items()}
         try:
             return await asyncio.to_thread(self._keep, fetched)
         except OSError as error:
