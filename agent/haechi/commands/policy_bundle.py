@@ -27,9 +27,7 @@ trust_option = click.option(
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The bundle to write.")
 @click.option("--sequence", type=click.IntRange(min=1), required=True, help="Its number: higher than the last one's.")
 @click.option("--issued-at", help="When it is issued (RFC 3339). Default: now. The same moment gives the same bytes.")
-@click.option(
-    "--rolls-back-from", type=click.IntRange(min=2), help="The number in force that it replaces, though higher."
-)
+@click.option("--rolls-back-from", type=click.IntRange(min=2), help="The higher number in force that it replaces.")
 @json_option
 def build(
     folder: Path, output: Path, sequence: int, issued_at: str | None, rolls_back_from: int | None, as_json: bool
@@ -95,7 +93,7 @@ def diff(before: Path, after: Path, exit_code: bool, as_json: bool) -> None:
             then = say("policy.diff-change", before=_plain(change.before), after=_plain(change.after))
             line = f"{say(f'policy.diff-{change.tends}')}  {say(f'policy.diff-{change.what}')} {change.name}: {then}"
             console.print(line, soft_wrap=True)
-        console.print(say("policy.diff-counts", **counts) if found else say("policy.diff-none"))
+        console.print(say("policy.diff-counts", None, **counts) if found else say("policy.diff-none"))
 
     answer(document, as_json, render)
     if exit_code and counts["loosens"] + counts["unclear"]:

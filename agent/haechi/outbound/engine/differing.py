@@ -101,18 +101,14 @@ def _rules(before: PolicyFolder, after: PolicyFolder) -> Iterator[Change]:
         old, new = before.rules.get(name), after.rules.get(name)
         if old is None or new is None:
             tends = Tends.TIGHTENS if old is None else Tends.LOOSENS
-            yield Change(What.RULE, name, old and old.severity.value, new and new.severity.value, tends)
+            here = [info.severity.value if info else None for info in (old, new)]
+            yield Change(What.RULE, name, here[0], here[1], tends)
             continue
         if before.text(old) != after.text(new):
             yield Change(What.RULE, name, "…", "…", Tends.UNCLEAR)
-        if old.severity is not new.severity:
-            yield Change(
-                What.SEVERITY,
-                name,
-                old.severity.value,
-                new.severity.value,
-                _by(_SEVERITIES, old.severity, new.severity),
-            )
+        one, other = old.severity, new.severity
+        if one is not other:
+            yield Change(What.SEVERITY, name, one.value, other.value, _by(_SEVERITIES, one, other))
 
 
 def _modes(before: PolicyFolder, after: PolicyFolder) -> Iterator[Change]:
