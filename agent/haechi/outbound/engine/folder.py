@@ -1,9 +1,9 @@
 """A folder of policies: found, read, and taken for what it says before any engine sees it.
 
-Layout: ``data.yaml`` (the institution's choices; in a bundle ``data.json``), ``catalogue.yaml`` (technologies that a tag
-may name), Rego modules in folders named like their packages, ``rules/<id>/rule.rego`` with ``words.yaml`` beside it,
-``schema/`` (what an input looks like). ``*_test.rego``, ``testing/`` and ``cases/`` are never loaded. All that is read
-here is in the digest, and nothing else of the folder is read anywhere. Must not know: engines, processes.
+Layout: ``data.yaml`` (the institution's choices; in a bundle ``data.json``), ``catalogue.yaml`` (technologies that a
+tag may name), Rego modules in folders named like their packages, ``rules/<id>/rule.rego`` with ``words.yaml`` beside
+it, ``schema/`` (what an input looks like). ``*_test.rego``, ``testing/`` and ``cases/`` are never loaded. All that is
+read here is in the digest, and nothing else of the folder is read anywhere. Must not know: engines, processes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Keeps the policies in force to what lies in their place, a folder or a bundle, as far as a trusted key signed it.
 
 Theory. A place is a folder or a bundle's file, be it a copy of what was fetched. A look compares its files, the
-signature and the trust list with those of the last one; only what did not change between two looks is read, for a folder
-is copied file by file.
+signature and the trust list with those of the last one. Only what did not change between two looks is read, for a
+folder is copied file by file.
 
 ==================================  ==========================================================
 found                               what happens
