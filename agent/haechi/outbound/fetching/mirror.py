@@ -122,10 +122,10 @@ class Mirror:
             if one is None:
                 continue
             digest = hashlib.sha256(one.body).hexdigest()
-            tags[file.name] = one.tag
-            if digests.get(file.name) != digest or _digest(file) != digest:
+            tags[file.name], digests[file.name] = one.tag, digest
+            if _digest(file) != digest:
                 replace_file(file, one.body)
-                digests[file.name], changed = digest, True
+                changed = True
         self._memory = _Memory(self._source, self._clock.now(), tags, digests)
         replace_file(self._file, msgspec.json.encode(self._memory))
         return changed
