@@ -226,7 +226,8 @@ def decided(results: Results) -> None:
 def swapped(results: Results) -> None:
     """What a change of policies costs whoever asks meanwhile."""
     measured = swapping.measure(ROOT / "policies")
-    results.plain("bundle_swap_pause", measured.pause, "ms", most=5)
+    beside = ("spans as long without a swap", measured.calm)
+    results.plain("bundle_swap_pause", measured.pause, "ms", most=5, beside=beside)
     results.plain("bundle_swap_middle", measured.middle, "ms")
     results.plain("bundle_swap_change", measured.change, "ms")
     results.plain("bundle_swap_steady", measured.steady, "ms")

@@ -32,7 +32,7 @@ from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.outbound.trust import SigningKey
 from haechi.ports.engine import Answered
 
-SWAPS = 25
+SWAPS = 20
 EVERY_S = 0.002
 """Seconds between questions: more often than a busy workstation uploads."""
 AROUND_S = 0.02
@@ -42,13 +42,15 @@ AROUND_S = 0.02
 @dataclass(frozen=True, slots=True)
 class Measured:
     """Milliseconds. ``pause`` is the longest over all swaps of the exchange's extra wait, of questions and of the
-    loop; ``middle`` the median over swaps; ``change`` the longest extra wait while anything of a change went on.
+    loop; ``middle`` the median over swaps; ``change`` the longest extra wait while anything of a change went on;
+    ``calm`` the longest over as many spans, as long, in which nothing was swapped: what the machine does by itself.
     """
 
     steady: float
     pause: float
     middle: float
     change: float
+    calm: float
     swaps: int
 
 
@@ -125,27 +127,25 @@ def _bundle(folder: PolicyFolder, number: int, signing: SigningKey) -> bytes:
     return sign(build(folder, issue), folder.path, signing)
 
 
-def _figures(
-    stream: _Stream, during: list[tuple[float, float]], exchanges: list[tuple[float, float]]
-) -> Measured:
-    waits = (stream.questions, stream.ticks)
-    calm = [
-        statistics.median(wait for due, wait in kind if not any(start <= due + wait and due <= end for start, end in during))
-        for kind in waits
-    ]
+def _figures(stream: _Stream, during: list[tuple[float, float]], exchanges: list[tuple[float, float]]) -> Measured:
+    kinds = (stream.questions, stream.ticks)
+
+    def within(kind: list[tuple[float, float]], spans: list[tuple[float, float]]) -> list[float]:
+        return [wait for due, wait in kind if any(start <= due + wait and due <= end for start, end in spans)]
+
+    calm = []
+    for kind in kinds:
+        gaps = list(
+            zip([0.0, *(end for _, end in during)], [*(start for start, _ in during), kind[-1][0]], strict=True)
+        )
+        calm.append(statistics.median(within(kind, gaps)))
 
     def extra(span: tuple[float, float]) -> float:
-        start, end = span
-        return max(
-            max((wait for due, wait in kind if start <= due + wait and due <= end), default=usual) - usual
-            for kind, usual in zip(waits, calm, strict=True)
-        )
+        return max(max(within(kind, [span]), default=0.0) - usual for kind, usual in zip(kinds, calm, strict=True))
 
-    pauses = [extra(span) * 1000 for span in exchanges]
-    return Measured(
-        calm[0] * 1000,
-        max(pauses),
-        statistics.median(pauses),
-        max(extra(span) for span in during) * 1000,
-        len(exchanges),
+    pauses = [max(extra(span), 0.0) * 1000 for span in exchanges]
+    change = max(extra(span) for span in during) * 1000
+    quiet = max(
+        extra((start - (end - began), start)) for (began, end), (start, _) in zip(exchanges, during, strict=True)
     )
+    return Measured(calm[0] * 1000, max(pauses), statistics.median(pauses), change, quiet * 1000, len(exchanges))

@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -239,9 +240,17 @@ def _info(rule_id: str, name: str, text: str, title: Mapping[str, str], severiti
     return replace(info, severity=severities.get(rule_id, info.severity))
 
 
+@lru_cache(maxsize=2 * MAX_FILES)
+def _yaml(text: str) -> Any:
+    """Most files of the next issue are those of the last, and a reader in Python takes the lock that answers wait for.
+    Nobody changes what this gives.
+    """
+    return YAML(typ="safe", pure=True).load(text)
+
+
 def _mapping(name: str, text: str) -> Mapping[str, Any]:
     try:
-        loaded = YAML(typ="safe", pure=True).load(text)
+        loaded = _yaml(text)
     except (YAMLError, ValueError, RecursionError) as error:  # a date that there is not, or nested without end
         raise HaechiError("policy.invalid", file=name, why=" ".join(str(error).split())) from error
     if not isinstance(loaded, Mapping):
