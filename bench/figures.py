@@ -30,6 +30,7 @@ ASKED = frozenset(
         "decision_full_p50",
         "decision_full_p99",
         "decision_full_vs_opa",
+        "bundle_swap_pause",
         "index_large",
         "index_small",
         "tag_to_refusal_p99",

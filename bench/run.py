@@ -23,7 +23,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench import decisions, ends, indexing, institution, peers, processes, profiling, replaying, squid  # noqa: E402
+from bench import (  # noqa: E402
+    decisions,
+    ends,
+    indexing,
+    institution,
+    peers,
+    processes,
+    profiling,
+    replaying,
+    squid,
+    swapping,
+)
 from bench.figures import ASKED, Results, median  # noqa: E402
 from tests.lab import Laboratory  # noqa: E402
 from tests.stores.certificates import AWS_NAMES, StoreAuthority  # noqa: E402
@@ -35,7 +46,7 @@ GROWTH_MIB = 16.0
 """What counts as no growth from a body of 1 GiB to one of 10 GiB: this project's choice. It is less than 0.2 % of the
 9 GiB that were added, and what allocators and page tables of three processes move about from run to run."""
 IDLE_SECONDS = 30.0
-PARTS = ("throughput", "small", "idle", "decisions", "index", "tag", "replay")
+PARTS = ("throughput", "small", "idle", "decisions", "swap", "index", "tag", "replay")
 
 
 class Way:
@@ -131,7 +142,7 @@ def main() -> int:
     options.add_argument("--only", choices=PARTS, default=None)
     options.add_argument("--profile", action="store_true")
     chosen = options.parse_args()
-    if chosen.only != "replay":  # which needs neither client nor sink
+    if chosen.only not in ("replay", "swap"):  # which need neither client nor sink
         ends.build()
     if chosen.profile:
         profiling.write(ROOT / "bench" / "profile.txt", machine())
@@ -160,6 +171,10 @@ def measure(results: Results, only: str | None, rounds: int, *, quick: bool) -> 
         return
     size = (128 << 20) if quick else ends.GIB
     wanted = lambda part: only in (None, part)  # noqa: E731
+    if wanted("swap"):  # before the agent runs beside it
+        swapped(results)
+    if only == "swap":
+        return
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="haechi-bench-")))
         port, store, authority = stack.enter_context(ends_and_store(folder))
@@ -226,6 +241,16 @@ def decided(results: Results) -> None:
     results.plain("decision_full_p99", full.p99, "ms", most=2)
     results.plain("decision_full_facts_p50", full.facts, "ms")
     results.ratio("decision_full_vs_opa", full.round_trip, "ms", "an OPA server on loopback", full.opa, most=0.6)
+
+
+def swapped(results: Results) -> None:
+    """What a change of policies costs whoever asks meanwhile."""
+    measured = swapping.measure(ROOT / "policies")
+    beside = ("spans as long without a swap", measured.calm)
+    results.plain("bundle_swap_pause", measured.pause, "ms", most=5, beside=beside)
+    results.plain("bundle_swap_middle", measured.middle, "ms")
+    results.plain("bundle_swap_change", measured.change, "ms")
+    results.plain("bundle_swap_steady", measured.steady, "ms")
 
 
 def throughput(results: Results, ways: dict[str, Way], size: int, rounds: int, lab: Laboratory, *, quick: bool) -> None:

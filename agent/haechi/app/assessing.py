@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import datetime as dt
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -24,7 +25,7 @@ from haechi.domain.destination import Destination, KeyFacts
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON, Unknown
 from haechi.domain.permit import Permit, Unfit
-from haechi.domain.policy import policy_input
+from haechi.domain.policy import NO_ISSUE, policy_input
 from haechi.domain.tags import Funding, Grade, Tag
 from haechi.domain.upload import Action, ActionKind, Location
 from haechi.ports.clock import Clock
@@ -118,6 +119,8 @@ class Assessor:
     index: ContentIndex
     clock: Clock
     sent: SentLedger
+    policy_facts: Callable[[dt.datetime], Mapping[str, JSON]] = lambda now: NO_ISSUE
+    """What rules may know of the policies in force."""
     _cache: OrderedDict[object, _Entry] = field(default_factory=OrderedDict)
 
     async def places(self, action: Action) -> tuple[Destination | None, Destination | None]:
@@ -172,6 +175,7 @@ class Assessor:
             request_key=request_key,
             targets=targets,
             sent=self._sent(about, content),
+            policy=self.policy_facts(now),
         )
         answer = await self.engine.evaluate(facts)
         if isinstance(answer, Answered):

@@ -26,6 +26,8 @@ from haechi.domain.upload import Action, ActionKind, ExposureChange, Location, R
 INPUT_SCHEMA = "haechi.input/1"
 DECISION_SCHEMA = "haechi.decision/1"
 
+NO_ISSUE: Mapping[str, JSON] = MappingProxyType({"sequence": None, "age_seconds": None, "unconfirmed_seconds": None})
+"""Policies without a number, a date and a source: those that ship, and a folder's."""
 _KEYED_MODES = ("kms", "kms-dual")
 
 
@@ -66,6 +68,7 @@ def policy_input(
     request_key: KeyFacts | Unknown | None = None,
     targets: Mapping[Location, Destination | Unknown] = MappingProxyType({}),
     sent: Mapping[str, int] | Unknown = MappingProxyType({}),
+    policy: Mapping[str, JSON] = NO_ISSUE,
 ) -> dict[str, JSON]:
     """Everything the rules may know about one request.
 
@@ -76,6 +79,7 @@ def policy_input(
     key that the request itself names, where that is not the container's default key.
     ``targets`` are the facts of containers that a change of settings names.
     ``sent`` is how many bytes of each protected content (by digest) the user had sent to the container before.
+    ``policy`` is what ``domain.issue.issue_facts`` says of the policies in force.
     ``registry`` may be ``{"unknown": cause}``. Raises ``ValueError`` for a ``now`` without time zone.
     """
     if now.tzinfo is None:
@@ -109,6 +113,7 @@ def policy_input(
         "actor": actor.as_json(),
         "content": _content_json(content, sent),
         "registry": dict(registry),
+        "policy": dict(policy),
     }
 
 

@@ -129,7 +129,16 @@ def make_judge(
     ground.stack.push_async_callback(destinations.close)
     actors = SocketActors(ground.clock, ground.metrics, listeners=listeners)
     ground.stack.callback(actors.close)
-    assessor = Assessor(rules.engine, destinations, destinations, registry, stores.index, ground.clock, stores.sent)
+    assessor = Assessor(
+        rules.engine,
+        destinations,
+        destinations,
+        registry,
+        stores.index,
+        ground.clock,
+        stores.sent,
+        rules.policies.facts,
+    )
     unpacking = Unpacking(settings.datapath.unpack_threads)
     ground.stack.callback(unpacking.close)
     room = SpoolBudget(settings.datapath.parts_limit)

@@ -16,6 +16,8 @@ class Kind(StrEnum):
     DURATION = "duration"
     TOTAL = "total"
     """A counter that its own part keeps: read when metrics are read."""
+    GAUGE = "gauge"
+    """A value that may fall, read the same way; not shown while there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,10 @@ METRICS: tuple[Metric, ...] = (
     Metric("haechi_permits_armed_total", Kind.COUNTER, "Exceptions and justifications taken up", ("kind",)),
     Metric("haechi_permits_used_total", Kind.COUNTER, "Uploads let go by one", ("kind",)),
     Metric("haechi_permits_refused_total", Kind.COUNTER, "Exceptions that were refused", ("why",)),
+    Metric("haechi_fetches_total", Kind.COUNTER, "Times that a source was asked for documents", ("what", "outcome")),
+    Metric("haechi_policy_sequence", Kind.GAUGE, "The number of the policies' issue in force"),
+    Metric("haechi_policy_age_seconds", Kind.GAUGE, "How long ago the issue in force was issued"),
+    Metric("haechi_policy_unconfirmed_seconds", Kind.GAUGE, "How long ago the policies' source was last reached"),
     Metric("haechi_engine_restarts_total", Kind.COUNTER, "Engine workers that were lost and started again"),
     Metric("haechi_background_failures_total", Kind.COUNTER, "Work of the agent's own that ended with an error"),
     Metric("haechi_audit_refused_total", Kind.COUNTER, "Records that the audit could not take", ("cause",)),
