@@ -140,7 +140,8 @@ def test_a_state_that_cannot_be_read_accepts_nothing(team, opened, example, tmp_
 def test_a_well_signed_registry_with_a_fault_is_refused(team, opened, example):
     team.registry(example.replace("kind: suspend", "kind: stop"))
     found = opened()
-    assert found.problem.code == "registry.malformed" and found.problem.params["line"] == 48
+    line = next(at for at, text in enumerate(example.splitlines(), 1) if "kind: suspend" in text)
+    assert found.problem.code == "registry.malformed" and found.problem.params["line"] == line
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,13 @@ def test_a_well_signed_registry_with_a_fault_is_refused(team, opened, example):
         ("country: JP", "country: Japan", "authorisations[0].destinations[0].country"),
         ("2026-06-30", "2026-06-31", "authorisations[0].valid_until"),
         ("2026-06-30", "2026-01-09", "authorisations[0].valid_until"),
-        ("comprehensive: true", "comprehensive: false", "authorisations[1]"),
+        ("comprehensive: true", "comprehensive: false", "takeouts[0]"),
+        ("approver: 정보보호팀장", "approver: ''", "takeouts[0].approver"),
+        ("technologies: all", "technologies: every", "takeouts[0].technologies"),
+        ("basis: public-seminar", "basis: Public Seminar", "exemptions[0].basis"),
+        ("access: domestic", "access: abroad", "personnel[0].access"),
+        ("pledged_on: 2026-01-02", "pledged_on: 2026-02-30", "personnel[0].pledged_on"),
+        ("subject: nct-manager", "subject: manager", "attestations[6].subject"),
         ("id: DEC-2026-003", "id: EXP-2026-017", "authorisations[1].id"),
         ("institution:\n", "institution:\n  secret: 1\n", "institution.secret"),
         ('"111122223333"', "111122223333", "accounts[0].id"),
