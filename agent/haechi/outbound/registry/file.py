@@ -251,6 +251,7 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         if enabled:
+            gc.freeze()  # nor later: they live as long as the registry
             gc.enable()
 
 

@@ -30,7 +30,7 @@ TechnologiesOrAll: TypeAlias = Technologies | Literal["all"]
 Digests = Annotated[tuple[Digest, ...], Meta(min_length=1, max_length=10000)]
 
 
-class Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+class Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """What is asked of every mapping."""
 
 
