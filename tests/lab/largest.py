@@ -42,7 +42,9 @@ def largest(
         "personnel": [*_people(people)],
         "takeouts": takeouts,
         "authorisations": authorisations,
-        "orders": [{"id": f"O-{number}", "kind": "suspend", "technologies": [f"OLD-{number:03}"]} for number in range(50)],
+        "orders": [
+            {"id": f"O-{number}", "kind": "suspend", "technologies": [f"OLD-{number:03}"]} for number in range(50)
+        ],
     }
 
 

@@ -24,7 +24,6 @@ from haechi.outbound.registry.sources import MalformedError, Written, YamlWritte
 from haechi.outbound.trust.document import Document, Place
 
 MAX_FAULTS = 20
-SCHEMA = "haechi.registry/1"
 STEP = 64
 """Entries between two calls of ``pace``: about a millisecond of work."""
 
@@ -73,8 +72,6 @@ class _Reading:
         """The registry; None where there is a fault."""
         try:
             head = self._source.head()
-            if head.schema_ != SCHEMA:
-                raise MalformedError(("schema",), f"const: {SCHEMA}")
             issued = self._build.issued(head.issued_at)
         except MalformedError as error:
             self._fault(error.place, error.cause)
@@ -98,7 +95,8 @@ class _Reading:
                 if len(self.faults) >= self._limit:
                     break
                 if at >= SECTIONS[section][1]:
-                    raise MalformedError((section,), f"maxItems: {SECTIONS[section][1]}")
+                    self._fault((section,), f"maxItems: {SECTIONS[section][1]}")
+                    break
                 if at % STEP == STEP - 1:
                     self._pace()
                 self._entry(section, at, entry, made, seen)
@@ -110,9 +108,7 @@ class _Reading:
         try:
             form = self._source.form(section, entry)
             if seen is not None:
-                if form.id in seen:
-                    raise OddError("id", "id-twice")
-                seen.add(form.id)
+                _new(form.id, seen)
             made.append(self._build.made[section](form))
         except MalformedError as error:
             self._fault((section, at, *error.place), error.cause)
@@ -121,6 +117,12 @@ class _Reading:
 
     def _fault(self, place: Place, cause: str) -> None:
         self.faults.append(self._source.fault(place, cause))
+
+
+def _new(number: str, seen: set[str]) -> None:
+    if number in seen:
+        raise OddError("id", "id-twice")
+    seen.add(number)
 
 
 @functools.cache

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from haechi.domain.errors import HaechiError
-from haechi.outbound.registry.form import SECTIONS, Form, InstitutionForm, Instant, Sequence_
+from haechi.outbound.registry.form import SECTIONS, Form, Instant, InstitutionForm, Sequence_
 from haechi.outbound.trust.document import Document, Place, dotted, parse_document
 
 MAX_JSON = 64 * 1024 * 1024
@@ -24,7 +24,7 @@ AREA = "registry"
 class Head(Form, frozen=True, kw_only=True, rename={"schema_": "schema"}):
     """Everything but the lists."""
 
-    schema_: str
+    schema_: Literal["haechi.registry/1"]
     sequence: Sequence_
     issued_at: Instant
     institution: InstitutionForm
@@ -102,8 +102,8 @@ class JsonWritten:
         if len(raw) > MAX_JSON:
             raise HaechiError("registry.too-large", file=name, limit=MAX_JSON)
         self._raw, self._name = raw, name
-        # What was understood, written again without what was left out, is as long as what was read if that said nothing
-        # twice and escaped nothing: then nobody has to go through it a second time, which would take three times longer.
+        # What was understood, written again, is as long as what was read if that said nothing twice and escaped
+        # nothing: then nobody has to go through it a second time, which would take three times longer.
         self._encoder = msgspec.json.Encoder()
         self._decoders = {section: msgspec.json.Decoder(form) for section, (form, _) in SECTIONS.items()}
         try:
@@ -174,7 +174,7 @@ def _packed(text: bytes) -> bytes:
 
 
 def once_only(raw: bytes) -> None:
-    """Refuse a name that stands twice in an object: readers differ in which of both they take. Raises ``MalformedError``."""
+    """Refuse a name that stands twice in an object: readers differ in which they take. Raises ``MalformedError``."""
     try:
         json.loads(raw, object_pairs_hook=_pairs)
     except _TwiceError as error:
