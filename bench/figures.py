@@ -27,6 +27,7 @@ ASKED = frozenset(
         "decision_p50",
         "decision_p99",
         "decision_cached_p50",
+        "bundle_swap_pause",
         "index_large",
         "index_small",
         "tag_to_refusal_p99",

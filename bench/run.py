@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench import decisions, ends, indexing, peers, processes, profiling, squid  # noqa: E402
+from bench import decisions, ends, indexing, peers, processes, profiling, squid, swapping  # noqa: E402
 from bench.figures import ASKED, Results, median  # noqa: E402
 from tests.lab import Laboratory  # noqa: E402
 from tests.stores.certificates import AWS_NAMES, StoreAuthority  # noqa: E402
@@ -127,10 +127,12 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=ROUNDS)
     options.add_argument("--quick", action="store_true")
-    options.add_argument("--only", choices=("throughput", "small", "idle", "decisions", "index", "tag"), default=None)
+    parts = ("throughput", "small", "idle", "decisions", "swap", "index", "tag")
+    options.add_argument("--only", choices=parts, default=None)
     options.add_argument("--profile", action="store_true")
     chosen = options.parse_args()
-    ends.build()
+    if chosen.only != "swap":
+        ends.build()
     if chosen.profile:
         profiling.write(ROOT / "bench" / "profile.txt", machine())
         return 0
@@ -154,6 +156,10 @@ def measure(results: Results, only: str | None, rounds: int, *, quick: bool) -> 
     """Every figure, or those of one part."""
     size = (128 << 20) if quick else ends.GIB
     wanted = lambda part: only in (None, part)  # noqa: E731
+    if wanted("swap"):  # before the agent runs beside it
+        swapped(results)
+    if only == "swap":
+        return
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="haechi-bench-")))
         port, store, authority = stack.enter_context(ends_and_store(folder))
@@ -215,6 +221,16 @@ def decided(results: Results) -> None:
     results.plain("decision_cached_p50", measured.cached, "ms", most=0.05)
     results.plain("decision_recognised_input", measured.recognised_size, "bytes")
     results.plain("decision_recognised_p50", measured.recognised, "ms")
+
+
+def swapped(results: Results) -> None:
+    """What a change of policies costs whoever asks meanwhile."""
+    measured = swapping.measure(ROOT / "policies")
+    beside = ("spans as long without a swap", measured.calm)
+    results.plain("bundle_swap_pause", measured.pause, "ms", most=5, beside=beside)
+    results.plain("bundle_swap_middle", measured.middle, "ms")
+    results.plain("bundle_swap_change", measured.change, "ms")
+    results.plain("bundle_swap_steady", measured.steady, "ms")
 
 
 def throughput(results: Results, ways: dict[str, Way], size: int, rounds: int, lab: Laboratory, *, quick: bool) -> None:

@@ -262,6 +262,7 @@ def world(
     more: str = "",
     datapath: str = "",
     destinations: str = "",
+    policy: str = "",
     big: bool = False,
     before: Callable[[Laboratory], None] | None = None,
     policies: Callable[[Laboratory], Path] | None = None,
@@ -286,7 +287,7 @@ def world(
             before(lab)
         lab.configure(policies=policies(lab) if policies else None)
         written = lab.settings.read_text(encoding="utf-8")
-        for table, lines in (("[datapath]\n", datapath), ("[destinations]\n", destinations)):
+        for table, lines in (("[datapath]\n", datapath), ("[destinations]\n", destinations), ("[policy]\n", policy)):
             written = written.replace(table, table + lines)
         lab.settings.write_text(written, encoding="utf-8")
         made = World(store, facts, land, lab, os.urandom(TAGGED_SIZE), b"", os.urandom(TAGGED_SIZE))

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import datetime as dt
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -23,7 +24,7 @@ from haechi.domain.decision import Cause, Decision, decide
 from haechi.domain.destination import Destination, KeyFacts
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON, Unknown
-from haechi.domain.policy import policy_input
+from haechi.domain.policy import NO_ISSUE, policy_input
 from haechi.domain.tags import Funding, Grade, Tag
 from haechi.domain.upload import Action, ActionKind, Location
 from haechi.ports.clock import Clock
@@ -108,6 +109,8 @@ class Assessor:
     registry: Registry
     index: ContentIndex
     clock: Clock
+    policy_facts: Callable[[dt.datetime], Mapping[str, JSON]] = lambda now: NO_ISSUE
+    """What rules may know of the policies in force."""
     _cache: OrderedDict[object, _Entry] = field(default_factory=OrderedDict)
 
     async def places(self, action: Action) -> tuple[Destination | None, Destination | None]:
@@ -161,6 +164,7 @@ class Assessor:
             consistent=about.consistent,
             request_key=request_key,
             targets=targets,
+            policy=self.policy_facts(now),
         )
         answer = await self.engine.evaluate(facts)
         if isinstance(answer, Answered):

@@ -90,9 +90,16 @@ def sealing(file: Path, owner: str, as_json: bool) -> None:
 @keys.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @passphrase_option
+@click.option("--pem", is_flag=True, help="The public half alone, as opa takes it (--verification-key).")
 @json_option
-def show(file: Path, passphrase_file: Path | None, as_json: bool) -> None:
-    """Show a private key's id and public half."""
+def show(file: Path, passphrase_file: Path | None, pem: bool, as_json: bool) -> None:
+    """Show a private key's id and public half.
+
+    Example: haechi keys show policy-signing.pem --pem > policy-signing.pub
+    """
+    if pem:
+        click.echo(signing_key(file, passphrase_file).public_pem(), nl=False)
+        return
     _print(signing_key(file, passphrase_file), file, (), "", as_json)
 
 

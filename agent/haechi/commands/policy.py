@@ -11,6 +11,7 @@ import click
 
 from haechi.commands._frame import Exit, answer, json_option
 from haechi.commands.keys import key_option, passphrase_option, signing_key
+from haechi.commands.policy_bundle import build, diff, load, verify
 from haechi.domain.errors import HaechiError
 from haechi.words import language, say
 
@@ -30,12 +31,19 @@ def policy() -> None:
     """The policies that judge uploads. docs/policies.md explains every rule."""
 
 
+for command in (build, verify, diff, load):
+    policy.add_command(command)
+
+
 @policy.command()
 @folder_option
 @json_option
 def check(folder: Path | None, as_json: bool) -> None:
     """Load the policies as the agent would, and say whether they are valid. Nothing is put in force."""
-    policies, _ = asyncio.run(_tried(folder, None))
+    from haechi.outbound.engine.place import policies_at
+
+    policies = policies_at(_chosen(folder))
+    tried(policies)
     document = {
         "valid": True,
         "folder": str(policies.path),
@@ -61,23 +69,32 @@ def check(folder: Path | None, as_json: bool) -> None:
 
 
 @policy.command()
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("folder", metavar="FOLDER|BUNDLE", type=click.Path(path_type=Path, exists=True))
 @key_option
 @passphrase_option
 @json_option
 def sign(folder: Path, key: Path, passphrase_file: Path | None, as_json: bool) -> None:
-    """Sign the policies in FOLDER, so that agents put them in force. Policies with a fault are not signed.
+    """Sign the policies in a folder or a bundle, so that agents put them in force. Those with a fault are not signed.
 
-    What ships with Haechi needs no signature; any change to it does, also of a mode in data.yaml.
+    What ships with Haechi needs no signature as a folder; any change to it does, also of a mode in data.yaml. A bundle
+    always does. `opa` verifies a bundle's signature too, with --signing-alg EdDSA and the key's id.
 
-    Example: haechi policy sign ./policies --key policy-signing.pem
+    Example: haechi policy sign haechi.tar.gz --key policy-signing.pem
     """
+    from haechi.commands.policy_bundle import write
+    from haechi.outbound.engine.bundle import sign as sign_bundle
+    from haechi.outbound.engine.place import policies_at
     from haechi.outbound.engine.signature import sign_into
     from haechi.outbound.trust import Role
 
-    policies, _ = asyncio.run(_tried(folder, None))
+    policies = policies_at(folder)
+    tried(policies)
     signing = signing_key(key, passphrase_file)
-    file = sign_into(policies, signing.sign(Role.POLICY, policies.revision.encode("ascii")))
+    if policies.bundle:
+        write(folder, sign_bundle(policies.bundle, folder, signing))
+        file = folder
+    else:
+        file = sign_into(policies, signing.sign(Role.POLICY, policies.revision.encode("ascii")))
     document = {"folder": str(folder), "signature": str(file), "key": signing.id, "revision": policies.revision}
     answer(document, as_json, lambda console: console.print(say("policy.signed", folder=folder, signature=file)))
 
@@ -117,9 +134,9 @@ def networks(file: Path, folder: Path, as_json: bool) -> None:
 @json_option
 def rules(folder: Path | None, as_json: bool) -> None:
     """List every rule: requirement, basis with its certainty (Q, S, I), severity, mode and title."""
-    from haechi.outbound.engine.folder import read
+    from haechi.outbound.engine.place import policies_at
 
-    policies = read(_chosen(folder))
+    policies = policies_at(_chosen(folder))
     listed = [_rule(policies, rule_id) for rule_id in sorted(policies.rules)]
 
     def render(console: Console) -> None:
@@ -152,6 +169,7 @@ def test(file: Path, name: str | None, folder: Path | None, as_json: bool) -> No
     which. policies/testing/data.json holds one to start from. Findings come in the order in which they are told.
     """
     from haechi.domain.decision import Basis, decide
+    from haechi.outbound.engine.place import policies_at
     from haechi.outbound.engine.rulebook import RuleBook
 
     try:
@@ -159,7 +177,8 @@ def test(file: Path, name: str | None, folder: Path | None, as_json: bool) -> No
     except (OSError, ValueError) as error:
         raise HaechiError("policy.input-missing", file=str(file), why=str(error)) from error
     facts = _input(facts, name, file)
-    policies, judged = asyncio.run(_tried(folder, facts))
+    policies = policies_at(_chosen(folder))
+    judged = tried(policies, facts)
     decision = decide(judged.findings, policies.modes)
     book = RuleBook.of(policies)
 
@@ -182,10 +201,10 @@ def _vouched(policies: PolicyFolder) -> str:
     from haechi.outbound.clock import SystemClock
     from haechi.outbound.engine.signature import SignedPolicies
     from haechi.outbound.trust import TrustStore
-    from haechi.settings import load
+    from haechi.settings import load as settings_in_force
 
     try:
-        trust = TrustStore.load(load().trust_path, SystemClock())
+        trust = TrustStore.load(settings_in_force().trust_path, SystemClock())
     except HaechiError:  # without a trust list nothing is signed by anybody
         trust = TrustStore((), SystemClock())
     try:
@@ -211,38 +230,41 @@ def _input(document: object, name: str | None, file: Path) -> dict[str, Any]:
 def _chosen(folder: Path | None) -> Path:
     """The named folder, else the one that the agent uses."""
     from haechi.outbound.engine.folder import in_force, locate
-    from haechi.settings import load
+    from haechi.settings import load as settings_in_force
 
-    return locate(folder) if folder else in_force(load())
+    if folder is None:
+        return in_force(settings_in_force())
+    return folder if folder.is_file() else locate(folder)
 
 
-async def _tried(folder: Path | None, facts: dict[str, Any] | None) -> tuple[PolicyFolder, Answered]:
+def tried(policies: PolicyFolder, facts: dict[str, Any] | None = None) -> Answered:
     """Load into a worker of our own; judge the facts, or nothing. Raises ``HaechiError('policy.…')``."""
     import logging
 
     import structlog
 
-    from haechi.domain.decision import Cause
-    from haechi.outbound.engine.folder import read
-    from haechi.outbound.engine.worker_engine import WorkerEngine
     from haechi.outbound.telemetry import logs
-    from haechi.ports.engine import Answered
 
     logs.configure("warning", None)  # what the engine logs is the agent's; here it would spoil the answer
     # Standard output is the answer's alone; what the engine notes for the agent's log is not asked for here.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    policies = read(_chosen(folder))
+    return asyncio.run(_judged(policies, facts))
+
+
+async def _judged(policies: PolicyFolder, facts: dict[str, Any] | None) -> Answered:
+    from haechi.domain.decision import Cause
+    from haechi.outbound.engine.worker_engine import WorkerEngine
+    from haechi.ports.engine import Answered
+
     engine = WorkerEngine(policies.path, deadline_ms=5000)
-    await engine.start()
+    await engine.put_in_force(policies)
     try:
-        if facts is None:
-            return policies, Answered((), 0.0)
-        said = await engine.evaluate(facts)
+        said = Answered((), 0.0) if facts is None else await engine.evaluate(facts)
     finally:
         await engine.stop()
     if isinstance(said, Cause):
         raise HaechiError("policy.no-answer", cause=said.code, why=str(said.params.get("detail", "–")))
-    return policies, said
+    return said
 
 
 def _rule(policies: PolicyFolder, rule_id: str) -> dict[str, Any]:

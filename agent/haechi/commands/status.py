@@ -97,10 +97,23 @@ def _engine(part: Fact) -> list[str]:
     refused = REFUSED.get(str(part.get("in_force")), "") if part.get("problem") else ""
     return [
         say(refused) if refused else "",
+        *_issue(part.get("issue") or {}),
         _words("status.rules", part, "rules"),
         say("status.interpreted", why=part["interpreted"]) if part.get("interpreted") else "",
         *(say(f"status.{name}-{part[name]}") for name in ("mode", "fail") if part.get(name)),
     ]
+
+
+def _issue(issue: Fact) -> list[str]:
+    """Which issue of the policies is in force, and whether their source still says so."""
+    source, told = issue.get("source"), []
+    if issue.get("sequence") is not None:
+        told.append(say("status.issue", sequence=issue["sequence"], issued=_moment(issue.get("issued_at"))))
+    if source and issue.get("confirmed_at"):
+        told.append(say("status.confirmed", source=source, at=_moment(issue["confirmed_at"])))
+    elif source and issue.get("unconfirmed_seconds") is not None:
+        told.append(say("status.unconfirmed", source=source))
+    return told
 
 
 def _index(part: Fact) -> list[str]:

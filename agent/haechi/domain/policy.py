@@ -26,6 +26,8 @@ from haechi.domain.upload import Action, ActionKind, ExposureChange, Location, R
 INPUT_SCHEMA = "haechi.input/1"
 DECISION_SCHEMA = "haechi.decision/1"
 
+NO_ISSUE: Mapping[str, JSON] = MappingProxyType({"sequence": None, "age_seconds": None, "unconfirmed_seconds": None})
+"""Policies without a number, a date and a source: those that ship, and a folder's."""
 _KEYED_MODES = ("kms", "kms-dual")
 
 
@@ -65,6 +67,7 @@ def policy_input(
     way: str = "proxy",
     request_key: KeyFacts | Unknown | None = None,
     targets: Mapping[Location, Destination | Unknown] = MappingProxyType({}),
+    policy: Mapping[str, JSON] = NO_ISSUE,
 ) -> dict[str, JSON]:
     """Everything the rules may know about one request.
 
@@ -74,6 +77,7 @@ def policy_input(
     ``destination`` and ``source`` Unknown or None make every fact of them unknown. ``request_key`` are the facts of the
     key that the request itself names, where that is not the container's default key.
     ``targets`` are the facts of containers that a change of settings names.
+    ``policy`` is what ``domain.issue.issue_facts`` says of the policies in force.
     ``registry`` may be ``{"unknown": cause}``. Raises ``ValueError`` for a ``now`` without time zone.
     """
     if now.tzinfo is None:
@@ -107,6 +111,7 @@ def policy_input(
         "actor": actor.as_json(),
         "content": content.as_json(),
         "registry": dict(registry),
+        "policy": dict(policy),
     }
 
 

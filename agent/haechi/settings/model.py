@@ -113,11 +113,22 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The policies; signed, unless they are those that ship. Empty: ``policies`` in the configuration folder, or
-    those that ship.
+    """The policies; signed, unless they are those that ship. ``source`` is a bundle: its file, or where it is fetched.
+    Empty: ``policies.tar.gz`` or ``policies`` in the configuration folder, or those that ship.
     """
 
     folder: Path | None = _of(Whose.SECURITY, None)
+    source: str = _of(Whose.SECURITY, "", unit="URL or path")
+    token_file: Path | None = _of(Whose.SECURITY, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """How signed documents are fetched that a source gives out over HTTPS."""
+
+    interval: int = _of(Whose.OPERATIONS, 60, unit="seconds", least=5, most=86_400)
+    timeout: float = _of(Whose.OPERATIONS, 20.0, unit="seconds", least=1, most=300)
+    roots: tuple[Path, ...] = _of(Whose.SECURITY, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +206,7 @@ class Sections:
     watch: Watch = field(default_factory=Watch)
     engine: Engine = field(default_factory=Engine)
     policy: Policy = field(default_factory=Policy)
+    fetch: Fetch = field(default_factory=Fetch)
     registry: Registry = field(default_factory=Registry)
     trust: Trust = field(default_factory=Trust)
     audit: Audit = field(default_factory=Audit)
@@ -217,6 +229,7 @@ class Settings:
     watch: Watch
     engine: Engine
     policy: Policy
+    fetch: Fetch
     registry: Registry
     trust: Trust
     audit: Audit
@@ -232,6 +245,24 @@ class Settings:
     def policy_folder(self) -> Path:
         """The institution's own policies, if there are any."""
         return self.policy.folder or self.paths.policies
+
+    @property
+    def policy_url(self) -> str:
+        """Where the bundle is fetched; empty where it is not."""
+        source = self.policy.source
+        return source if "://" in source else ""
+
+    @property
+    def policy_bundle(self) -> Path | None:
+        """The bundle's file: the one that is named, the copy of what was fetched, or what lies in the configuration
+        folder. None where the policies are a folder.
+        """
+        if self.policy_url:
+            return self.paths.fetched / "policies.tar.gz"
+        if self.policy.source:
+            return Path(self.policy.source).expanduser()
+        lying = self.paths.policy_bundle
+        return lying if self.policy.folder is None and lying.is_file() else None
 
     @property
     def registry_path(self) -> Path:

@@ -55,6 +55,16 @@ class Paths:
         return self.config / "policies"
 
     @property
+    def policy_bundle(self) -> Path:
+        """The institution's own policies as a bundle; it goes before the folder."""
+        return self.config / "policies.tar.gz"
+
+    @property
+    def fetched(self) -> Path:
+        """Private: copies of signed documents as their sources gave them out. A copy proves nothing by itself."""
+        return self.state / "fetched"
+
+    @property
     def registry(self) -> Path:
         """The signed registry, unless ``registry.path`` names another."""
         return self.config / "registry.yaml"

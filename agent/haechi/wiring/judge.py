@@ -124,7 +124,9 @@ def make_judge(
     ground.stack.push_async_callback(destinations.close)
     actors = SocketActors(ground.clock, ground.metrics, listeners=listeners)
     ground.stack.callback(actors.close)
-    assessor = Assessor(rules.engine, destinations, destinations, registry, stores.index, ground.clock)
+    assessor = Assessor(
+        rules.engine, destinations, destinations, registry, stores.index, ground.clock, rules.policies.facts
+    )
     unpacking = Unpacking(settings.datapath.unpack_threads)
     ground.stack.callback(unpacking.close)
     room = SpoolBudget(settings.datapath.parts_limit)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from haechi.app.recording import change_event
 from haechi.app.refusing import SpokenRule
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
+from haechi.outbound.engine.archive import MAX_PACKED
 from haechi.outbound.engine.compiler import Compiler, located, swept
 from haechi.outbound.engine.folder import in_force, locate
 from haechi.outbound.engine.following import FollowedPolicies
 from haechi.outbound.engine.kept import KeptPolicies
 from haechi.outbound.engine.signature import SignedPolicies
+from haechi.outbound.engine.succession import Succession
 from haechi.outbound.engine.worker_engine import WorkerEngine
+from haechi.outbound.fetching.http import HttpSource, Terms, proxy_for
+from haechi.outbound.fetching.mirror import Mirror
 from haechi.outbound.registry.file import FileRegistry
 from haechi.outbound.system.program import trusted
 from haechi.outbound.trust.file import TrustFile
@@ -33,6 +37,8 @@ class Rules:
     registry: FileRegistry
     engine: WorkerEngine
     policies: FollowedPolicies
+    mirror: Mirror | None = None
+    """Keeps the copy of the policies' bundle, where it is fetched."""
 
     def rule_words(self, rule_id: str, lang: str, params: Mapping[str, JSON]) -> SpokenRule:
         """A rule's words, as the policies in force have them."""
@@ -65,12 +71,53 @@ async def start_rules(ground: Ground, audit: AuditLog) -> Rules:
         else:
             await audit.durable(event)
 
-    kept = KeptPolicies(paths.state / "policies")
-    own = settings.policy_folder
-    policies = FollowedPolicies(engine, accept, lambda: in_force(settings), record, kept, own=own)
+    mirror = await _mirror(ground)
+    policies = FollowedPolicies(
+        engine,
+        accept,
+        lambda: in_force(settings),
+        record,
+        KeptPolicies(paths.state / "policies"),
+        Succession(paths.state / "policy-sequence.json", trust),
+        own=settings.policy_folder,
+        unconfirmed=mirror.unconfirmed if mirror else lambda now: None,
+    )
     ground.stack.push_async_callback(engine.stop)
     await policies.start()
-    return Rules(trust, registry, engine, policies)
+    if mirror is not None:
+        ground.background(mirror.run(), "policy-mirror")
+    _measure(ground, policies)
+    return Rules(trust, registry, engine, policies, mirror)
+
+
+async def _mirror(ground: Ground) -> Mirror | None:
+    """The bundle's copy, asked for at once where there is none yet. Raises ``HaechiError('fetch.url')``."""
+    settings, fetch = ground.settings, ground.settings.fetch
+    file = settings.policy_bundle
+    if not settings.policy_url or file is None:
+        return None
+    proxy = proxy_for(settings.policy_url, settings.datapath.upstream_proxy, settings.datapath.no_proxy)
+    terms = Terms(MAX_PACKED, fetch.timeout, fetch.roots, settings.policy.token_file, proxy)
+    source = HttpSource(settings.policy_url, terms)
+    memory = file.with_name("policies.json")
+    mirror = Mirror("policy", {file: source}, memory, settings.policy_url, fetch.interval, ground.clock, ground.metrics)
+    if not file.is_file():
+        await mirror.look()
+    return mirror
+
+
+def _measure(ground: Ground, policies: FollowedPolicies) -> None:
+    """The issue in force as numbers; nothing where there is none."""
+
+    def read(name: str) -> Callable[[], float | None]:
+        def value() -> float | None:
+            said = policies.facts(ground.clock.now())[name]
+            return said if isinstance(said, int | float) else None
+
+        return value
+
+    for name in ("sequence", "age_seconds", "unconfirmed_seconds"):
+        ground.metrics.gauge(f"haechi_policy_{name}", read(name))
 
 
 def _compiler(ground: Ground) -> Compiler:

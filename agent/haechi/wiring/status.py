@@ -77,18 +77,31 @@ class _Parts:
         }
 
     def engine(self) -> dict[str, Any]:
-        engine, policies = self.rules.engine, self.rules.policies
-        problem = self.unlooked.get("policy") or policies.problem or policies.void or policies.not_kept
+        engine, policies, mirror = self.rules.engine, self.rules.policies, self.rules.mirror
+        away = mirror.problem if mirror else None
+        problem = self.unlooked.get("policy") or policies.problem or policies.void or policies.not_kept or away
         return {
             "state": "failed" if not engine.ready else "degraded" if problem else "ok",
             **_named(problem),
             "void": policies.void is not None,
             "in_force": "earlier" if policies.state is InForce.CHOSEN and policies.problem else policies.state.value,
             "revision": engine.revision,
+            "issue": self._issue(),
             "rules": len(engine.rules),
             "interpreted": engine.interpreted,
             "mode": engine.modes.default.value,
             "fail": engine.modes.fail.value,
+        }
+
+    def _issue(self) -> dict[str, Any]:
+        """Which issue of the policies is in force, how old it is, and when its source was last reached."""
+        mirror, issue = self.rules.mirror, self.rules.engine.in_force.issue
+        confirmed = mirror.confirmed_at if mirror else None
+        return {
+            **self.rules.policies.facts(self.ground.clock.now()),
+            "issued_at": issue.issued_at.isoformat() if issue else None,
+            "source": self.ground.settings.policy.source or None,
+            "confirmed_at": confirmed.isoformat() if confirmed else None,
         }
 
     async def index(self) -> dict[str, Any]:

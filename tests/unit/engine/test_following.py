@@ -18,6 +18,7 @@ from haechi.outbound.engine.kept import KeptPolicies
 from haechi.outbound.engine.probe import probe_input
 from haechi.outbound.engine.process import WorkerProcess
 from haechi.outbound.engine.signature import SignedPolicies
+from haechi.outbound.engine.succession import Succession
 from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.outbound.trust import SigningKey, TrustFile
 from haechi.ports.engine import Answered
@@ -45,8 +46,9 @@ class Team:
             return self.folder
 
         accept = SignedPolicies(self.trust)
+        memory = Succession(self.folder.with_name("state") / "sequence.json", self.trust)
         self.policies = FollowedPolicies(
-            self.engine, accept, folder, self.record, self.kept, shipped=lambda: self.shipped, own=self.folder
+            self.engine, accept, folder, self.record, self.kept, memory, shipped=lambda: self.shipped, own=self.folder
         )
 
     @property
@@ -227,9 +229,9 @@ async def test_an_error_that_nobody_foresaw_does_not_keep_void_policies_in_force
         return reads(folder)
 
     if step == "read":
-        monkeypatch.setattr("haechi.outbound.engine.following.read", breaks)
+        monkeypatch.setattr("haechi.outbound.engine.following.policies_at", breaks)
     else:
-        team.policies._folder = lambda: breaks(team.folder)  # type: ignore[assignment, return-value]
+        team.policies._place = lambda: breaks(team.folder)  # type: ignore[assignment, return-value]
     team.institution.trust_keys({team.institution.signing: {"revoked": True}})
     team.trust.refresh()
     assert await team.policies.look()
@@ -323,9 +325,9 @@ async def test_without_any_policies_everything_asked_gets_the_cause_and_the_look
 async def test_an_institutions_policies_do_not_end_with_their_folder_and_a_restart(team: Team) -> None:
     accepted = team.engine.revision
     shutil.rmtree(team.folder)
-    team.policies._folder = locate
+    team.policies._place = locate
     again = Team(team.institution, team.folder, team.trust, team.engine)
-    again.policies._folder = locate
+    again.policies._place = locate
     await again.policies.start()
     assert (again.engine.revision, again.policies.state, again.problem) == (
         accepted,

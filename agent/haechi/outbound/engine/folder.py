@@ -1,16 +1,18 @@
 """A folder of policies: found, read, and taken for what it says before any engine sees it.
 
-Layout: ``data.yaml`` (the institution's choices), ``catalogue.yaml`` (technologies that a tag may name), Rego modules
-in folders named like their packages, ``rules/<id>/rule.rego`` with ``words.yaml`` beside it, ``schema/`` (what an input
-looks like). ``*_test.rego``, ``testing/`` and ``cases/`` are never loaded. All that is read here is in the digest, and
-nothing else of the folder is read anywhere. Must not know: engines, processes.
+Layout: ``data.yaml`` (the institution's choices; in a bundle ``data.json``), ``catalogue.yaml`` (technologies that a
+tag may name), Rego modules in folders named like their packages, ``rules/<id>/rule.rego`` with ``words.yaml`` beside
+it, ``schema/`` (what an input looks like). ``*_test.rego``, ``testing/`` and ``cases/`` are never loaded. All that is
+read here is in the digest, and nothing else of the folder is read anywhere. Must not know: engines, processes.
 """
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ import haechi
 from haechi.domain.catalogue import Catalogue
 from haechi.domain.decision import Modes, Severity
 from haechi.domain.errors import HaechiError
+from haechi.domain.issue import Issue
 from haechi.domain.policy import RuleInfo
 from haechi.outbound.engine.choices import FILE as DATA
 from haechi.outbound.engine.choices import Choices, policy_data
@@ -31,6 +34,8 @@ from haechi.outbound.tags.policy import PolicyTags
 from haechi.settings import Settings
 
 CATALOGUE = "catalogue.yaml"
+DATA_JSON = "data.json"
+"""``data.yaml`` in the form that every engine reads alike; a bundle has this one."""
 MAX_FILES = 500
 MAX_BYTES = 4 * 1024 * 1024
 """Bounds of what is read at all: a policy folder is small, and whoever can write it could otherwise exhaust us."""
@@ -38,9 +43,11 @@ MAX_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class PolicyFolder:
-    """Policies as they were read, once and as a whole. ``revision`` is ``blake3:<hex>`` over every file that was read.
+    """Policies as they were read, once and as a whole. ``revision`` is ``blake3:<hex>`` over every file that was read,
+    and over the issue where there is one.
 
     ``tags`` are those that the policies give to files by name; ``texts`` all that was read, by its path in the folder.
+    ``bundle`` are the bytes that they came in, and ``token`` is what a bundle is signed with; both empty for a folder.
     """
 
     path: Path
@@ -54,6 +61,9 @@ class PolicyFolder:
     catalogue: Catalogue
     tags: PolicyTags
     texts: tuple[tuple[str, str], ...] = ()
+    issue: Issue | None = None
+    bundle: bytes = b""
+    token: bytes = b""
 
     def text(self, rule: RuleInfo) -> str:
         """The Rego of a rule; empty where there is no such file."""
@@ -64,7 +74,7 @@ def none_of(stand_in: PolicyFolder) -> PolicyFolder:
     """No policies, for when none may be in force: enforcing, and failing closed. ``stand_in`` gives scope, tags,
     catalogue, and the words of rules that earlier records name; it judges nothing.
     """
-    return replace(stand_in, modes=Modes(), revision="none:policy-withdrawn")
+    return replace(stand_in, modes=Modes(), revision="none:policy-withdrawn", issue=None, bundle=b"", token=b"")
 
 
 def locate(explicit: Path | str | None = None) -> Path:
@@ -86,10 +96,14 @@ def locate(explicit: Path | str | None = None) -> Path:
 
 
 def in_force(settings: Settings) -> Path:
-    """The folder of the agent's policies: the setting's, else the configuration folder's, else those that ship.
+    """Where the agent's policies lie, a folder or a bundle: what the settings name, else what lies in the configuration
+    folder, else those that ship.
 
     Raises as ``locate``.
     """
+    place = settings.policy_bundle
+    if place is not None:
+        return place
     own = settings.policy_folder
     return locate(own if settings.policy.folder or own.is_dir() else None)
 
@@ -101,25 +115,29 @@ def read(folder: Path) -> PolicyFolder:
     ``tag.bad-policy-rule``.
     """
     try:
-        return _read(folder)
+        return policies_of(folder, _texts(folder))
     except HaechiError:
         raise
     except Exception as error:  # whatever else a file's form can break is a fault of the file all the same
         raise HaechiError("policy.invalid", file=str(folder), why=f"{type(error).__name__}: {error}") from error
 
 
-def _read(folder: Path) -> PolicyFolder:
-    digest = blake3.blake3()
+def policies_of(place: Path, texts: Sequence[tuple[str, str]], issue: Issue | None = None) -> PolicyFolder:
+    """What texts say, by their names, in this order. ``place`` is for messages. Raises as ``read``, and whatever else
+    a text's form can break.
+    """
     modules: list[tuple[str, str]] = []
     rules: dict[str, RuleInfo] = {}
     words: dict[str, Mapping[str, Any]] = {}
     data: Mapping[str, Any] = {}
     listed = ""
-    texts = tuple(_texts(folder))
+    if {DATA, DATA_JSON} <= {name for name, _ in texts}:
+        raise HaechiError("policy.invalid", file=DATA_JSON, why=f"{DATA} says the same: keep one of them")
     for name, text in texts:
-        digest.update(f"{name}\0{len(text.encode())}\0".encode() + text.encode())
         if name == DATA:
             data = _mapping(name, text)
+        elif name == DATA_JSON:
+            data = _json(name, text)
         elif name == CATALOGUE:
             listed = text
         elif name.endswith("/words.yaml"):
@@ -133,28 +151,40 @@ def _read(folder: Path) -> PolicyFolder:
             title = words.get(rule_id, {}).get("title", {})
             rules[rule_id] = _info(rule_id, name, text, title, said.severities)
     if not rules:
-        raise HaechiError("policy.invalid", file=str(folder), why="no rules/<id>/rule.rego")
+        raise HaechiError("policy.invalid", file=str(place), why="no rules/<id>/rule.rego")
     for rule_id in sorted(said.named - set(rules)):
         raise HaechiError("policy.invalid", file=DATA, why=f"names a rule that does not exist: {rule_id}")
-    catalogue = catalogue_from(listed, str(folder / CATALOGUE))
+    catalogue = catalogue_from(listed, str(place / CATALOGUE))
     return PolicyFolder(
-        folder,
+        place,
         tuple(modules),
         data,
         rules,
         said.modes,
-        f"blake3:{digest.hexdigest()}",
+        revision_of(texts, issue),
         words,
         said.choices,
         catalogue,
         PolicyTags.from_data(said.choices.tag_rules, catalogue),
-        texts,
+        tuple(texts),
+        issue,
     )
+
+
+def revision_of(texts: Sequence[tuple[str, str]], issue: Issue | None = None) -> str:
+    """The digest of texts in this order, and of the issue: an issue is never taken for another one."""
+    digest = blake3.blake3()
+    for name, text in texts:
+        digest.update(f"{name}\0{len(text.encode())}\0".encode() + text.encode())
+    if issue is not None:
+        issued = issue.issued_at.isoformat()
+        digest.update(f"\0issue\0{issue.sequence}\0{issued}\0{issue.rolls_back_from}\0".encode())
+    return f"blake3:{digest.hexdigest()}"
 
 
 def files(folder: Path) -> list[Path]:
     """Every file of a folder that ``read`` would read, ordered."""
-    return [path for path in sorted(folder.rglob("*")) if _matters(path.relative_to(folder).as_posix())]
+    return [path for path in sorted(folder.rglob("*")) if matters(path.relative_to(folder).as_posix())]
 
 
 def _texts(folder: Path) -> list[tuple[str, str]]:
@@ -176,12 +206,13 @@ def _texts(folder: Path) -> list[tuple[str, str]]:
     return found
 
 
-def _matters(name: str) -> bool:
+def matters(name: str) -> bool:
+    """Whether a file of this name says something."""
     if name.startswith(("testing/", "cases/")):
         return False
     if name.endswith(".rego"):
         return not name.endswith("_test.rego")
-    if name in (DATA, CATALOGUE):
+    if name in (DATA, DATA_JSON, CATALOGUE):
         return True
     if name.startswith("schema/"):
         return name.endswith(".json")
@@ -209,11 +240,29 @@ def _info(rule_id: str, name: str, text: str, title: Mapping[str, str], severiti
     return replace(info, severity=severities.get(rule_id, info.severity))
 
 
+@lru_cache(maxsize=2 * MAX_FILES)
+def _yaml(text: str) -> Any:
+    """Most files of the next issue are those of the last, and a reader in Python takes the lock that answers wait for.
+    Nobody changes what this gives.
+    """
+    return YAML(typ="safe", pure=True).load(text)
+
+
 def _mapping(name: str, text: str) -> Mapping[str, Any]:
     try:
-        loaded = YAML(typ="safe", pure=True).load(text)
+        loaded = _yaml(text)
     except (YAMLError, ValueError, RecursionError) as error:  # a date that there is not, or nested without end
         raise HaechiError("policy.invalid", file=name, why=" ".join(str(error).split())) from error
+    if not isinstance(loaded, Mapping):
+        raise HaechiError("policy.invalid", file=name, why="not a mapping")
+    return loaded
+
+
+def _json(name: str, text: str) -> Mapping[str, Any]:
+    try:
+        loaded = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise HaechiError("policy.invalid", file=name, why=str(error)) from error
     if not isinstance(loaded, Mapping):
         raise HaechiError("policy.invalid", file=name, why="not a mapping")
     return loaded

@@ -1,14 +1,16 @@
-"""Keeps the policies in force to what their folder holds, as far as a trusted key signed it.
+"""Keeps the policies in force to what lies in their place, a folder or a bundle, as far as a trusted key signed it.
 
-Theory. A look compares the folder's files, the signature and the trust list with those of the last one; only what did
-not change between two looks is read, for a folder is copied file by file.
+Theory. A place is a folder or a bundle's file, be it a copy of what was fetched. A look compares its files, the
+signature and the trust list with those of the last one. Only what did not change between two looks is read, for a
+folder is copied file by file.
 
 ==================================  ==========================================================
 found                               what happens
 ==================================  ==========================================================
 other policies, signed, valid       recorded, then put in force
 other policies, not signed, broken  refused: those in force stay; ``problem``
-those in force signed by a key      void at once: the folder's, if they may be; else those that
+an issue that may not follow        the same (``domain.issue`` says which may)
+those in force signed by a key      void at once: the place's, if they may be; else those that
 that is trusted no longer           ship, which need no signature (``void``, ``problem``)
 not even those that ship            none: every question gets a cause, and every upload is refused
 ==================================  ==========================================================
@@ -16,11 +18,11 @@ not even those that ship            none: every question gets a cause, and every
 At the start nothing is in force that could stay, and those that ship may be looser than the institution's:
 
 ==================================  ==========================================================
-the folder                          in force
+the place                           in force
 ==================================  ==========================================================
-what ships, or signed and valid     the folder's; what is signed is kept
+what ships, or signed and valid     what lies there; what is signed is kept
 anything else, or gone              what was kept, if its signature still holds (``problem``)
-and nothing kept that holds         none, until the folder is good (``problem``)
+and nothing kept that holds         none, until the place is good (``problem``)
 ==================================  ==========================================================
 
 Whatever is raised on the way, foreseen or not, is a refusal with a name: it must not pass over what follows from it.
@@ -29,6 +31,7 @@ Whatever is raised on the way, foreseen or not, is a refusal with a name: it mus
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import Awaitable, Callable
 from enum import Enum
 from pathlib import Path
@@ -37,14 +40,18 @@ from typing import Protocol, TypeAlias
 import structlog
 
 from haechi.domain.errors import HaechiError
-from haechi.outbound.engine.folder import PolicyFolder, files, locate, none_of, read
+from haechi.domain.facts import JSON
+from haechi.domain.issue import issue_facts
+from haechi.outbound.engine.folder import PolicyFolder, locate, none_of
 from haechi.outbound.engine.kept import KeptPolicies
-from haechi.outbound.engine.signature import SIGNATURE, SignedPolicies
+from haechi.outbound.engine.place import policies_at, stamp_at
+from haechi.outbound.engine.signature import SignedPolicies
+from haechi.outbound.engine.succession import Succession
 from haechi.outbound.engine.worker_engine import WorkerEngine
-from haechi.outbound.trust.stamp import Stamp, stamp_of
+from haechi.outbound.trust.stamp import Stamp
 
-PASSING = ("audit.", "policy.worker", "trust.key-not-in-force")
-"""Codes of refusals that may pass although neither folder nor trust list changes: tried again with every look."""
+PASSING = ("audit.", "policy.worker", "policy.sequence-unwritable", "trust.key-not-in-force")
+"""Codes of refusals that may pass although neither place nor trust list changes: tried again with every look."""
 
 _Seen: TypeAlias = tuple[Stamp, str]
 _log = structlog.get_logger(__name__)
@@ -61,56 +68,63 @@ class InForce(Enum):
     """What is in force, and by what right."""
 
     CHOSEN = "chosen"
-    """The folder's."""
+    """What lies in the place."""
     KEPT = "kept"
-    """The last ones of the folder that were accepted; those that lie there now are not."""
+    """The last ones of the place that were accepted; those that lie there now are not."""
     SHIPPED = "shipped"
     """Those that ship, for those that became void."""
     NONE = "none"
 
 
 class FollowedPolicies:
-    """``folder`` gives the folder of the policies, ``kept`` remembers those that were signed. Start before use; one
-    event loop.
+    """``place`` gives where the policies lie, ``kept`` remembers those that were signed, ``succession`` which issue was
+    the last. Start before use; one event loop.
     """
 
     def __init__(
         self,
         engine: WorkerEngine,
         accept: SignedPolicies,
-        folder: Callable[[], Path],
+        place: Callable[[], Path],
         record: Record,
         kept: KeptPolicies,
+        succession: Succession,
         *,
         shipped: Callable[[], Path] = locate,
         own: Path | None = None,
+        unconfirmed: Callable[[dt.datetime], float | None] = lambda now: None,
     ) -> None:
         """``own`` is where the institution's folder belongs: what ``shipped`` gives is in force for want of it, or by
-        choice where the two are one.
+        choice where the two are one. ``unconfirmed`` gives the seconds since the policies' source was last reached.
         """
-        self._engine, self._accept, self._folder, self._record = engine, accept, folder, record
-        self._kept, self._shipped, self._own = kept, shipped, own
+        self._engine, self._accept, self._place, self._record = engine, accept, place, record
+        self._kept, self._succession, self._shipped, self._own = kept, succession, shipped, own
+        self._unconfirmed = unconfirmed
         self._from = Path()
         self._signature: bytes | None = None
         self._glimpsed: _Seen | None = None
         self._taken_up: _Seen | None = None
         self.state = InForce.NONE
         self.problem: HaechiError | None = None
-        """Why the folder's policies are not in force; None while they are."""
+        """Why what lies in the place is not in force; None while it is."""
         self.void: HaechiError | None = None
         """Why the policies that were signed are void, while others stand in for them."""
         self.not_kept: HaechiError | None = None
-        """Why what is in force would not outlive a broken folder and a restart."""
+        """Why what is in force would not outlive a broken place and a restart."""
+
+    def facts(self, now: dt.datetime) -> dict[str, JSON]:
+        """What rules may know of the policies in force (``domain.issue.issue_facts``)."""
+        return issue_facts(self._engine.in_force.issue, now, self._unconfirmed(now))
 
     async def start(self) -> None:
-        """Put the folder's policies in force, else the last that were accepted, else none: the look goes on.
+        """Put the policies of their place in force, else the last that were accepted, else none: the look goes on.
 
         Raises ``HaechiError`` only where not even what ships can be read: the program is not whole then.
         """
         self._glimpsed = self._taken_up = await asyncio.to_thread(self._look)
         try:
-            folder = self._from = self._first_folder()
-            await self._begin(folder)
+            place = self._from = self._first_place()
+            await self._begin(place)
             self.state = InForce.CHOSEN
             await self._keep()
         except Exception as error:
@@ -118,28 +132,31 @@ class FollowedPolicies:
             self._refuse(problem)
             await self._stand_in(problem)
 
-    def _first_folder(self) -> Path:
-        folder = self._folder()
-        if folder == self._shipped() != self._own and self._kept.exists:
+    def _first_place(self) -> Path:
+        place = self._place()
+        if place == self._shipped() != self._own and self._kept.exists:
             # An institution's policies do not end because their folder is gone.
             raise HaechiError("policy.folder-missing", folders=str(self._own))
-        return folder
+        return place
 
-    async def _begin(self, folder: Path) -> None:
-        policies = await asyncio.to_thread(read, folder)
+    async def _begin(self, place: Path) -> None:
+        policies = await asyncio.to_thread(policies_at, place)
         signature = await asyncio.to_thread(self._accept.vouch, policies)
-        await self._engine.put_in_force(policies)
+        accepted = await asyncio.to_thread(self._succession.admit, policies)
+        await self._engine.put_in_force(
+            policies, lambda: asyncio.to_thread(self._succession.remember, accepted, policies)
+        )
         self._signature = signature
 
     async def _stand_in(self, problem: HaechiError) -> None:
         """At the start, for policies that are refused."""
         try:
-            await self._begin(self._kept.folder)
+            await self._begin(self._kept.place)
             self.state = InForce.KEPT
             _log.warning("policies-kept", revision=self._engine.revision)
         except Exception as error:
             _log.error("policies-none", cause=_named(error).code)
-            await self._end(await asyncio.to_thread(read, self._shipped()), problem)
+            await self._end(await asyncio.to_thread(policies_at, self._shipped()), problem)
 
     async def _end(self, stand_in: PolicyFolder, problem: HaechiError) -> None:
         """No policies from here on."""
@@ -189,22 +206,27 @@ class FollowedPolicies:
 
     def _look(self) -> _Seen:
         try:
-            folder = self._folder()
-            return stamp_of([*files(folder), folder / SIGNATURE]), self._accept.trust.revision
+            return stamp_at(self._place()), self._accept.trust.revision
         except Exception:
             return (), self._accept.trust.revision
 
     async def _take_up(self, void: HaechiError | None) -> None:
-        folder = self._folder()
-        if folder == self._shipped() and folder != self._from:
+        place = self._place()
+        if place == self._shipped() and place != self._from:
             # An institution's policies do not end because their folder is gone.
             raise HaechiError("policy.folder-missing", folders=str(self._from))
-        policies = await asyncio.to_thread(read, folder)
+        policies = await asyncio.to_thread(policies_at, place)
         signature = await asyncio.to_thread(self._accept.vouch, policies)
+        accepted = await asyncio.to_thread(self._succession.admit, policies)
         before = self._engine.revision
+
+        async def confirm() -> None:
+            await self._record(before, policies.revision, void)
+            await asyncio.to_thread(self._succession.remember, accepted, policies)
+
         if policies.revision != before:
-            await self._engine.put_in_force(policies, lambda: self._record(before, policies.revision, void))
-        self._from, self._signature, self.problem, self.void = folder, signature, None, None
+            await self._engine.put_in_force(policies, confirm)
+        self._from, self._signature, self.problem, self.void = place, signature, None, None
         self.state = InForce.CHOSEN
         await self._keep()
 
@@ -218,7 +240,7 @@ class FollowedPolicies:
         before = self._engine.revision
         self.void = void
         try:
-            policies: PolicyFolder = await asyncio.to_thread(read, self._shipped())
+            policies: PolicyFolder = await asyncio.to_thread(policies_at, self._shipped())
             await self._engine.put_in_force(policies, lambda: self._record(before, policies.revision, void))
             self._signature, self.state = None, InForce.SHIPPED
         except Exception as error:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from io import StringIO
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -28,7 +30,7 @@ def rule_info(rule_id: str, source: str, file: str, title: Mapping[str, str]) ->
     """What the METADATA before the package line says. Raises ``ValueError`` where it is missing or incomplete."""
     block = _block(source)
     try:
-        read = YAML(typ="safe", pure=True).load(StringIO(block))
+        read = _read(block)
     except YAMLError as error:
         raise ValueError(f"METADATA is not YAML: {error}") from error
     custom = read.get("custom") if isinstance(read, dict) else None
@@ -58,6 +60,12 @@ def _order(custom: Mapping[str, object]) -> int:
     if not isinstance(order, int) or isinstance(order, bool) or not 0 <= order <= LATEST:
         raise ValueError(f"METADATA order is not a number from 0 to {LATEST}")
     return order
+
+
+@lru_cache(maxsize=1024)
+def _read(block: str) -> Any:
+    """Read once: the next issue has most of the last one's rules. Nobody changes what this gives."""
+    return YAML(typ="safe", pure=True).load(StringIO(block))
 
 
 def _block(source: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -21,6 +22,7 @@ def load_catalogue(path: Path) -> Catalogue:
     return catalogue_from(text, str(path))
 
 
+@lru_cache(maxsize=8)
 def catalogue_from(text: str, name: str) -> Catalogue:
     """The catalogue of a file's text. Raises ``HaechiError('catalogue.unreadable')``."""
     try:

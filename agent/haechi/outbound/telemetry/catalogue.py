@@ -16,6 +16,8 @@ class Kind(StrEnum):
     DURATION = "duration"
     TOTAL = "total"
     """A counter that its own part keeps: read when metrics are read."""
+    GAUGE = "gauge"
+    """A value that may fall, read the same way; not shown while there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,10 @@ METRICS: tuple[Metric, ...] = (
     Metric("haechi_tunnels_total", Kind.COUNTER, "Connections that were not opened", ("outcome",)),
     Metric("haechi_changes_total", Kind.COUNTER, "Other signed data put in force", ("what",)),
     Metric("haechi_changes_refused_total", Kind.COUNTER, "Changed data not put in force", ("what", "cause")),
+    Metric("haechi_fetches_total", Kind.COUNTER, "Times that a source was asked for documents", ("what", "outcome")),
+    Metric("haechi_policy_sequence", Kind.GAUGE, "The number of the policies' issue in force"),
+    Metric("haechi_policy_age_seconds", Kind.GAUGE, "How long ago the issue in force was issued"),
+    Metric("haechi_policy_unconfirmed_seconds", Kind.GAUGE, "How long ago the policies' source was last reached"),
     Metric("haechi_engine_restarts_total", Kind.COUNTER, "Engine workers that were lost and started again"),
     Metric("haechi_background_failures_total", Kind.COUNTER, "Work of the agent's own that ended with an error"),
     Metric("haechi_audit_refused_total", Kind.COUNTER, "Records that the audit could not take", ("cause",)),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server, write_to_textfile
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 from structlog.typing import FilteringBoundLogger
 
@@ -40,6 +40,8 @@ class PrometheusMetrics:
                 self._durations[metric.name] = Histogram(
                     metric.name, metric.help, metric.labels, registry=self.registry, buckets=BOUNDS
                 )
+            elif metric.kind is Kind.GAUGE:
+                self._totals.gauges[metric.name] = metric.help
             else:
                 self._totals.helps[metric.name] = metric.help
 
@@ -69,6 +71,12 @@ class PrometheusMetrics:
         """
         self._totals.reads[self._totals.named(name)] = read
 
+    def gauge(self, name: str, read: Callable[[], float | None]) -> None:
+        """Ask ``read`` for a value whenever metrics are read, in another thread; None is not shown. Raises ``KeyError``
+        for a name that is no gauge.
+        """
+        self._totals.values[name] = (self._totals.gauges[name], read)
+
     def _fits(self, name: str, labels: dict[str, str]) -> bool:
         return set(labels) == set(self._labels[name])
 
@@ -85,9 +93,11 @@ class PrometheusMetrics:
 
 
 class _Totals(Collector):
-    """Counters that their own parts keep."""
+    """Counters that their own parts keep, and values."""
 
     def __init__(self) -> None:
+        self.gauges: dict[str, str] = {}
+        self.values: dict[str, tuple[str, Callable[[], float | None]]] = {}
         self.helps: dict[str, str] = {}
         self.reads: dict[str, Callable[[], int]] = {}
 
@@ -97,10 +107,14 @@ class _Totals(Collector):
             raise KeyError(name)
         return name
 
-    def collect(self) -> Iterable[CounterMetricFamily]:
+    def collect(self) -> Iterable[CounterMetricFamily | GaugeMetricFamily]:
         """What each part says now."""
         for name, read in list(self.reads.items()):
             yield CounterMetricFamily(name, self.helps[name], value=read())
+        for name, (told, value) in list(self.values.items()):
+            known = value()
+            if known is not None:
+                yield GaugeMetricFamily(name, told, value=known)
 
 
 def serve(metrics: PrometheusMetrics, port: int) -> tuple[int, Callable[[], None]]:

@@ -137,6 +137,11 @@ class SigningKey:
         """The public half."""
         return self.key.public_key()
 
+    def public_pem(self) -> str:
+        """The public half as PEM (SubjectPublicKeyInfo)."""
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        return self.public.public_bytes(serialization.Encoding.PEM, form).decode()
+
     def jwk(self) -> dict[str, str]:
         """The public half as a JWK."""
         return jwk_of(self.public)
