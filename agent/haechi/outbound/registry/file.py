@@ -21,7 +21,7 @@ import datetime as dt
 import gc
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,9 +92,16 @@ class _None:
 class FileRegistry:
     """Implements ``haechi.ports.registry.Registry``. ``refresh`` may run in another thread than the questions."""
 
-    def __init__(self, path: Path, trust: Trust, state_path: Path) -> None:
-        """``state_path`` is a folder of the agent's own. Loads at once; what is wrong with the file never raises."""
+    def __init__(
+        self, path: Path, trust: Trust, state_path: Path, confirmed: Callable[[], dt.datetime | None] = lambda: None
+    ) -> None:
+        """``state_path`` is a folder of the agent's own. ``confirmed`` says when the file was last what its source has:
+        now for a file that is its own source. Loads at once; what is wrong with the file never raises.
+        """
         self._hurried = True
+        self._confirmed = confirmed
+        self.confirmed_at: dt.datetime | None = None
+        """When the registry in force was last known to be what its source has; None while it never was."""
         self._path = path
         self._trust = trust
         self._state_path = state_path
@@ -111,7 +118,7 @@ class FileRegistry:
         True when the registry in force changed. Reads a few files: call it off the event loop, every few seconds and
         when told to.
         """
-        before = self.revision
+        before, confirmed = self.revision, self._confirmed()
         self._recheck()
         # Another trust list may let in what was refused before.
         stamp = (stamp_of([self._path, _signature_of(self._path)]), self._trust.revision)
@@ -119,6 +126,8 @@ class FileRegistry:
         if stamp != self._stamp or (self._loaded is None and problem is not None and problem.code not in _HOPELESS):
             self._stamp = stamp
             self._take_up()
+        if confirmed is not None and self._loaded is not None and self.problem is None:
+            self.confirmed_at = confirmed
         return self.revision != before
 
     @property
