@@ -45,7 +45,7 @@ class BundleServer:
                 if status == 200:
                     self.wfile.write(outer.bundle)
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, *args: object) -> None:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
