@@ -15,9 +15,9 @@ import datetime as dt
 import heapq
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from haechi.domain.registry.entries import ALL, Reach
 
@@ -82,6 +82,7 @@ class Reaching(Generic[G]):
                     gathered[key].append(entry)
         self._standing = {key: _Alike(listed, kind) for key, listed in gathered.items()}
         self._providers = frozenset(provider for _, provider, _ in gathered)
+        self._personal = any(person for _, _, person in gathered)
 
     def _keys(self, entry: G) -> Iterator[tuple[str, str, str]]:
         providers = {place.provider for place in entry.reach.destinations}
@@ -94,21 +95,25 @@ class Reaching(Generic[G]):
         """Those that could cover some of it, ordered by id."""
         found: dict[str, G] = {}
         hints: dict[str, G] = {}
-        for part in self._parts(asked):
-            part(asked, found, hints)
-        few = heapq.nlargest(MOST_HINTS, hints.values(), key=lambda entry: self._telling(entry, asked))
-        found.update((entry.id, entry) for entry in few)
+        if self._by_digest:
+            self._bound(asked, found, hints)
+        if self._standing:
+            for alike in self._alike(asked):
+                alike.about(asked, found, hints)
+        for entry in _most(MOST_HINTS, hints.values(), lambda entry: self._telling(entry, asked)):
+            found[entry.id] = entry
         return tuple(found[name] for name in sorted(found))
 
-    def _parts(self, asked: Asked) -> Iterator[Callable[[Asked, dict[str, G], dict[str, G]], None]]:
-        yield self._bound
-        providers = {"", asked.provider} if asked.provider is not None else self._providers
-        for technology in (*asked.technologies, ALL) if asked.technologies else (ALL,):
+    def _alike(self, asked: Asked) -> Iterator[_Alike[G]]:
+        """The comprehensive ones that could cover it."""
+        providers = self._providers if asked.provider is None else {"", asked.provider}
+        persons = ("", asked.person) if asked.person and self._personal else ("",)
+        for technology in (*asked.technologies, ALL):
             for provider in providers:
-                for person in ("", asked.person) if asked.person else ("",):
-                    alike = self._standing.get((technology, provider or "", person))
+                for person in persons:
+                    alike = self._standing.get((technology, provider, person))
                     if alike is not None:
-                        yield alike.about
+                        yield alike
 
     def _bound(self, asked: Asked, found: dict[str, G], hints: dict[str, G]) -> None:
         """Entries that are bound to a file. One that says the same of the same files as another is left out."""
@@ -129,7 +134,7 @@ class Reaching(Generic[G]):
                     best[same] = _longer(best.get(same), entry)
                 else:
                     others.append(entry)
-            few = heapq.nlargest(HINTS, others, key=lambda entry: self._telling(entry, asked))
+            few = _most(HINTS, others, lambda entry: self._telling(entry, asked))
             hints.update((entry.id, entry) for entry in few)
         found.update((entry.id, entry) for entry in best.values())
 
@@ -172,7 +177,7 @@ class _Alike(Generic[G]):
                 found[entry.id] = entry
             else:
                 over.append(timeline.near(asked.now))
-        few = heapq.nlargest(HINTS, over, key=lambda entry: (entry.reach.period.end or _LAST, entry.id))
+        few = _most(HINTS, over, lambda entry: (entry.reach.period.end or _LAST, entry.id))
         hints.update((entry.id, entry) for entry in (*self._hints, *few))
 
 
@@ -236,6 +241,11 @@ def _longer(one: G | None, other: G) -> G:
     if one is None:
         return other
     return min(one, other, key=lambda entry: (_LAST - _end(entry), entry.id))
+
+
+def _most(count: int, entries: Collection[G], key: Callable[[G], Any]) -> Collection[G]:
+    """The ``count`` greatest; the usual few are not sorted for that."""
+    return entries if len(entries) <= count else heapq.nlargest(count, entries, key=key)
 
 
 def _several(found: G | tuple[G, ...]) -> tuple[G, ...]:
