@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
+import logging
 import statistics
 import tempfile
 import time
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
 from haechi.domain.issue import Issue
 from haechi.outbound.engine.bundle import build, opened, sign
 from haechi.outbound.engine.compiler import Compiler, located
@@ -88,6 +90,7 @@ def measure(policies: Path) -> Measured:
 
 async def swaps(policies: Path) -> Measured:
     """Measure. Raises ``RuntimeError`` where a question was not answered."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     signing, folder = SigningKey.generate(), await asyncio.to_thread(read, policies)
     bundles = [await asyncio.to_thread(_bundle, folder, number, signing) for number in range(1, SWAPS + 2)]
     with tempfile.TemporaryDirectory(prefix="haechi-bench-") as place:

@@ -34,9 +34,8 @@ class BundleServer:
             def do_GET(self) -> None:
                 tag = f'W/"{hashlib.sha256(outer.bundle).hexdigest()}"'
                 allowed = self.headers["Authorization"] == "Bearer fleet-1"
-                status = (
-                    503 if outer.away else 401 if not allowed else 304 if self.headers["If-None-Match"] == tag else 200
-                )
+                known = self.headers["If-None-Match"] == tag
+                status = 503 if outer.away else 401 if not allowed else 304 if known else 200
                 outer.unchanged += status == 304
                 self.send_response(status)
                 self.send_header("ETag", tag)
@@ -45,7 +44,7 @@ class BundleServer:
                 if status == 200:
                     self.wfile.write(outer.bundle)
 
-            def log_message(self, *args: object) -> None:
+            def log_message(self, *_: object) -> None:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -173,7 +173,21 @@ def shipped_catalogue() -> Catalogue:
     from haechi.outbound.tags import load_catalogue
     from haechi.settings import load
 
-    return load_catalogue(in_force(load()) / "catalogue.yaml")
+    place = in_force(load())
+    return load_catalogue(place / "catalogue.yaml") if place.is_dir() else _bundled(place)
+
+
+def _bundled(bundle: Path) -> Catalogue:
+    """The catalogue in a bundle; the one that ships where there is none, or where only the agent may read it."""
+    from haechi.outbound.engine.archive import ArchiveError, unpacked
+    from haechi.outbound.engine.place import bundle_bytes
+    from haechi.outbound.tags.catalogue import catalogue_from, load_catalogue, shipped
+
+    try:
+        text = unpacked(bundle_bytes(bundle))["catalogue.yaml"].decode()
+    except (HaechiError, ArchiveError, KeyError, UnicodeDecodeError):
+        return load_catalogue(shipped())
+    return catalogue_from(text, str(bundle))
 
 
 def _is_gone(path: str) -> bool:
