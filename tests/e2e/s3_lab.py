@@ -263,6 +263,7 @@ def world(
     datapath: str = "",
     destinations: str = "",
     policy: str = "",
+    registry: str = "",
     big: bool = False,
     before: Callable[[Laboratory], None] | None = None,
     policies: Callable[[Laboratory], Path] | None = None,
@@ -287,7 +288,12 @@ def world(
             before(lab)
         lab.configure(policies=policies(lab) if policies else None)
         written = lab.settings.read_text(encoding="utf-8")
-        for table, lines in (("[datapath]\n", datapath), ("[destinations]\n", destinations), ("[policy]\n", policy)):
+        for table, lines in (
+            ("[datapath]\n", datapath),
+            ("[destinations]\n", destinations),
+            ("[policy]\n", policy),
+            ("[registry]\n", registry),
+        ):
             written = written.replace(table, table + lines)
         lab.settings.write_text(written, encoding="utf-8")
         made = World(store, facts, land, lab, os.urandom(TAGGED_SIZE), b"", os.urandom(TAGGED_SIZE))

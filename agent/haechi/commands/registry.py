@@ -1,4 +1,4 @@
-"""``haechi registry``: check, show and sign the institution's registry.
+"""``haechi registry``: check, show, compare, change and sign the institution's registry.
 
 Signing happens on the security team's machine, never through the agent.
 """
@@ -18,8 +18,13 @@ from haechi.words import say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from haechi.domain.registry import RegistryData
     from haechi.outbound.trust import Signer
+
+WHAT = (
+    "account", "key", "person", "takeout", "approval", "declaration", "exemption", "order", "recipient", "host",
+    "attestation",
+)  # fmt: skip
+"""As ``outbound.registry.editing`` has it, which is not loaded for the help."""
 
 trust_option = click.option(
     "--trust", type=click.Path(path_type=Path), help="The trust list, instead of the one in the settings."
@@ -73,16 +78,32 @@ def check(file: Path | None, unsigned: bool, trust: Path | None, as_json: bool) 
         raise SystemExit(Exit.NEGATIVE)
 
 
+policies_option = click.option(
+    "--policies",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The policies whose data.yaml says how the ministry's review is counted. Default: those in force.",
+)
+
+
 @registry.command()
 @click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--all", "whole", is_flag=True, help="Show every entry; without it, the first 20 of each list.")
+@policies_option
 @trust_option
 @json_option
-def show(file: Path | None, trust: Path | None, as_json: bool) -> None:
-    """Show a registry whose signature holds: who, whose accounts and keys, what is granted, what is ordered."""
+def show(file: Path | None, whole: bool, policies: Path | None, trust: Path | None, as_json: bool) -> None:
+    """Show a registry whose signature holds: who, whose accounts and keys, what is granted, what is ordered.
+
+    For what is pending it shows when the ministry's review would end by the institution's own count. That authorises
+    nothing.
+
+    Example: haechi registry show registry.yaml --all
+    """
     import datetime as dt
 
     import msgspec
 
+    from haechi.commands._registry_pages import evaluation_of, reviews, show_page
     from haechi.outbound.registry import registry_from
 
     path = file or _path()
@@ -90,8 +111,88 @@ def show(file: Path | None, trust: Path | None, as_json: bool) -> None:
     signer = _signer(path, raw, trust)
     data = registry_from(raw, str(path))
     now = dt.datetime.now(dt.UTC)
-    document = {"signer": {"key": signer.key, "name": signer.name}, "registry": msgspec.to_builtins(data)}
-    answer(document, as_json, lambda console: _show(console, data, signer, now))
+    count = evaluation_of(policies)
+    document = {
+        "signer": {"key": signer.key, "name": signer.name},
+        "age_seconds": round((now - data.issued_at).total_seconds()),
+        "registry": msgspec.to_builtins(data),
+        "reviews": reviews(data.authorisations, count),
+    }
+    answer(document, as_json, lambda console: show_page(console, data, signer, now, count, 0 if whole else 20))
+
+
+@registry.command()
+@click.argument("before", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("after", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@policies_option
+@json_option
+def diff(before: Path, after: Path, policies: Path | None, as_json: bool) -> None:
+    """Compare two registries: what was added, removed, changed, and whether it loosens or tightens.
+
+    Exit 0: the same entries. Exit 1: they differ. Sequence and time of issue are shown, but are no difference.
+    Signatures are not checked here: `haechi registry check` does that.
+
+    Example: haechi registry diff signed.yaml edited.yaml
+    """
+    from haechi.commands._registry_pages import diff_document, diff_page, evaluation_of
+    from haechi.domain.registry.comparison import compare
+    from haechi.outbound.registry import registry_from
+
+    old, new = (registry_from(_read(path), str(path)) for path in (before, after))
+    changes, count = compare(old, new), evaluation_of(policies)
+    answer(diff_document(old, new, changes, count), as_json, lambda to: diff_page(to, old, new, changes, count))
+    if changes:
+        raise SystemExit(Exit.NEGATIVE)
+
+
+@registry.command()
+@click.argument("what", type=click.Choice(WHAT))
+@click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...")
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    default="registry.yaml",
+    show_default=True,
+    help="The registry to change.",
+)
+@json_option
+def add(what: str, fields: tuple[str, ...], path: Path, as_json: bool) -> None:
+    """Add an entry to a registry, raise its sequence and set its time of issue. Sign it afterwards.
+
+    Fields are those of docs/registry.md. Lists are separated by commas, or the field is given again; a place is
+    destination=country=JP,provider=aws; today is today in Korea; file=PATH names that file by its digest. Comments and
+    order of the file stay. What the schema refuses is not written.
+
+    Example: haechi registry add order id=ORD-2026-002 kind=suspend technology=SEM-03 effective_from=today
+    """
+    import datetime as dt
+
+    from haechi.commands._frame import progress
+    from haechi.domain.registry import KST
+    from haechi.durable import replace_file
+    from haechi.outbound.registry.editing import added, entry_from
+
+    now = dt.datetime.now(dt.UTC)
+    section, entry = entry_from(what, [_with_digest(pair) for pair in fields], now.astimezone(KST).date())
+    raw = _read(path)
+    with progress(say("registry.adding", file=path)):
+        made = added(raw, str(path), section, entry, now)
+    try:
+        replace_file(path, made.raw, mode=path.stat().st_mode & 0o777)
+    except OSError as error:
+        raise HaechiError("registry.unwritable", file=str(path), cause=error.strerror or "") from error
+    document = {
+        "file": str(path),
+        "section": section,
+        "entry": dict(made.entry),
+        "sequence": made.sequence,
+        "issued_at": made.issued_at.isoformat(),
+        "signed": False,
+    }
+    name = str(entry.get("id") or entry.get("host"))
+    words = say("registry.added", what=say(f"registry.what-{what}"), id=name, file=path, sequence=made.sequence)
+    answer(document, as_json, lambda console: console.print("✓ " + words))
 
 
 @registry.command()
@@ -122,6 +223,23 @@ def sign(file: Path, key: Path, passphrase_file: Path | None, as_json: bool) -> 
     answer(document, as_json, lambda console: console.print("✓ " + say("registry.signed", file=file, signature=target)))
 
 
+def _with_digest(pair: str) -> str:
+    """``file=PATH`` as the digest by which an entry names that file."""
+    name, _, value = pair.partition("=")
+    if name != "file":
+        return pair
+    from blake3 import blake3
+
+    digest = blake3()
+    try:
+        with Path(value).open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    except OSError as error:
+        raise HaechiError("registry.no-file", file=value, cause=error.strerror or "") from error
+    return f"digests=blake3:{digest.hexdigest()}"
+
+
 def _path() -> Path:
     from haechi.settings import load
 
@@ -131,7 +249,7 @@ def _path() -> Path:
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(64 * 1024 * 1024)
+            return file.read(64 * 1024 * 1024 + 1)
     except OSError as error:
         raise HaechiError("registry.missing", file=str(path), cause=error.strerror or "") from error
 
@@ -152,48 +270,3 @@ def _signer(path: Path, raw: bytes, trust: Path | None) -> Signer:
     except OSError as error:
         raise HaechiError("registry.signature-missing", file=str(signature), cause=error.strerror or "") from error
     return store.verify(Role.REGISTRY, raw, said)
-
-
-def _show(console: Console, data: RegistryData, signer: Signer, now: Any) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, show_header=False)
-    table.add_column()
-    table.add_column(overflow="fold")
-
-    def row(name: str, *values: str) -> None:
-        for at, value in enumerate(values):
-            table.add_row(say(f"registry.row-{name}") if at == 0 else "", value)
-
-    def state(holds: bool) -> str:
-        return say("registry.in-force" if holds else "registry.not-in-force")
-
-    row("institution", f"{data.institution.name} ({data.institution.registration_number})")
-    row("sequence", f"{data.sequence}  {data.issued_at.isoformat()}")
-    row("signer", signer.name or signer.key)
-    row("accounts", *(f"{a.provider} {a.id}  {a.label}" for a in data.accounts))
-    row("keys", *(f"{k.provider} {k.id}  {k.label}" for k in data.keys))
-    row(
-        "personnel",
-        *(f"{p.id}  {p.name}  {' '.join(p.os_users)}  {state(p.period.holds(now))}" for p in data.personnel),
-    )
-    row(
-        "authorisations",
-        *(
-            f"{a.id}  {say(f'registry.{a.kind.value}')}  {say(f'registry.{a.status.value}')}  "
-            f"{state(a.reach.period.holds(now))}  {' '.join(sorted(a.reach.technologies))}  "
-            f"→ {' '.join(d.country for d in a.reach.destinations)}"
-            for a in data.authorisations
-        ),
-    )
-    row(
-        "orders",
-        *(
-            f"{o.id}  {say(f'registry.{o.kind.value}')}  {state(o.period.holds(now))}  "
-            f"{' '.join(sorted(o.technologies))}"
-            for o in data.orders
-        ),
-    )
-    row("recipients", *(f"{r.id}  {r.key[:20]}…  {r.owner}" for r in data.recipients))
-    row("watched", *(f"{w.host}  {w.provider}/{w.service}  {w.region} {w.country}" for w in data.watched))
-    console.print(table)

@@ -141,10 +141,20 @@ def _scanning(scan: Fact | None) -> str:
     return _words("status.scanning", scan, "files", "tagged", "folder") if scan else ""
 
 
+STALE_S = 60
+"""From when on the page says how long ago the registry was confirmed: a source is asked several times a minute."""
+
+
 def _registry(part: Fact) -> list[str]:
-    if part.get("sequence") is None:
-        return []
-    return [say("status.registry", sequence=part["sequence"], issued=_moment(part.get("issued_at")))]
+    told = []
+    if part.get("sequence") is not None:
+        told.append(say("status.registry", sequence=part["sequence"], issued=_moment(part.get("issued_at"))))
+        told.append(say("status.registry-age", days=int(part.get("age_seconds") or 0) // 86_400))
+    stale = part.get("unconfirmed_seconds")
+    if isinstance(stale, int) and stale >= STALE_S:
+        name = "status.stale" if part.get("confirmed_at") else "status.never-confirmed"
+        told.append(say(name, minutes=f"{stale // 60:,}"))
+    return told
 
 
 def _trust(part: Fact) -> list[str]:

@@ -140,9 +140,14 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The institution's signed registry. Empty: ``registry.yaml`` in the configuration folder."""
+    """The institution's signed registry. Empty: ``registry.yaml`` in the configuration folder. ``source`` is where it
+    is fetched instead, its signature beside it under the same address with ``.sig``.
+    """
 
     path: Path | None = _of(Whose.SECURITY, None)
+    source: str = _of(Whose.SECURITY, "", unit="URL")
+    token_file: Path | None = _of(Whose.SECURITY, None)
+    interval: int = _of(Whose.SECURITY, 10, unit="seconds", least=2, most=3600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +278,9 @@ class Settings:
 
     @property
     def registry_path(self) -> Path:
-        """The signed registry."""
+        """The signed registry: the copy of what is fetched, or the file."""
+        if self.registry.source:
+            return self.paths.fetched / "registry.yaml"
         return self.registry.path or self.paths.registry
 
     @property

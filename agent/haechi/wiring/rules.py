@@ -31,6 +31,7 @@ from haechi.ports.engine import RuleInfo
 from haechi.settings.model import Engine as EngineSettings
 from haechi.settings.paths import Layout
 from haechi.wiring.ground import Ground, decision_id
+from haechi.wiring.registry import Registered, start_registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Rules:
     registry: FileRegistry
     engine: Engine
     policies: FollowedPolicies
+    registered: Registered
+    """Where the registry comes from, and how long ago that was asked."""
     mirror: Mirror | None = None
     """Keeps the copy of the policies' bundle, where it is fetched."""
 
@@ -60,7 +63,7 @@ async def start_rules(ground: Ground, audit: AuditLog) -> Rules:
     """
     settings, paths = ground.settings, ground.paths
     trust = await asyncio.to_thread(TrustFile, settings.trust_path, ground.clock)
-    registry = await asyncio.to_thread(FileRegistry, settings.registry_path, trust, paths.state / "registry")
+    registered = await start_registry(ground, trust)
     accept = SignedPolicies(trust)
     await asyncio.to_thread(swept, paths.private_runtime)
     compiler = await asyncio.to_thread(_compiler, ground)
@@ -90,7 +93,7 @@ async def start_rules(ground: Ground, audit: AuditLog) -> Rules:
     if mirror is not None:
         ground.background(mirror.run(), "policy-mirror")
     _measure(ground, policies)
-    return Rules(trust, registry, engine, policies, mirror)
+    return Rules(trust, registered.registry, engine, policies, registered, mirror)
 
 
 async def _mirror(ground: Ground) -> Mirror | None:

@@ -146,12 +146,21 @@ class _Parts:
         }
 
     def registry(self) -> dict[str, Any]:
-        data, problem = self.rules.registry.data, self.unlooked.get("registry") or self.rules.registry.problem
+        rules, now = self.rules, self.ground.clock.now()
+        data, mirror = rules.registry.data, rules.registered.mirror
+        away = mirror.problem if mirror else None
+        problem = self.unlooked.get("registry") or rules.registry.problem or away
+        signer, confirmed = rules.registry.signer, rules.registry.confirmed_at
         return {
             "state": "ok" if data and problem is None else "degraded",
             "sequence": data.sequence if data else None,
             "issued_at": data.issued_at.isoformat() if data else None,
-            "revision": self.rules.registry.revision,
+            "age_seconds": round(max((now - data.issued_at).total_seconds(), 0.0)) if data else None,
+            "signer": (signer.name or signer.key) if signer else None,
+            "revision": rules.registry.revision,
+            "source": self.ground.settings.registry.source or str(self.ground.settings.registry_path),
+            "confirmed_at": confirmed.isoformat() if confirmed else None,
+            "unconfirmed_seconds": round(rules.registered.unconfirmed(now)),
             **_named(problem),
         }
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
 from pathlib import Path
 
 import pytest
 from haechi.domain.errors import HaechiError
+from haechi.domain.registry import Count, Evaluation, Starts
 from haechi.domain.scope import ScopeMode
 from haechi.outbound.engine.choices import Choices, policy_data
 from haechi.outbound.engine.folder import locate, read
@@ -34,6 +36,13 @@ def test_what_is_absent_has_its_default() -> None:
 
 def test_choices_of_an_institutions_own_rules_are_left_to_them() -> None:
     assert chosen_in(longest_name={"any": ["thing"]}) == Choices()
+
+
+def test_the_review_is_not_counted_unless_the_institution_chose_how() -> None:
+    assert not policy_data(data()).evaluation.chosen
+    chosen = {"starts": "next-day", "count": "working", "holidays": ["2026-03-02"]}
+    counted = policy_data(data(evaluation=chosen)).evaluation
+    assert counted == Evaluation(Starts.NEXT_DAY, 45, 45, Count.WORKING, frozenset([dt.date(2026, 3, 2)]))
 
 
 def test_hosts_and_local_additions_widen_the_scope_and_exemptions_narrow_it() -> None:
@@ -77,6 +86,11 @@ def test_a_machine_can_raise_a_list_to_the_clouds() -> None:
         ({"registry_max_age_days": True}, "choices.registry_max_age_days.value"),
         ({"registry_max_age_days": float("inf")}, "choices.registry_max_age_days"),
         ({"registry_max_age_days": float("nan")}, "choices.registry_max_age_days"),
+        ({"evaluation": {"starts": "sometime"}}, "choices.evaluation.value.starts"),
+        ({"evaluation": {"count": "weeks"}}, "choices.evaluation.value.count"),
+        ({"evaluation": {"length_days": 0}}, "choices.evaluation.value.length_days"),
+        ({"evaluation": {"holidays": ["2026-02-30"]}}, "choices.evaluation.value.holidays[0]"),
+        ({"evaluation": {"begins": "submitted"}}, "choices.evaluation.value"),
         ({"home_countries": None}, "choices.home_countries.value"),
         ({"approved_keys_only": "yes"}, "choices.approved_keys_only.value"),
     ],

@@ -140,7 +140,8 @@ def test_a_state_that_cannot_be_read_accepts_nothing(team, opened, example, tmp_
 def test_a_well_signed_registry_with_a_fault_is_refused(team, opened, example):
     team.registry(example.replace("kind: suspend", "kind: stop"))
     found = opened()
-    assert found.problem.code == "registry.malformed" and found.problem.params["line"] == 48
+    line = next(at for at, text in enumerate(example.splitlines(), 1) if "kind: suspend" in text)
+    assert found.problem.code == "registry.malformed" and found.problem.params["line"] == line
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,13 @@ def test_a_well_signed_registry_with_a_fault_is_refused(team, opened, example):
         ("country: JP", "country: Japan", "authorisations[0].destinations[0].country"),
         ("2026-06-30", "2026-06-31", "authorisations[0].valid_until"),
         ("2026-06-30", "2026-01-09", "authorisations[0].valid_until"),
-        ("comprehensive: true", "comprehensive: false", "authorisations[1]"),
+        ("comprehensive: true", "comprehensive: false", "takeouts[0]"),
+        ("approver: 정보보호팀장", "approver: ''", "takeouts[0].approver"),
+        ("technologies: all", "technologies: every", "takeouts[0].technologies"),
+        ("basis: public-seminar", "basis: Public Seminar", "exemptions[0].basis"),
+        ("access: domestic", "access: abroad", "personnel[0].access"),
+        ("pledged_on: 2026-01-02", "pledged_on: 2026-02-30", "personnel[0].pledged_on"),
+        ("subject: nct-manager", "subject: manager", "attestations[6].subject"),
         ("id: DEC-2026-003", "id: EXP-2026-017", "authorisations[1].id"),
         ("institution:\n", "institution:\n  secret: 1\n", "institution.secret"),
         ('"111122223333"', "111122223333", "accounts[0].id"),
@@ -211,3 +218,41 @@ def test_the_commands_make_sign_check_and_show_a_registry(tmp_path, example, mon
     os.truncate(path, 300)
     assert run(registry, ["check", str(path), "--trust", str(trust)]).exit_code == 1
     assert run(registry, ["sign", str(path), "--key", str(key)]).exit_code != 0
+
+
+def test_the_registry_is_confirmed_while_its_file_is_what_is_in_force(team, example, tmp_path, clock):
+    path = team.registry(example)
+    found = FileRegistry(path, team.trust(), tmp_path / "state", clock.now)
+    first = found.confirmed_at
+    assert first == clock.at
+    clock.at += dt.timedelta(minutes=5)
+    found.refresh()
+    assert found.confirmed_at == clock.at
+    path.write_text(example + "# changed\n")
+    clock.at += dt.timedelta(minutes=5)
+    found.refresh()
+    assert (clock.at - found.confirmed_at) == dt.timedelta(minutes=5)  # the copy is in force, and nobody confirmed it
+    path.unlink()
+    again = FileRegistry(path, team.trust(), tmp_path / "state", clock.now)
+    assert (again.data.sequence, again.confirmed_at) == (1, None)
+
+
+def test_the_whole_file_is_not_gone_through_again_to_see_that_its_key_is_in_force(team, opened, example, clock):
+    team.registry(example)
+    trust = team.trust()
+    found = FileRegistry(team.folder / "registry.yaml", trust, team.folder / "state")
+    index = found.in_force.index
+    asked = []
+    trust.verify = lambda *words: asked.append(words)  # type: ignore[method-assign]
+    found.refresh()
+    assert (asked, found.in_force.index is index) == ([], True)
+
+
+def test_a_file_without_form_is_not_read_again_until_it_changes(team, example, tmp_path, monkeypatch):
+    team.registry(example.replace("kind: suspend", "kind: stop"))
+    found = FileRegistry(tmp_path / "registry.yaml", team.trust(), tmp_path / "state")
+    assert found.problem.code == "registry.malformed"
+    read = []
+    monkeypatch.setattr("haechi.outbound.registry.file.registry_from", lambda *words: read.append(words))
+    found.refresh()
+    assert read == []

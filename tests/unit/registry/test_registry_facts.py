@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import pytest
@@ -11,6 +12,8 @@ from haechi.domain.facts import Unknown
 from haechi.domain.registry import (
     ALL,
     KST,
+    Access,
+    Attestation,
     Authorisation,
     AuthorisationKind,
     AuthorisationStatus,
@@ -220,3 +223,38 @@ def test_the_example_registrys_facts_fit_the_policy_inputs_schema():
         consistent=True,
     )
     jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(made)))
+
+
+@pytest.mark.parametrize(
+    ("at", "days"),
+    [("2026-02-28T14:59:59+00:00", 0), ("2026-02-28T15:00:00+00:00", 1), ("2026-02-27T14:59:59+00:00", None)],
+)
+def test_ages_of_pledge_training_and_statement_count_korean_days(at, days):
+    day = dt.date(2026, 2, 28)
+    person = Person("E-1", "김", ("kim",), pledged_on=day, trained_on=day)
+    stated = Attestation("A-1", "nct-manager", stated_on=day)
+    now = dt.datetime.fromisoformat(at)
+    found = facts(content(), Actor(user="kim"), now=now, personnel=(person,), attestations=(stated,))
+    ages = (found["person"]["pledge_days"], found["person"]["training_days"], found["attestations"][0]["age_days"])
+    assert ages == (days, days, days)
+
+
+def test_orders_are_found_by_technology_among_many_and_come_by_id():
+    many = tuple(Order(f"O-{at:03}", OrderKind.SUSPEND, frozenset([f"OLD-{at:03}"])) for at in range(900))
+    two = (
+        Order("O-999", OrderKind.SUSPEND, frozenset([ALL])),
+        Order("O-998", OrderKind.RESTORE, frozenset(["SEM-01"])),
+    )
+    found = facts(content(("SEM-01", ONE)), orders=(*two, *many))["orders"]
+    assert [one["id"] for one in found] == ["O-998", "O-999"]
+
+
+@pytest.mark.parametrize(
+    ("status", "until", "stands"),
+    [("granted", None, True), ("pending", None, False), ("granted", NOW, False), ("revoked", None, False)],
+)
+def test_a_review_behind_foreign_access_stands_only_while_it_is_granted_and_in_force(status, until, stands):
+    lee = dataclasses.replace(LEE, access=Access.FOREIGN, review="E1")
+    review = authorisation(status=AuthorisationStatus(status), period=Period(None, until))
+    found = facts(content(), Actor(user="lee"), personnel=(lee,), authorisations=(review,))["person"]
+    assert (found["access"], found["reviewed"]) == ("foreign", stands)

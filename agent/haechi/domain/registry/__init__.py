@@ -23,6 +23,7 @@ from haechi.domain.registry.entries import (
     Site,
     TakeOut,
 )
+from haechi.domain.registry.evaluation import Count, Evaluation, ReviewEnd, Starts
 from haechi.domain.registry.periods import KST, Period, begins, days_since, ends
 from haechi.domain.registry.selection import RegistryIndex
 
@@ -36,6 +37,8 @@ __all__ = [
     "AuthorisationKind",
     "AuthorisationStatus",
     "CloudAccount",
+    "Count",
+    "Evaluation",
     "Exemption",
     "Institution",
     "NamedPlace",
@@ -47,7 +50,9 @@ __all__ = [
     "Recipient",
     "RegistryData",
     "RegistryIndex",
+    "ReviewEnd",
     "Site",
+    "Starts",
     "TakeOut",
     "begins",
     "days_since",

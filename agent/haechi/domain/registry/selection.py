@@ -1,8 +1,8 @@
 """Picks from a registry the few entries that can matter to one upload, in the form of ``policies/schema/input-1.json``.
 
 Picking never decides: an authorisation that is pending, expired or for another country is handed over as what it
-is, and the policy says what follows. What is bound to single files is found by their digests, what covers many
-transfers by technology, so that the cost does not grow with the registry.
+is, and the policy says what follows. What can be worked out once is worked out at construction; ``reaching`` says how
+the cost is kept from growing with the registry.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Generic, Protocol, TypeVar
 
 from haechi.domain.actor import Actor
 from haechi.domain.content import Content
@@ -20,24 +19,22 @@ from haechi.domain.registry.entries import (
     Authorisation,
     AuthorisationKind,
     AuthorisationStatus,
+    Exemption,
+    Order,
     Person,
     Reach,
     RegistryData,
+    TakeOut,
 )
 from haechi.domain.registry.periods import days_since, instant_of
+from haechi.domain.registry.reaching import Asked, G, Kind, Reaching
 from haechi.domain.upload import Location
 
-
-class _Granted(Protocol):
-    """An entry that reaches some content, going somewhere."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def reach(self) -> Reach: ...
-
-
-_G = TypeVar("_G", bound=_Granted)
+AUTHORISED: Kind[Authorisation] = Kind(
+    lambda one: (one.kind, one.funding), stands=lambda one: one.status is AuthorisationStatus.GRANTED
+)
+EXEMPT: Kind[Exemption] = Kind(lambda one: one.basis)
+TAKEN_OUT: Kind[TakeOut] = Kind(lambda one: one.approver, persons=lambda one: one.persons)
 
 
 class RegistryIndex:
@@ -52,10 +49,27 @@ class RegistryIndex:
                 self._by_user[user].append(person)
             for key in person.access_keys:
                 self._by_access_key[key].append(person)
-        self._authorisations = _Reaching(data.authorisations)
-        self._exemptions = _Reaching(data.exemptions)
-        self._takeouts = _Reaching(data.takeouts)
+        self._authorisations: Reaching[Authorisation] = Reaching(data.authorisations, AUTHORISED)
+        self._exemptions: Reaching[Exemption] = Reaching(data.exemptions, EXEMPT)
+        self._takeouts: Reaching[TakeOut] = Reaching(data.takeouts, TAKEN_OUT)
+        reviews = {person.review for person in data.personnel if person.review}
+        self._reviewed = {one.id: one for one in data.authorisations if one.id in reviews}
+        self._exempt = {one.id: one for one in data.exemptions if one.id in reviews}
+        self._orders: dict[str, list[Order]] = defaultdict(list)
+        for order in data.orders:
+            for technology in order.technologies:
+                self._orders[technology].append(order)
+        self._accounts = _by_provider(
+            (a.provider, {"provider": a.provider, "id": a.id, "label": a.label}) for a in data.accounts
+        )
+        self._keys = _by_provider(
+            (k.provider, {"provider": k.provider, "id": k.id, "label": k.label}) for k in data.keys
+        )
         self._recipients: list[JSON] = [{"id": r.id, "owner": r.owner} for r in data.recipients]
+        self._attestations = {
+            provider: [a for a in data.attestations if a.provider in ("", provider)]
+            for provider in {"", *(a.provider for a in data.attestations)}
+        }
 
     def facts(
         self, place: Location | None, actor: Actor, content: Content, now: dt.datetime, access_key: str = ""
@@ -66,9 +80,11 @@ class RegistryIndex:
         """
         data = self.data
         provider = place.provider if place else None
-        about = _About(content, place, now)
         person = self._person(actor, access_key, now)
-        authorisations = self._authorisations.about(about)
+        who = _id_of(person)
+        about = _About(content, place, now)
+        asked = Asked(about.technologies, about.digests, provider, who, now)
+        authorisations = about.there(self._authorisations.about(asked))
         return {
             "sequence": data.sequence,
             "age_seconds": round(max(0.0, (now - data.issued_at).total_seconds()), 3),
@@ -76,30 +92,22 @@ class RegistryIndex:
                 "name": data.institution.name,
                 "registration_number": data.institution.registration_number,
             },
-            "accounts": [
-                {"provider": a.provider, "id": a.id, "label": a.label}
-                for a in data.accounts
-                if provider is None or a.provider == provider
-            ],
-            "keys": [
-                {"provider": k.provider, "id": k.id, "label": k.label}
-                for k in data.keys
-                if provider is None or k.provider == provider
-            ],
+            "accounts": self._accounts.get(provider, []),
+            "keys": self._keys.get(provider, []),
             "person": person,
             "takeouts": [
                 {
                     **about.entry(one.id, one.reach),
                     "approver": one.approver,
-                    "covers_person": not one.persons or (_id_of(person) in one.persons),
+                    "covers_person": not one.persons or who in one.persons,
                 }
-                for one in self._takeouts.about(about)
+                for one in about.there(self._takeouts.about(asked))
             ],
             "approvals": [_authorised(about, a) for a in authorisations if a.kind is AuthorisationKind.APPROVAL],
             "declarations": [_authorised(about, a) for a in authorisations if a.kind is AuthorisationKind.DECLARATION],
             "exemptions": [
                 {**about.entry(one.id, one.reach), "basis": one.basis, "evidence": one.evidence}
-                for one in self._exemptions.about(about)
+                for one in about.there(self._exemptions.about(asked))
             ],
             "orders": [
                 {
@@ -109,8 +117,8 @@ class RegistryIndex:
                     "effective_from": instant_of(order.period.start),
                     "lifted_at": instant_of(order.period.end),
                 }
-                for order in data.orders
-                if order.period.holds(now) and about.named(order.technologies)
+                for order in self._ordered(about.technologies)
+                if order.period.holds(now)
             ],
             "recipients": self._recipients,
             "attestations": [
@@ -123,8 +131,7 @@ class RegistryIndex:
                     "reference": a.reference,
                     **a.period.as_json(),
                 }
-                for a in data.attestations
-                if a.provider in ("", provider)
+                for a in self._attestations.get(provider or "", self._attestations[""])
             ],
         }
 
@@ -149,41 +156,20 @@ class RegistryIndex:
             "reviewed": self._stands(person.review, now),
         }
 
+    def _ordered(self, technologies: frozenset[str]) -> list[Order]:
+        """Orders that name one of them, or all; ordered by id. What is not tagged is nobody's order's."""
+        if not technologies:
+            return []
+        found = {order.id: order for name in (*technologies, ALL) for order in self._orders.get(name, ())}
+        return [found[name] for name in sorted(found)]
+
     def _stands(self, review: str, now: dt.datetime) -> bool:
         """Whether an export review of that number is behind something: granted, or exempt, and in force."""
-        granted = self._authorisations.by_id.get(review)
+        granted = self._reviewed.get(review)
         if granted is not None:
             return granted.status is AuthorisationStatus.GRANTED and granted.reach.period.holds(now)
-        exempt = self._exemptions.by_id.get(review)
+        exempt = self._exempt.get(review)
         return exempt is not None and exempt.reach.period.holds(now)
-
-
-class _Reaching(Generic[_G]):
-    """Entries of one kind, found by what they reach."""
-
-    def __init__(self, entries: Iterable[_G]) -> None:
-        self.by_id: dict[str, _G] = {}
-        self._by_digest: dict[str, list[_G]] = defaultdict(list)
-        self._comprehensive: dict[str, list[_G]] = defaultdict(list)
-        for entry in entries:
-            self.by_id[entry.id] = entry
-            for digest in entry.reach.digests:
-                self._by_digest[digest].append(entry)
-            if entry.reach.comprehensive:
-                for technology in entry.reach.technologies:
-                    self._comprehensive[technology].append(entry)
-
-    def about(self, about: _About) -> tuple[_G, ...]:
-        """Those that could cover some of it, ordered by id."""
-        found = {
-            entry.id: entry
-            for digest in about.digests
-            for entry in self._by_digest.get(digest, ())
-            if about.named(entry.reach.technologies)
-        }
-        for technology in (*about.technologies, ALL):
-            found.update((entry.id, entry) for entry in self._comprehensive.get(technology, ()))
-        return tuple(found[key] for key in sorted(found) if about.destinations(found[key].reach))
 
 
 class _About:
@@ -210,6 +196,12 @@ class _About:
         """The named places that this one could be; status, period and country are left to the policy."""
         return [named.as_json() for named in reach.destinations if self._place is None or named.may_be(self._place)]
 
+    def there(self, found: Iterable[G]) -> list[G]:
+        """Those of what was found that name a place which this one could be."""
+        return [
+            one for one in found if self._place is None or any(d.may_be(self._place) for d in one.reach.destinations)
+        ]
+
     def entry(self, name: str, reach: Reach) -> dict[str, JSON]:
         """What all entries that reach some content have in the policy input."""
         every_part = bool(self._parts) and self._parts <= reach.digests
@@ -230,5 +222,15 @@ def _authorised(about: _About, one: Authorisation) -> Mapping[str, JSON]:
     return {**entry, "kind": one.kind.value, "status": one.status.value, "funding": one.funding}
 
 
-def _id_of(person: JSON) -> JSON:
-    return person.get("id") if isinstance(person, Mapping) else None
+def _id_of(person: JSON) -> str | None:
+    name = person.get("id") if isinstance(person, Mapping) else None
+    return name if isinstance(name, str) else None
+
+
+def _by_provider(entries: Iterable[tuple[str, dict[str, JSON]]]) -> dict[str | None, list[JSON]]:
+    """Lists of facts by provider; all of them where the provider is not known."""
+    found: dict[str | None, list[JSON]] = defaultdict(list)
+    for provider, entry in entries:
+        found[provider].append(entry)
+        found[None].append(entry)
+    return dict(found)

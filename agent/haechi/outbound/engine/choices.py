@@ -17,7 +17,9 @@ import msgspec
 
 from haechi.domain.decision import FailMode, Mode, Modes, Severity
 from haechi.domain.errors import HaechiError
+from haechi.domain.registry.evaluation import Evaluation
 from haechi.domain.scope import Scope, ScopeMode
+from haechi.outbound.engine.evaluating import EvaluationForm
 
 FILE = "data.yaml"
 
@@ -90,6 +92,7 @@ class _Chosen(msgspec.Struct, frozen=True):
     registry_max_age_days: _Age = _Age(None)
     scope: _Choice[_Scope] = _Choice(_Scope())
     tag_rules: _Choice[tuple[dict[str, Any], ...]] = _Choice(())
+    evaluation: _Choice[EvaluationForm] = _Choice(EvaluationForm())
 
 
 class _Data(msgspec.Struct, frozen=True):
@@ -103,6 +106,7 @@ class PolicyData:
     modes: Modes
     severities: Mapping[str, Severity]
     choices: Choices
+    evaluation: Evaluation
 
     @property
     def named(self) -> frozenset[str]:
@@ -124,6 +128,7 @@ def policy_data(data: Mapping[str, Any]) -> PolicyData:
         Modes(modes.default, modes.rules, modes.fail),
         chosen.severities.value,
         Choices(scope.mode, scope.hosts, scope.exempt, scope.networks, chosen.tag_rules.value),
+        chosen.evaluation.value.understood(),
     )
 
 

@@ -16,9 +16,12 @@ anything else          does not verify        none: ``{"unknown": "registry-…"
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import gc
 import hashlib
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,13 +37,16 @@ from haechi.domain.registry import Recipient, RegistryData, RegistryIndex, Site
 from haechi.domain.upload import Location
 from haechi.durable import replace_file
 from haechi.outbound.registry.reading import registry_from
-from haechi.outbound.trust.document import MAX_BYTES
+from haechi.outbound.registry.sources import MAX_JSON
 from haechi.outbound.trust.stamp import Stamp, stamp_of
 from haechi.outbound.trust.store import MAX_SIGNATURE, Role, Signer, Trust
 
 _log = structlog.get_logger(__name__)
 
 SIGNATURE_SUFFIX = ".sig"
+_BREATH_S = 0.0005
+_HOPELESS = ("registry.malformed", "registry.too-large")
+"""What looking at the same file again cannot mend."""
 
 
 class _State(msgspec.Struct, frozen=True):
@@ -54,8 +60,6 @@ class _State(msgspec.Struct, frozen=True):
 class _Loaded:
     """One registry that verified."""
 
-    raw: bytes
-    signature: bytes
     revision: str
     signer: Signer
     index: RegistryIndex
@@ -88,8 +92,16 @@ class _None:
 class FileRegistry:
     """Implements ``haechi.ports.registry.Registry``. ``refresh`` may run in another thread than the questions."""
 
-    def __init__(self, path: Path, trust: Trust, state_path: Path) -> None:
-        """``state_path`` is a folder of the agent's own. Loads at once; what is wrong with the file never raises."""
+    def __init__(
+        self, path: Path, trust: Trust, state_path: Path, confirmed: Callable[[], dt.datetime | None] = lambda: None
+    ) -> None:
+        """``state_path`` is a folder of the agent's own. ``confirmed`` says when the file was last what its source has:
+        now for a file that is its own source. Loads at once; what is wrong with the file never raises.
+        """
+        self._hurried = True
+        self._confirmed = confirmed
+        self.confirmed_at: dt.datetime | None = None
+        """When the registry in force was last known to be what its source has; None while it never was."""
         self._path = path
         self._trust = trust
         self._state_path = state_path
@@ -98,6 +110,7 @@ class FileRegistry:
         self.problem: HaechiError | None = None
         """Why the file is not the registry in force; None while it is."""
         self.refresh()
+        self._hurried = False
 
     def refresh(self) -> bool:
         """Take up a changed file, and let go of a registry whose signing key is no longer in force.
@@ -105,13 +118,16 @@ class FileRegistry:
         True when the registry in force changed. Reads a few files: call it off the event loop, every few seconds and
         when told to.
         """
-        before = self.revision
+        before, confirmed = self.revision, self._confirmed()
         self._recheck()
         # Another trust list may let in what was refused before.
         stamp = (stamp_of([self._path, _signature_of(self._path)]), self._trust.revision)
-        if stamp != self._stamp or (self._loaded is None and self.problem is not None):
+        problem = self.problem
+        if stamp != self._stamp or (self._loaded is None and problem is not None and problem.code not in _HOPELESS):
             self._stamp = stamp
             self._take_up()
+        if confirmed is not None and self._loaded is not None and self.problem is None:
+            self.confirmed_at = confirmed
         return self.revision != before
 
     @property
@@ -163,7 +179,7 @@ class FileRegistry:
         if loaded is None:
             return
         try:
-            self._trust.verify(Role.REGISTRY, loaded.raw, loaded.signature)
+            self._trust.holds(loaded.signer)
         except HaechiError as error:
             _log.error("registry-lost", cause=error.code)
             self._loaded, self.problem, self._stamp = None, error, None
@@ -171,10 +187,10 @@ class FileRegistry:
     def _take_up(self) -> None:
         try:
             state = self._state()
-            fresh = self._load(self._path)
+            fresh, raw, signature = self._load(self._path)
             _not_older(fresh, state)
             if self._loaded is None or fresh.revision != self._loaded.revision:
-                self._remember(fresh)
+                self._remember(fresh, raw, signature)
                 _log.info("registry-loaded", sequence=fresh.index.data.sequence, key=fresh.signer.key)
             self._loaded, self.problem = fresh, None
         except HaechiError as error:
@@ -188,19 +204,29 @@ class FileRegistry:
     def _fall_back(self) -> None:
         """The last good one, if it still verifies and nobody put an older one there."""
         try:
-            kept = self._load(self._state_path / "registry.yaml")
+            kept, _, _ = self._load(self._state_path / "registry.yaml")
             _not_older(kept, self._state())
         except HaechiError as error:
             _log.warning("registry-none", cause=error.code)
             return
         self._loaded = kept
 
-    def _load(self, path: Path) -> _Loaded:
-        raw = _read(path, MAX_BYTES, "registry.missing")
+    def _load(self, path: Path) -> tuple[_Loaded, bytes, bytes]:
+        """A registry, with the bytes that were signed and their signature, which are not kept in memory."""
+        raw = _read(path, MAX_JSON, "registry.missing")
         signature = _read(_signature_of(path), MAX_SIGNATURE, "registry.signature-missing")
         signer = self._trust.verify(Role.REGISTRY, raw, signature)
-        index = RegistryIndex(registry_from(raw, str(path)))
-        return _Loaded(raw, signature, f"sha256:{hashlib.sha256(raw).hexdigest()}", signer, index)
+        revision, loaded = f"sha256:{hashlib.sha256(raw).hexdigest()}", self._loaded
+        if loaded is not None and loaded.revision == revision:
+            return _Loaded(revision, signer, loaded.index), raw, signature
+        with _uncollected():
+            index = RegistryIndex(registry_from(raw, str(path), self._breathe))
+        return _Loaded(revision, signer, index), raw, signature
+
+    def _breathe(self) -> None:
+        """Let the event loop have the interpreter. At the start nothing waits for it."""
+        if not self._hurried:
+            time.sleep(_BREATH_S)
 
     def _state(self) -> _State:
         path = self._state_path / "state.json"
@@ -212,17 +238,30 @@ class FileRegistry:
             # Not knowing what was in force before is no reason to accept anything.
             raise HaechiError("registry.state-unreadable", file=str(path), cause=type(error).__name__) from error
 
-    def _remember(self, fresh: _Loaded) -> None:
+    def _remember(self, fresh: _Loaded, raw: bytes, signature: bytes) -> None:
         """Copy first, then state: a crash between them leaves a copy that is newer than the state, never older."""
         folder = self._state_path
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace_file(folder / f"registry.yaml{SIGNATURE_SUFFIX}", fresh.signature)
-            replace_file(folder / "registry.yaml", fresh.raw)
+            replace_file(folder / f"registry.yaml{SIGNATURE_SUFFIX}", signature)
+            replace_file(folder / "registry.yaml", raw)
             state: dict[str, JSON] = {"sequence": fresh.index.data.sequence, "revision": fresh.revision}
             replace_file(folder / "state.json", canonical(state))
         except OSError as error:
             raise HaechiError("registry.state-unwritable", file=str(folder), cause=error.strerror or "") from error
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for cycles while hundreds of thousands of entries are made that have none: each stops every thread."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.freeze()  # nor later: they live as long as the registry
+            gc.enable()
 
 
 def _not_older(found: _Loaded, state: _State) -> None:

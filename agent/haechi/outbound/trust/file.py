@@ -62,6 +62,10 @@ class TrustFile:
         """See ``TrustStore``."""
         return self._store.verify(role, payload, signature)
 
+    def holds(self, signer: Signer) -> None:
+        """See ``TrustStore``."""
+        self._store.holds(signer)
+
     def open(self, role: str, token: bytes | str) -> tuple[bytes, Signer]:
         """See ``TrustStore``."""
         return self._store.open(role, token)

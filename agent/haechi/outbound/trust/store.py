@@ -72,6 +72,9 @@ class Trust(Protocol):
     def verify(self, role: str, payload: bytes, signature: bytes | str) -> Signer:
         """Check a detached signature. Raises ``HaechiError('trust.…')`` unless a key in force signed just this."""
 
+    def holds(self, signer: Signer) -> None:
+        """Raises as ``verify`` unless the key of a signature that was checked before still is in force."""
+
     def open(self, role: str, token: bytes | str) -> tuple[bytes, Signer]:
         """Check a JWS that carries its payload, and give the payload. Raises as ``verify``."""
 
@@ -113,6 +116,13 @@ class TrustStore:
         trusted, _ = self._open(role, _bytes(signature), payload)
         return Signer(trusted.id, trusted.name, role)
 
+    def holds(self, signer: Signer) -> None:
+        """Raises as ``verify`` unless the key of a signature that was checked before still is in force.
+
+        A key's id is its thumbprint, so no other key can stand in for it: the bytes need not be gone through again.
+        """
+        self._in_force(self._named(signer.key, signer.role), signer.role)
+
     def open(self, role: str, token: bytes | str) -> tuple[bytes, Signer]:
         """Check a JWS that carries its payload, and give the payload. Raises as ``verify``."""
         if len(token) > MAX_ENVELOPE:
@@ -125,9 +135,7 @@ class TrustStore:
             named = jwt.get_unverified_header(token).get("kid")
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
             raise HaechiError("trust.signature-malformed", role=role) from error
-        trusted = self._keys.get(named) if isinstance(named, str) else None
-        if trusted is None:
-            raise HaechiError("trust.key-unknown", role=role, key=str(named)[:64])
+        trusted = self._named(named, role)
         self._in_force(trusted, role)
         try:
             return trusted, open_jws(role, token, trusted.key, detached)
@@ -135,6 +143,12 @@ class TrustStore:
             raise HaechiError("trust.signature-wrong", role=role, key=trusted.id) from error
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise HaechiError("trust.signature-malformed", role=role) from error
+
+    def _named(self, key: object, role: str) -> TrustedKey:
+        trusted = self._keys.get(key) if isinstance(key, str) else None
+        if trusted is None:
+            raise HaechiError("trust.key-unknown", role=role, key=str(key)[:64])
+        return trusted
 
     def _in_force(self, trusted: TrustedKey, role: str) -> None:
         if trusted.revoked:
