@@ -169,11 +169,11 @@ def untag(file: Path, release_file: Path, lower_to: str | None, technology: str,
 
 def shipped_catalogue() -> Catalogue:
     """The catalogue of the policies in force, as the agent reads it."""
-    from haechi.outbound.engine.folder import in_force
+    from haechi.outbound.engine.folder import CATALOGUE, in_force
     from haechi.outbound.tags import load_catalogue
     from haechi.settings import load
 
-    return load_catalogue(in_force(load()) / "catalogue.yaml")
+    return load_catalogue(in_force(load()) / CATALOGUE)
 
 
 def _is_gone(path: str) -> bool:

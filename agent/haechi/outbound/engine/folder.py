@@ -1,9 +1,10 @@
 """A folder of policies: found, read, and taken for what it says before any engine sees it.
 
-Layout: ``data.yaml`` (the institution's choices), ``catalogue.yaml`` (technologies that a tag may name), Rego modules
-in folders named like their packages, ``rules/<id>/rule.rego`` with ``words.yaml`` beside it, ``schema/`` (what an input
-looks like). ``*_test.rego``, ``testing/`` and ``cases/`` are never loaded. All that is read here is in the digest, and
-nothing else of the folder is read anywhere. Must not know: engines, processes.
+Layout: ``data.yaml`` (the institution's choices), ``catalogue/data.yaml`` (technologies that a tag may name; OPA finds
+it as ``data.catalogue``), ``clauses.yaml`` (what stands for which requirement), Rego modules in folders named like their
+packages, ``rules/<id>/rule.rego`` with ``words.yaml`` beside it, ``schema/`` (what an input looks like).
+``*_test.rego``, ``testing/`` and ``cases/`` are never loaded. All that is read here is in the digest, and nothing else
+of the folder is read anywhere. Must not know: engines, processes.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from haechi.outbound.tags.catalogue import catalogue_from
 from haechi.outbound.tags.policy import PolicyTags
 from haechi.settings import Settings
 
-CATALOGUE = "catalogue.yaml"
+CATALOGUE = "catalogue/data.yaml"
+CLAUSES = "clauses.yaml"
 MAX_FILES = 500
 MAX_BYTES = 4 * 1024 * 1024
 """Bounds of what is read at all: a policy folder is small, and whoever can write it could otherwise exhaust us."""
@@ -140,7 +142,7 @@ def _read(folder: Path) -> PolicyFolder:
     return PolicyFolder(
         folder,
         tuple(modules),
-        data,
+        {**data, "catalogue": _designated(catalogue)},
         rules,
         said.modes,
         f"blake3:{digest.hexdigest()}",
@@ -150,6 +152,15 @@ def _read(folder: Path) -> PolicyFolder:
         PolicyTags.from_data(said.choices.tag_rules, catalogue),
         texts,
     )
+
+
+def _designated(catalogue: Catalogue) -> dict[str, Any]:
+    """What the rules look technologies up in: the same places as in the file, which an OPA server reads by itself."""
+    fields: dict[str, Any] = {}
+    for one in catalogue.all():
+        group = fields.setdefault(one.field, {"technologies": {}})
+        group["technologies"][one.id] = {"ko": one.ko, "en": one.en}
+    return {"fields": fields}
 
 
 def files(folder: Path) -> list[Path]:
@@ -181,7 +192,7 @@ def _matters(name: str) -> bool:
         return False
     if name.endswith(".rego"):
         return not name.endswith("_test.rego")
-    if name in (DATA, CATALOGUE):
+    if name in (DATA, CATALOGUE, CLAUSES):
         return True
     if name.startswith("schema/"):
         return name.endswith(".json")
