@@ -59,7 +59,7 @@ exempt(technology, place) if {
 # That there is evidence is all that can be seen here; whether it is any good is for people to judge.
 proven(exemption) if {
 	is_string(exemption.evidence)
-	trim_space(exemption.evidence) != ""
+	trim(exemption.evidence, " ") != ""
 }
 
 reaches(entry, technology, place) if {

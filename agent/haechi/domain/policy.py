@@ -20,6 +20,7 @@ from haechi.domain.actor import Actor
 from haechi.domain.content import Content
 from haechi.domain.decision import LATEST, Basis, Finding, Severity
 from haechi.domain.destination import Destination, KeyFacts
+from haechi.domain.disclosure import SensitiveWord
 from haechi.domain.facts import JSON, Unknown, as_json
 from haechi.domain.upload import Action, ActionKind, ExposureChange, Location, RequestEncryption
 
@@ -65,6 +66,7 @@ def policy_input(
     way: str = "proxy",
     request_key: KeyFacts | Unknown | None = None,
     targets: Mapping[Location, Destination | Unknown] = MappingProxyType({}),
+    words: tuple[SensitiveWord, ...] = (),
 ) -> dict[str, JSON]:
     """Everything the rules may know about one request.
 
@@ -73,7 +75,8 @@ def policy_input(
     matches counts as untagged. ``consistent`` whether CONNECT target, SNI and Host name the same place.
     ``destination`` and ``source`` Unknown or None make every fact of them unknown. ``request_key`` are the facts of the
     key that the request itself names, where that is not the container's default key.
-    ``targets`` are the facts of containers that a change of settings names.
+    ``targets`` are the facts of containers that a change of settings names. ``words`` stand in the clear, of tagged
+    content (R31).
     ``registry`` may be ``{"unknown": cause}``. Raises ``ValueError`` for a ``now`` without time zone.
     """
     if now.tzinfo is None:
@@ -97,6 +100,7 @@ def policy_input(
             "access_key": action.access_key,
             "presigned": action.presigned,
             "consistent": consistent,
+            "words": [word.as_json() for word in words],
         },
         "destination": {
             "location": action.destination.as_json() if action.destination else None,

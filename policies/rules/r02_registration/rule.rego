@@ -23,7 +23,7 @@ findings contains {"rule": "r02_registration", "params": {"reason": reason}} if 
 
 registered if {
 	is_string(input.registry.institution.registration_number)
-	trim_space(input.registry.institution.registration_number) != ""
+	trim(input.registry.institution.registration_number, " ") != ""
 }
 
 reason := input.registry if {

@@ -19,5 +19,7 @@ import data.haechi.facts
 findings contains {"rule": "r03_marking", "params": {"technology": tag.technology, "name": facts.name}} if {
 	facts.moved
 	some tag in input.content.tags
-	not is_string(tag.marked_at)
+	not marked(tag)
 }
+
+marked(tag) if is_string(tag.marked_at)

@@ -28,8 +28,10 @@ reason := input.registry if {
 } else := "nobody" if {
 	not input.registry.person.id
 } else := "none" if {
-	not is_number(input.registry.person.pledge_days)
+	not dated
 } else := "old" if {
 	is_number(data.choices.pledge_max_age_days.value)
 	input.registry.person.pledge_days > data.choices.pledge_max_age_days.value
 }
+
+dated if is_number(input.registry.person.pledge_days)

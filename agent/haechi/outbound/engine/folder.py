@@ -1,8 +1,8 @@
 """A folder of policies: found, read, and taken for what it says before any engine sees it.
 
 Layout: ``data.yaml`` (the institution's choices), ``catalogue/data.yaml`` (technologies that a tag may name; OPA finds
-it as ``data.catalogue``), ``clauses.yaml`` (what stands for which requirement), Rego modules in folders named like their
-packages, ``rules/<id>/rule.rego`` with ``words.yaml`` beside it, ``schema/`` (what an input looks like).
+it as ``data.catalogue``), ``clauses.yaml`` (what stands for which requirement), Rego modules in folders named like
+their packages, ``rules/<id>/rule.rego`` with ``words.yaml`` beside it, ``schema/`` (what an input looks like).
 ``*_test.rego``, ``testing/`` and ``cases/`` are never loaded. All that is read here is in the digest, and nothing else
 of the folder is read anywhere. Must not know: engines, processes.
 """
@@ -56,6 +56,11 @@ class PolicyFolder:
     catalogue: Catalogue
     tags: PolicyTags
     texts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def sensitive_words(self) -> tuple[str, ...]:
+        """See ``haechi.ports.engine.Policies``."""
+        return self.choices.sensitive_words
 
     def text(self, rule: RuleInfo) -> str:
         """The Rego of a rule; empty where there is no such file."""
