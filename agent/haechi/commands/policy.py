@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from haechi.commands._coverage import coverage, counted
 from haechi.commands._frame import Exit, answer, json_option
 from haechi.commands.keys import key_option, passphrase_option, signing_key
 from haechi.domain.errors import HaechiError
@@ -30,12 +31,20 @@ def policy() -> None:
     """The policies that judge uploads. docs/policies.md explains every rule."""
 
 
+policy.add_command(coverage)
+
+
 @policy.command()
 @folder_option
 @json_option
 def check(folder: Path | None, as_json: bool) -> None:
     """Load the policies as the agent would, and say whether they are valid. Nothing is put in force."""
+    from haechi.outbound.engine.clauses import coverage as read_coverage
+    from haechi.outbound.engine.clauses import disagreements
+
     policies, _ = asyncio.run(_tried(folder, None))
+    covered = read_coverage(policies)
+    disagree = [f"{rule}: {name}" for rule, name in disagreements(policies, covered)]
     document = {
         "valid": True,
         "folder": str(policies.path),
@@ -44,6 +53,8 @@ def check(folder: Path | None, as_json: bool) -> None:
         "networks": len(policies.choices.networks),
         "modes": {"default": policies.modes.default, "rules": policies.modes.by_rule, "fail": policies.modes.fail},
         "vouched": _vouched(policies),
+        "coverage": {str(how): count for how, count in covered.counted().items()},
+        "disagreements": disagree,
     }
 
     def render(console: Console) -> None:
@@ -54,6 +65,9 @@ def check(folder: Path | None, as_json: bool) -> None:
         console.print(say("policy.checked-modes", mode=say(f"policy.mode-{modes.default}"), fail=modes.fail))
         for rule_id, mode in sorted(modes.by_rule.items()):
             console.print(f"  {rule_id}: {say(f'policy.mode-{mode}')}")
+        console.print(counted(covered), soft_wrap=True)
+        if disagree:
+            console.print(say("coverage.disagree", pairs=", ".join(disagree)), soft_wrap=True)
         if not policies.choices.networks:
             console.print(say("policy.no-networks"), soft_wrap=True)
 
@@ -133,7 +147,8 @@ def rules(folder: Path | None, as_json: bool) -> None:
             told = rule["title"].get(language()) or rule["title"]["en"]
             basis = f"{say('basis.' + rule['basis'])} ({rule['certainty']})"
             severity, mode = say(f"policy.severity-{rule['severity']}"), say(f"policy.mode-{rule['mode']}")
-            table.add_row(rule["id"], rule["requirement"], basis, severity, mode, told)
+            asked = ", ".join((rule["requirement"], *rule["also"]))
+            table.add_row(rule["id"], asked, basis, severity, mode, told)
         console.print(table)
         console.print(say("policy.rules-told"))
 

@@ -12,7 +12,7 @@
 #   severity: block
 #   order: 61
 #   source: >-
-#     The seed announcement and Decree Art. 16-2 (S). The criteria of Art. 16-2 were not found: which bases count is
+#     The announcement of 2024-12-27 and Decree Art. 16-2 (S). The criteria of Art. 16-2 were not found: which bases count is
 #     the institution's choice.
 package haechi.rules.r27_exemption
 
