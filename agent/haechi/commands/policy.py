@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from haechi.commands._coverage import coverage, counted
+from haechi.commands._coverage import counted, coverage
 from haechi.commands._frame import Exit, answer, json_option
 from haechi.commands.keys import key_option, passphrase_option, signing_key
 from haechi.domain.errors import HaechiError

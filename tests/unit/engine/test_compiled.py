@@ -273,3 +273,20 @@ def test_what_a_killed_compilation_left_is_removed(tmp_path: Path) -> None:
 def test_a_program_that_the_settings_name_is_taken_as_it_is(tmp_path: Path) -> None:
     assert located(tmp_path / "mine") == tmp_path / "mine"
     assert located() is not None, "make deps builds it"
+
+
+@pytest.mark.parametrize("rules", [20, 60])
+def test_policies_of_any_size_are_compiled(folder: Path, rules: int) -> None:
+    """OPA's compiler asks for less memory than the constants of many rules take, at some sizes."""
+    for number in range(rules):
+        own = folder / "rules" / f"own_{number}"
+        own.mkdir()
+        head = (folder / "rules" / "opaque" / "rule.rego").read_text(encoding="utf-8").partition("package ")[0]
+        params = ", ".join(f'"p{number}_{place}": "{"x" * 60}{number}_{place}"' for place in range(12))
+        spoken = f'findings contains {{"rule": "own_{number}", "params": {{{params}}}}} if input.content.size == -1'
+        (own / "rule.rego").write_text(f"{head}package haechi.rules.own_{number}\n\n{spoken}\n", encoding="utf-8")
+    policies = read(folder)
+    compiled = Compiled(Compiler(located())(policies), json.dumps(policies.data).encode())
+    said = compiled.answer(json.dumps(cases.base()).encode())
+    assert said is not None
+    assert json.loads(said)["findings"] == []

@@ -1,7 +1,7 @@
 """What stands for which requirement: ``clauses.yaml``, strictly by its form, and whether it says what the rules say.
 
-For people alone: security officers, auditors, the pages and ``haechi policy coverage``. No verdict rests on it. Must not
-know: engines, commands.
+For people alone: security officers, auditors, the pages and ``haechi policy coverage``. No verdict rests on it.
+Must not know: engines, commands.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part of a requirement. ``why`` says why something is out of reach, ``subjects`` what statements are asked for."""
+    """A part of a requirement. ``why`` says why something is out of reach, ``subjects`` what is to be stated."""
 
     how: How
     what: Told
@@ -106,7 +106,7 @@ class Coverage:
 
 
 def coverage(policies: PolicyFolder) -> Coverage:
-    """What the folder's ``clauses.yaml`` says; nothing where there is none. Raises ``HaechiError('policy.invalid')``."""
+    """What the folder's ``clauses.yaml`` says; nothing where there is none. Raises ``policy.invalid``."""
     text = dict(policies.texts).get(CLAUSES)
     if text is None:
         return Coverage({})
