@@ -56,8 +56,16 @@ def coverage(requirement: str | None, folder: Path | None, as_json: bool) -> Non
 
 def counted(said: Coverage) -> str:
     """How many requirements are covered in which way, in one sentence."""
-    numbers = {str(how): count for how, count in said.counted().items()}
-    return say("coverage.counted", requirements=len(said.clauses), **numbers)
+    from haechi.outbound.engine.clauses import How
+
+    numbers = said.counted()
+    return say(
+        "coverage.counted",
+        requirements=len(said.clauses),
+        automated=numbers[How.AUTOMATED],
+        attested=numbers[How.ATTESTED],
+        out_of_reach=numbers[How.OUT_OF_REACH],
+    )
 
 
 def _plain(policies: PolicyFolder, name: str, clause: Clause) -> dict[str, Any]:
