@@ -94,6 +94,7 @@ abroad contains {
 	"provider": input.destination.facts.provider,
 	"country": input.destination.facts.country,
 	"region": input.destination.facts.region,
+	"account": input.destination.facts.account,
 } if {
 	moved
 	not input.destination.facts.country in home
@@ -105,6 +106,7 @@ abroad contains {
 	"provider": input.destination.facts.provider,
 	"country": replica.country,
 	"region": replica.region,
+	"account": replica.account,
 } if {
 	moved
 	is_array(input.destination.facts.replicas)
@@ -118,6 +120,7 @@ abroad contains {
 	"provider": input.destination.facts.provider,
 	"country": input.destination.facts.replicas,
 	"region": input.destination.facts.replicas,
+	"account": input.destination.facts.replicas,
 } if {
 	moved
 	not is_array(input.destination.facts.replicas)
@@ -129,6 +132,7 @@ abroad contains {
 	"provider": input.destination.facts.provider,
 	"country": key.country,
 	"region": key.region,
+	"account": key.account,
 } if {
 	keyed
 	not key.country in home

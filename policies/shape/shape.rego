@@ -18,6 +18,10 @@ valid if {
 	[request.access_key, request.consistent, request.encryption, request.host, request.operation, request.reason]
 	[request.route.accelerated, request.route.country, request.route.multi_region, request.scheme]
 	request.kind in {"read", "upload", "assemble", "copy", "expose", "prepare", "unrecognised"}
+	is_array(request.words)
+	every found in request.words {
+		[found.where, found.word]
+	}
 	is_array(request.exposures)
 	every change in request.exposures {
 		[change.aspect, change.public]

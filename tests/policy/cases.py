@@ -53,6 +53,9 @@ def load() -> list[Case]:
                 replace(document, path, value)
         for path, value in case.get("set", {}).items():
             replace(document, path, value)
+        for match in document["content"]["matches"]:
+            match.setdefault("digest", "")
+            match.setdefault("cumulative_share", 1.0)
         for change in document["request"]["exposures"]:
             for place in change.setdefault("target_facts", []):  # the rest is as it has to be
                 for fact in ("encryption", "public", "replicas"):

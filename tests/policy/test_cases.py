@@ -88,20 +88,45 @@ def test_no_rule_is_without_a_test_beside_it(policies: PolicyFolder) -> None:
         assert (policies.path / "rules" / rule / "rule_test.rego").is_file()
 
 
-def test_a_registry_ages_only_where_the_institution_says_so(policies: PolicyFolder) -> None:
+def chosen(policies: PolicyFolder, document: object, name: str, value: object) -> set[str]:
+    """The rules that speak where the institution chose otherwise."""
     import regorus
 
     engine = regorus.Engine()
-    for name, text in policies.modules:
-        engine.add_policy(name, text)
+    for module, text in policies.modules:
+        engine.add_policy(module, text)
     data = json.loads(json.dumps(policies.data))
-    spoken = []
-    for limit in (None, 4, 2):
-        data["choices"]["registry_max_age_days"]["value"] = limit
-        engine.clear_data()
-        engine.add_data_json(json.dumps(data))
-        engine.set_input_json(json.dumps(cases.base()))
-        spoken.append(
-            {f["rule"] for f in json.loads(engine.eval_rule_as_json("data.haechi.decision.decision"))["findings"]}
-        )
-    assert spoken == [set(), set(), {"registry_age"}]
+    data["choices"][name]["value"] = value
+    engine.add_data_json(json.dumps(data))
+    engine.set_input_json(json.dumps(document))
+    said = json.loads(engine.eval_rule_as_json("data.haechi.decision.decision"))["findings"]
+    return {finding["rule"] for finding in said}
+
+
+@pytest.mark.parametrize(
+    ("choice", "allowed", "exceeded", "rules"),
+    [
+        ("registry_max_age_days", 4, 2, {"registry_age"}),
+        ("pledge_max_age_days", 60, 59, {"r06_pledge"}),
+        ("training_max_age_days", 60, 59, {"r06_training"}),
+        (
+            "attestation_max_age_days",
+            {"default": 60, "subjects": {"periodic-check": None, "history-review": 61}},
+            {"default": None, "subjects": {"operations-personnel-in-korea": 59, "periodic-check": 1}},
+            {"r12_operators", "r21_checks"},
+        ),
+        ("grades", ["A"], ["B", "C"], {"r03_grade"}),
+    ],
+)
+def test_a_period_or_grade_is_the_institutions_choice(
+    policies: PolicyFolder, choice: str, allowed: object, exceeded: object, rules: set[str]
+) -> None:
+    assert chosen(policies, cases.base(), choice, allowed) == set()
+    assert chosen(policies, cases.base(), choice, exceeded) == rules
+
+
+def test_a_basis_that_the_institution_does_not_rely_on_exempts_nothing(policies: PolicyFolder) -> None:
+    exempt = next(case.input for case in CASES if case.name == "an exemption settles the export and not the place")
+    place = {"r10_region", "r23_export"}
+    assert chosen(policies, exempt, "exemption_bases", ["public-seminar"]) == place
+    assert chosen(policies, exempt, "exemption_bases", []) == place | {"r24_approval", "r27_exemption"}

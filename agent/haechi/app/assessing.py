@@ -3,9 +3,10 @@
 Every way in (proxy, redirect, ``haechi check``, guards) uses it. What it must not know: HTTP, bodies, records.
 
 Theory of the cache. A verdict may be reused while its policy, registry, destination facts and actor are the same. For
-content in which nothing was recognised the policy input is *reduced*: object name, size, digest, upload id and process
-number are left out, so that the policy cannot depend on them and the same verdict holds for the next such upload (ages
-of facts are those of the first, at most ``CACHE_SECONDS`` younger). Verdicts on recognised content are never reused.
+content in which nothing was recognised the policy input is *reduced*: object name and other texts in the clear (but not
+the sensitive words found in them), size, digest, upload id and process number are left out, so that the policy cannot
+depend on them and the same verdict holds for the next such upload (ages of facts are those of the first, at most
+``CACHE_SECONDS`` younger). Verdicts on recognised content are never reused.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from haechi.domain.actor import Actor
 from haechi.domain.content import Content, ContentState, Match, MatchHow, union
 from haechi.domain.decision import Cause, Decision, decide
 from haechi.domain.destination import Destination, KeyFacts
+from haechi.domain.disclosure import sensitive_words
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON, Unknown
 from haechi.domain.permit import Permit, Unfit
@@ -78,6 +80,7 @@ class Circumstances:
                 destination=dataclasses.replace(where, key="") if where and action.kind is ActionKind.UPLOAD else where,
                 body=dataclasses.replace(action.body, wire_length=None, decoded_length=None, boundary=""),
                 assembly=None,
+                said=(),
             ),
             actor=dataclasses.replace(self.actor, pid=left_out, started=left_out),
         )
@@ -147,16 +150,18 @@ class Assessor:
         destination, source = await self.places(about.action)
         request_key = await self._request_key(about.action)
         targets = await self._targets(about.action)
+        said = about.action.said
         reusable = _reusable(content)
         if reusable:
             about = about.reduced
         # One set of policies and one registry from here on: the answer and what is made of it belong together, whatever
         # is put in force meanwhile. Nothing is waited for before the engine is asked.
         policies, registry = self.engine.in_force, self.registry.in_force
+        words = sensitive_words(said, content, policies.sensitive_words)
         key: object = None
         if reusable:
             revisions = (policies.revision, registry.revision)
-            key = (revisions, *self._circumstances(about, content, destination, source, request_key, targets))
+            key = (revisions, words, *self._circumstances(about, content, destination, source, request_key, targets))
         known = self._known(key)
         if known is not None:
             return dataclasses.replace(known, content=content, cached=True)
@@ -176,6 +181,7 @@ class Assessor:
             targets=targets,
             sent=self._sent(about, content),
             policy=self.policy_facts(now),
+            words=words,
         )
         answer = await self.engine.evaluate(facts)
         if isinstance(answer, Answered):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from haechi.commands._coverage import counted, coverage
 from haechi.commands._frame import Exit, answer, json_option
 from haechi.commands.keys import key_option, passphrase_option, signing_key
 from haechi.commands.policy_bundle import build, diff, load, verify
@@ -31,7 +32,7 @@ def policy() -> None:
     """The policies that judge uploads. docs/policies.md explains every rule."""
 
 
-for command in (build, verify, diff, load):
+for command in (build, verify, diff, load, coverage):
     policy.add_command(command)
 
 
@@ -46,11 +47,15 @@ def check(folder: Path | None, opa: bool, as_json: bool) -> None:
 
     Example: haechi policy check --folder ./policies
     """
+    from haechi.outbound.engine.clauses import coverage as read_coverage
+    from haechi.outbound.engine.clauses import disagreements
     from haechi.outbound.engine.place import policies_at
 
     policies = policies_at(_chosen(folder))
     tried(policies)
     held = asyncio.run(_held(policies)) if opa else None
+    covered = read_coverage(policies)
+    disagree = [f"{rule}: {name}" for rule, name in disagreements(policies, covered)]
     document = {
         "valid": True,
         "folder": str(policies.path),
@@ -60,6 +65,8 @@ def check(folder: Path | None, opa: bool, as_json: bool) -> None:
         "modes": {"default": policies.modes.default, "rules": policies.modes.by_rule, "fail": policies.modes.fail},
         "vouched": _vouched(policies),
         "opa": held,
+        "coverage": {str(how): count for how, count in covered.counted().items()},
+        "disagreements": disagree,
     }
 
     def render(console: Console) -> None:
@@ -70,6 +77,9 @@ def check(folder: Path | None, opa: bool, as_json: bool) -> None:
         console.print(say("policy.checked-modes", mode=say(f"policy.mode-{modes.default}"), fail=modes.fail))
         for rule_id, mode in sorted(modes.by_rule.items()):
             console.print(f"  {rule_id}: {say(f'policy.mode-{mode}')}")
+        console.print(counted(covered), soft_wrap=True)
+        if disagree:
+            console.print(say("coverage.disagree", pairs=", ".join(disagree)), soft_wrap=True)
         if not policies.choices.networks:
             console.print(say("policy.no-networks"), soft_wrap=True)
         if held is not None:
@@ -186,7 +196,8 @@ def rules(folder: Path | None, as_json: bool) -> None:
             told = rule["title"].get(language()) or rule["title"]["en"]
             basis = f"{say('basis.' + rule['basis'])} ({rule['certainty']})"
             severity, mode = say(f"policy.severity-{rule['severity']}"), say(f"policy.mode-{rule['mode']}")
-            table.add_row(rule["id"], rule["requirement"], basis, severity, mode, told)
+            asked = ", ".join((rule["requirement"], *rule["also"]))
+            table.add_row(rule["id"], asked, basis, severity, mode, told)
         console.print(table)
         console.print(say("policy.rules-told"))
 

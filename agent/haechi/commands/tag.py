@@ -169,22 +169,23 @@ def untag(file: Path, release_file: Path, lower_to: str | None, technology: str,
 
 def shipped_catalogue() -> Catalogue:
     """The catalogue of the policies in force, as the agent reads it."""
-    from haechi.outbound.engine.folder import in_force
+    from haechi.outbound.engine.folder import CATALOGUE, in_force
     from haechi.outbound.tags import load_catalogue
     from haechi.settings import load
 
     place = in_force(load())
-    return load_catalogue(place / "catalogue.yaml") if place.is_dir() else _bundled(place)
+    return load_catalogue(place / CATALOGUE) if place.is_dir() else _bundled(place)
 
 
 def _bundled(bundle: Path) -> Catalogue:
     """The catalogue in a bundle; the one that ships where there is none, or where only the agent may read it."""
     from haechi.outbound.engine.archive import ArchiveError, unpacked
+    from haechi.outbound.engine.folder import BUNDLED_CATALOGUE
     from haechi.outbound.engine.place import bundle_bytes
     from haechi.outbound.tags.catalogue import catalogue_from, load_catalogue, shipped
 
     try:
-        text = unpacked(bundle_bytes(bundle))["catalogue.yaml"].decode()
+        text = unpacked(bundle_bytes(bundle))[BUNDLED_CATALOGUE].decode()
     except (HaechiError, ArchiveError, KeyError, UnicodeDecodeError):
         return load_catalogue(shipped())
     return catalogue_from(text, str(bundle))

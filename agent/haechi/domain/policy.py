@@ -20,6 +20,7 @@ from haechi.domain.actor import Actor
 from haechi.domain.content import Content, Match
 from haechi.domain.decision import LATEST, Basis, Finding, Severity
 from haechi.domain.destination import Destination, KeyFacts
+from haechi.domain.disclosure import SensitiveWord
 from haechi.domain.facts import JSON, Known, Unknown, as_json
 from haechi.domain.upload import Action, ActionKind, ExposureChange, Location, RequestEncryption
 
@@ -69,6 +70,7 @@ def policy_input(
     targets: Mapping[Location, Destination | Unknown] = MappingProxyType({}),
     sent: Mapping[str, int] | Unknown = MappingProxyType({}),
     policy: Mapping[str, JSON] = NO_ISSUE,
+    words: tuple[SensitiveWord, ...] = (),
 ) -> dict[str, JSON]:
     """Everything the rules may know about one request.
 
@@ -77,7 +79,8 @@ def policy_input(
     matches counts as untagged. ``consistent`` whether CONNECT target, SNI and Host name the same place.
     ``destination`` and ``source`` Unknown or None make every fact of them unknown. ``request_key`` are the facts of the
     key that the request itself names, where that is not the container's default key.
-    ``targets`` are the facts of containers that a change of settings names.
+    ``targets`` are the facts of containers that a change of settings names. ``words`` stand in the clear, of tagged
+    content (R31).
     ``sent`` is how many bytes of each protected content (by digest) the user had sent to the container before.
     ``policy`` is what ``domain.issue.issue_facts`` says of the policies in force.
     ``registry`` may be ``{"unknown": cause}``. Raises ``ValueError`` for a ``now`` without time zone.
@@ -103,6 +106,7 @@ def policy_input(
             "access_key": action.access_key,
             "presigned": action.presigned,
             "consistent": consistent,
+            "words": [word.as_json() for word in words],
         },
         "destination": {
             "location": action.destination.as_json() if action.destination else None,

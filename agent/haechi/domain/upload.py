@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from haechi.domain.disclosure import Said
 from haechi.domain.facts import JSON, Known, Unknown, as_json
 
 Headers = tuple[tuple[str, str], ...]
@@ -226,7 +227,7 @@ class Action:
     ``operation`` is the provider's own name (``PutObject``). ``reason`` says why an action is
     unrecognised or contradictory. ``access_key`` is the public identifier of the credential used,
     ``presigned`` that the signature sits in the URL. ``public_reader`` is set where the request's own ACL
-    header makes the new object public.
+    header makes the new object public. ``said`` is what it says in the clear, where layer 1 does not reach.
     """
 
     provider: str
@@ -243,6 +244,7 @@ class Action:
     access_key: str = ""
     presigned: bool = False
     reason: str = ""
+    said: tuple[Said, ...] = ()
 
     @property
     def carries(self) -> bool:

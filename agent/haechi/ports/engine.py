@@ -36,6 +36,10 @@ class Policies(Protocol):
     def rules(self) -> Mapping[str, RuleInfo]:
         """Every rule by id."""
 
+    @property
+    def sensitive_words(self) -> tuple[str, ...]:
+        """What must not stand in the clear (R31), by the signed policy data."""
+
 
 class PolicyEngine(Protocol):
     """Judges one input. Never raises for what the policy or engine did wrong: that is a ``Cause``."""

@@ -11,7 +11,7 @@ from haechi.domain.upload import Action, ActionKind, Request
 from haechi.ports.connector import RefusalText
 from haechi.ports.judge import Reply
 
-from haechi_connectors.s3 import details, documents, places, refusal, wire
+from haechi_connectors.s3 import clear, details, documents, places, refusal, wire
 from haechi_connectors.s3.head import AmbiguousError
 from haechi_connectors.s3.hosts import PROVIDER, Hosts
 
@@ -49,6 +49,7 @@ class S3Connector:
         """Complete a form upload from the fields before its file (lower-case names). Total."""
         key = fields.get("key", "")
         destination = action.destination and replace(action.destination, key=key)
+        action = replace(action, said=(*action.said, *clear.said("", key, fields)))
         access = fields.get("x-amz-credential", "").partition("/")[0] or fields.get("awsaccesskeyid", "")
         try:
             encryption = details.encryption(fields)

@@ -22,7 +22,7 @@ from haechi.domain.upload import (
     RequestEncryption,
 )
 
-from haechi_connectors.s3 import details, documents
+from haechi_connectors.s3 import clear, details, documents
 from haechi_connectors.s3.control import CONTROL, OUTPOSTS_SERVICE, VERSION
 from haechi_connectors.s3.head import AmbiguousError, Head, parse_head
 from haechi_connectors.s3.hosts import ALIASES, Host
@@ -191,6 +191,7 @@ def _action(host: Host, head: Head, operation: Operation, *, form: bool = False)
         assembly=_assembly(head, operation),
         access_key=access,
         presigned=presigned,
+        said=() if reads else clear.said(head.bucket, key, head.fields),
     )
 
 
@@ -273,6 +274,7 @@ def _unrecognised(request: Request, host: Host, head: Head | None, reason: str) 
         access_key=access,
         presigned=presigned,
         reason=reason,
+        said=clear.said(destination.container, destination.key, fields) if destination else (),
     )
 
 

@@ -15,25 +15,18 @@
 package haechi.rules.r24_approval
 
 import data.haechi.exports
-import data.haechi.facts
 
 findings contains {
 	"rule": "r24_approval",
 	"params": {
-		"technology": tag.technology,
-		"funding": tag.funding,
-		"role": place.role,
-		"container": place.container,
-		"country": place.country,
-		"reason": reason,
+		"technology": export.technology,
+		"funding": export.funding,
+		"role": export.place.role,
+		"container": export.place.container,
+		"country": export.place.country,
+		"reason": exports.reason(exports.authorisations.government, export.technology),
 	},
 } if {
-	some tag in exports.technologies
-	not tag.funding == "private"
-
-	# Without a registry nothing is authorised.
-	approvals := object.get(input.registry, "approvals", [])
-	reason := exports.reason(approvals, tag.technology)
-	some place in facts.abroad
-	not exports.covered(approvals, tag.technology, place)
+	some export in exports.uncovered
+	not export.funding == "private"
 }

@@ -15,25 +15,18 @@
 package haechi.rules.r25_declaration
 
 import data.haechi.exports
-import data.haechi.facts
 
 findings contains {
 	"rule": "r25_declaration",
 	"params": {
-		"technology": tag.technology,
-		"funding": tag.funding,
-		"role": place.role,
-		"container": place.container,
-		"country": place.country,
-		"reason": reason,
+		"technology": export.technology,
+		"funding": export.funding,
+		"role": export.place.role,
+		"container": export.place.container,
+		"country": export.place.country,
+		"reason": exports.reason(exports.authorisations.private, export.technology),
 	},
 } if {
-	some tag in input.content.tags
-	tag.funding == "private"
-
-	# Without a registry nothing is authorised.
-	declarations := object.get(input.registry, "declarations", [])
-	reason := exports.reason(declarations, tag.technology)
-	some place in facts.abroad
-	not exports.covered(declarations, tag.technology, place)
+	some export in exports.uncovered
+	export.funding == "private"
 }

@@ -10,7 +10,7 @@
 #   severity: block
 #   order: 10
 #   source: >-
-#     Act Art. 11, Decree Art. 18-6, and the seed (S).
+#     Act Art. 11, Decree Art. 18-6, and the announcement of 2024-12-27 (S).
 package haechi.rules.r28_order
 
 import data.haechi.facts

@@ -88,7 +88,8 @@ def test_a_bundle_holds_what_the_folder_holds(made: Made) -> None:
     assert policies.data == folder.data
     assert policies.rules == folder.rules
     assert policies.words == folder.words
-    assert dict(policies.texts)["catalogue.yaml"] == dict(folder.texts)["catalogue.yaml"]
+    assert dict(policies.texts)["catalogue/catalogue.yaml"] == dict(folder.texts)["catalogue/data.yaml"]
+    assert policies.catalogue.all() == folder.catalogue.all()
     assert policies.issue == ISSUE
     assert policies.revision != folder.revision
 
@@ -127,7 +128,7 @@ def test_opa_inspects_it(made: Made) -> None:
     file.write_bytes(made.bundle)
     told = subprocess.run([opa.binary(), "inspect", "-f", "json", str(file)], capture_output=True, check=True).stdout
     manifest = json.loads(told)["manifest"]
-    assert manifest["roots"] == ["choices", "haechi"]
+    assert manifest["roots"] == ["catalogue", "choices", "haechi"]
     assert manifest["revision"] == opened(made.bundle, WHERE).revision
     assert manifest["metadata"]["haechi"]["sequence"] == 7
 

@@ -30,6 +30,11 @@ def test_the_shipped_choices_intercept_clouds_and_tag_nothing_by_name() -> None:
     assert (shipped.mode, shipped.hosts, shipped.networks, shipped.tag_rules) == (ScopeMode.CLOUD, (), (), ())
 
 
+def test_the_words_that_must_not_stand_in_the_clear_are_a_choice() -> None:
+    assert "국가핵심기술" in read(locate()).sensitive_words
+    assert chosen_in(sensitive_words=["극비"]).sensitive_words == ("극비",)
+
+
 def test_what_is_absent_has_its_default() -> None:
     assert chosen_in() == Choices()
 
@@ -91,6 +96,16 @@ def test_a_machine_can_raise_a_list_to_the_clouds() -> None:
         ({"evaluation": {"length_days": 0}}, "choices.evaluation.value.length_days"),
         ({"evaluation": {"holidays": ["2026-02-30"]}}, "choices.evaluation.value.holidays[0]"),
         ({"evaluation": {"begins": "submitted"}}, "choices.evaluation.value"),
+        ({"pledge_max_age_days": "a year"}, "choices.pledge_max_age_days.value"),
+        ({"training_max_age_days": -1}, "choices.training_max_age_days.value"),
+        ({"attestation_max_age_days": 365}, "choices.attestation_max_age_days.value"),
+        ({"attestation_max_age_days": {"default": 0}}, "choices.attestation_max_age_days.value.default"),
+        ({"attestation_max_age_days": {"subject": {}}}, "choices.attestation_max_age_days.value"),
+        ({"attestation_max_age_days": {"subjects": {"x": float("inf")}}}, "choices.attestation_max_age_days.value"),
+        ({"exemption_bases": "public-seminar"}, "choices.exemption_bases.value"),
+        ({"grades": "ABC"}, "choices.grades.value"),
+        ({"sensitive_words": ["x"]}, "choices.sensitive_words.value"),
+        ({"sensitive_words": ["--"]}, "choices.sensitive_words.value"),
         ({"home_countries": None}, "choices.home_countries.value"),
         ({"approved_keys_only": "yes"}, "choices.approved_keys_only.value"),
     ],

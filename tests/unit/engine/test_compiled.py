@@ -17,7 +17,7 @@ import pytest_asyncio
 import wasmtime
 from haechi.domain.decision import Cause
 from haechi.domain.errors import HaechiError
-from haechi.outbound.engine.compiled import MEMORY_PAGES, PAGE, Compiled
+from haechi.outbound.engine.compiled import MEMORY_PAGES, PAGE, Compiled, UnusableError
 from haechi.outbound.engine.compiler import Compiler, NotCompiledError, located, swept
 from haechi.outbound.engine.folder import PolicyFolder, locate, read
 from haechi.outbound.engine.probe import probe_input
@@ -273,3 +273,11 @@ def test_what_a_killed_compilation_left_is_removed(tmp_path: Path) -> None:
 def test_a_program_that_the_settings_name_is_taken_as_it_is(tmp_path: Path) -> None:
     assert located(tmp_path / "mine") == tmp_path / "mine"
     assert located() is not None, "make deps builds it"
+
+
+def test_a_module_that_asks_for_too_little_memory_is_given_enough() -> None:
+    """OPA's compiler asks for a page less than its constants take where they end in the last part of one."""
+    constants = f'(data (i32.const {PAGE - 4}) "beyond the page")'
+    module = wasmtime.wat2wasm(f'(module (import "env" "memory" (memory 1)) {constants})')
+    with pytest.raises(UnusableError, match="it lacks builtins"):  # it came so far: the constants are in
+        Compiled(bytes(module), b"{}")

@@ -135,3 +135,39 @@ def test_check_says_who_vouches_for_the_policies(tmp_path: Path, monkeypatch: py
         file.write("# changed\n")
     done = CliRunner().invoke(policy, ["check", "--folder", str(tmp_path / "p")], catch_exceptions=False)
     assert "No trusted key signed them" in " ".join(done.stdout.split())
+
+
+def test_coverage_lists_every_requirement() -> None:
+    done = CliRunner().invoke(policy, ["coverage", "--json"], catch_exceptions=False)
+    said = json.loads(done.stdout)
+    assert [one["id"] for one in said["requirements"]] == [f"R{number:02}" for number in range(1, 33)]
+    assert set(said["counted"]) == {"automated", "attested", "out_of_reach"}
+    assert "R32" in CliRunner().invoke(policy, ["coverage"], catch_exceptions=False).stdout
+
+
+def test_coverage_of_one_requirement_tells_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HAECHI_LANG", "ko")
+    said = CliRunner().invoke(policy, ["coverage", "r09"], catch_exceptions=False).stdout
+    for told in (
+        "r09_logging: 기록",
+        "확인서: 이력을 점검한다는 확인서",
+        "history-review",
+        "보관 기간을 정한 자료를 찾지",
+    ):
+        assert told in said
+
+
+def test_coverage_of_a_requirement_that_there_is_not() -> None:
+    with pytest.raises(HaechiError) as raised:
+        CliRunner().invoke(policy, ["coverage", "R99"], catch_exceptions=False)
+    assert raised.value.code == "policy.no-such-requirement"
+
+
+def test_a_rule_without_its_clause_is_told_by_the_check(tmp_path: Path) -> None:
+    shutil.copytree(locate(), tmp_path / "p")
+    clauses = tmp_path / "p" / "clauses.yaml"
+    clauses.write_text(clauses.read_text(encoding="utf-8").replace("[r22_incidents]", "[r21_checks]"), encoding="utf-8")
+    arguments = ["check", "--folder", str(tmp_path / "p")]
+    said = json.loads(CliRunner().invoke(policy, [*arguments, "--json"], catch_exceptions=False).stdout)
+    assert said["disagreements"] == ["r21_checks: R22", "r22_incidents: R22"]
+    assert "r22_incidents: R22" in CliRunner().invoke(policy, arguments, catch_exceptions=False).stdout

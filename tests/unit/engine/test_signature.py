@@ -68,7 +68,8 @@ def test_a_change_after_signing_is_refused(accept: SignedPolicies, institution: 
 @pytest.mark.parametrize(
     ("file", "before", "after"),
     [
-        ("catalogue.yaml", "as_of:", "as_of:  "),
+        ("catalogue/data.yaml", "as_of:", "as_of:  "),
+        ("clauses.yaml", "certainty:", "certainty:  "),
         ("schema/input-1.json", "{", "{ "),
         ("rules/opaque/words.yaml", "ko:", "ko:  "),
         ("rules/opaque/rule.rego", "findings contains", "findings  contains"),
@@ -86,7 +87,10 @@ def test_a_signature_covers_everything_that_is_read_from_the_folder(
 
 @pytest.mark.parametrize(
     ("file", "text", "code"),
-    [("catalogue.yaml", "fields: 1\n", "catalogue.unreadable"), ("catalogue.yaml", "", "catalogue.unreadable")],
+    [
+        ("catalogue/data.yaml", "fields: 1\n", "catalogue.unreadable"),
+        ("catalogue/data.yaml", "", "catalogue.unreadable"),
+    ],
 )
 def test_a_broken_catalogue_makes_the_whole_folder_unusable(tmp_path: Path, file: str, text: str, code: str) -> None:
     shutil.copytree(locate(), tmp_path / "policies")

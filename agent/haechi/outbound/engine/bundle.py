@@ -24,7 +24,7 @@ from haechi.domain.errors import HaechiError
 from haechi.domain.issue import Issue
 from haechi.outbound.engine.archive import ArchiveError, packed, unpacked
 from haechi.outbound.engine.choices import FILE as DATA
-from haechi.outbound.engine.folder import DATA_JSON, PolicyFolder, matters, policies_of
+from haechi.outbound.engine.folder import BUNDLED_CATALOGUE, CATALOGUE, DATA_JSON, PolicyFolder, matters, policies_of
 from haechi.outbound.engine.metadata import package_of
 from haechi.outbound.engine.opa_digests import ALGORITHM, digest_of, strict_json
 
@@ -70,6 +70,8 @@ class _Ours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def build(policies: PolicyFolder, issue: Issue) -> bytes:
     """The bundle of a folder that was read, not signed yet. Raises ``HaechiError('policy.invalid')``."""
     texts = {name: text for name, text in policies.texts if name not in (DATA, DATA_JSON)}
+    if CATALOGUE in texts:  # OPA would take it for data of its own, and read YAML its own way
+        texts[BUNDLED_CATALOGUE] = texts.pop(CATALOGUE)
     data = msgspec.json.format(msgspec.json.encode(policies.data, order="sorted"), indent=1)
     texts[DATA_JSON] = data.decode() + "\n"
     for name in texts:

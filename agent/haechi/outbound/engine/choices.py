@@ -30,7 +30,8 @@ _Positive = Annotated[int, msgspec.Meta(gt=0)] | Annotated[float, msgspec.Meta(g
 @dataclass(frozen=True, slots=True)
 class Choices:
     """``networks`` are address ranges (CIDR) of providers in scope: a tunnel that resolves into them is closed.
-    ``tag_rules`` are mappings ``{glob, technology, grade, …}`` as in a folder's ``.haechi.yaml``.
+    ``tag_rules`` are mappings ``{glob, technology, grade, …}`` as in a folder's ``.haechi.yaml``. ``sensitive_words``
+    must not stand in names, tags and metadata (R31).
     """
 
     mode: ScopeMode = ScopeMode.CLOUD
@@ -38,6 +39,7 @@ class Choices:
     exempt: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     tag_rules: tuple[Mapping[str, Any], ...] = ()
+    sensitive_words: tuple[str, ...] = ()
 
     def scope(self, cloud: Sequence[str], added: Sequence[str], least: str = "nothing") -> Scope:
         """The scope in force: ``cloud`` are the connectors' hosts; ``added`` and ``least`` (``nothing``, ``cloud``,
@@ -83,6 +85,22 @@ class _Age(_Choice[_Positive | None], frozen=True):
             raise ValueError("a number of days is wanted")
 
 
+class _Ages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits in days by subject, and one for all others."""
+
+    default: _Positive | None = None
+    subjects: dict[str, _Positive | None] = {}
+
+    def __post_init__(self) -> None:
+        for days in (self.default, *self.subjects.values()):
+            if days is not None and not math.isfinite(days):
+                raise ValueError("a number of days is wanted")
+
+
+_Word = Annotated[str, msgspec.Meta(min_length=2, max_length=100, pattern=r"\w")]
+_Words = Annotated[tuple[_Word, ...], msgspec.Meta(max_length=1000)]
+
+
 class _Chosen(msgspec.Struct, frozen=True):
     home_countries: _Choice[tuple[str, ...]]
     modes: _Choice[_Modes]
@@ -90,6 +108,12 @@ class _Chosen(msgspec.Struct, frozen=True):
     approved_keys_only: _Choice[bool] = _Choice(True)
     listed_credentials_only: _Choice[bool] = _Choice(False)
     registry_max_age_days: _Age = _Age(None)
+    grades: _Choice[tuple[str, ...]] = _Choice(())
+    pledge_max_age_days: _Age = _Age(None)
+    training_max_age_days: _Age = _Age(None)
+    attestation_max_age_days: _Choice[_Ages] = _Choice(_Ages())
+    exemption_bases: _Choice[tuple[str, ...]] = _Choice(())
+    sensitive_words: _Choice[_Words] = _Choice(())
     scope: _Choice[_Scope] = _Choice(_Scope())
     tag_rules: _Choice[tuple[dict[str, Any], ...]] = _Choice(())
     evaluation: _Choice[EvaluationForm] = _Choice(EvaluationForm())
@@ -127,7 +151,14 @@ def policy_data(data: Mapping[str, Any]) -> PolicyData:
     return PolicyData(
         Modes(modes.default, modes.rules, modes.fail),
         chosen.severities.value,
-        Choices(scope.mode, scope.hosts, scope.exempt, scope.networks, chosen.tag_rules.value),
+        Choices(
+            scope.mode,
+            scope.hosts,
+            scope.exempt,
+            scope.networks,
+            chosen.tag_rules.value,
+            chosen.sensitive_words.value,
+        ),
         chosen.evaluation.value.understood(),
     )
 

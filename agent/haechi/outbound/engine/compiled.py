@@ -64,7 +64,10 @@ class Compiled:
         self._engine = wasmtime.Engine(settings)
         self._module = wasmtime.Module(self._engine, module)
         self._data = data
-        self._instance = _Instance(self._engine, self._module, data)
+        # The pages that OPA's compiler asks for do not always hold the constants it put in; the module is longer than
+        # they are. (open-policy-agent/opa#3763 sets the number; it still comes out too small by a page.)
+        self._room = -(-len(module) // PAGE)
+        self._instance = _Instance(self._engine, self._module, data, self._room)
 
     @property
     def memory(self) -> int:
@@ -79,19 +82,21 @@ class Compiled:
             return self._instance.answer(facts)
         except BaseException:
             self._instance.close()
-            self._instance = _Instance(self._engine, self._module, self._data)
+            self._instance = _Instance(self._engine, self._module, self._data, self._room)
             raise
 
 
 class _Instance:
     """A module with a memory that has the data in it."""
 
-    def __init__(self, engine: wasmtime.Engine, module: wasmtime.Module, data: bytes) -> None:
+    def __init__(self, engine: wasmtime.Engine, module: wasmtime.Module, data: bytes, room: int) -> None:
+        """``room``: pages beside those that the module asks for."""
         self._store = store = wasmtime.Store(engine)
         wanted = next((one.type for one in module.imports if one.name == "memory"), None)
         if not isinstance(wanted, wasmtime.MemoryType):
             raise UnusableError("it asks for no memory")
-        self._memory = wasmtime.Memory(store, wasmtime.MemoryType(wasmtime.Limits(wanted.limits.min, MEMORY_PAGES)))
+        pages = wasmtime.Limits(min(wanted.limits.min + room, MEMORY_PAGES), MEMORY_PAGES)
+        self._memory = wasmtime.Memory(store, wasmtime.MemoryType(pages))
         linker = wasmtime.Linker(engine)
         linker.define(store, "env", "memory", self._memory)
         word = wasmtime.ValType.i32()

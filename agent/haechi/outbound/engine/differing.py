@@ -18,7 +18,7 @@ from haechi.domain.decision import FailMode, Mode, Severity
 from haechi.domain.facts import JSON
 from haechi.domain.scope import ScopeMode
 from haechi.outbound.engine.choices import FILE as DATA
-from haechi.outbound.engine.folder import CATALOGUE, DATA_JSON, PolicyFolder
+from haechi.outbound.engine.folder import BUNDLED_CATALOGUE, CATALOGUE, DATA_JSON, PolicyFolder
 
 
 class Tends(StrEnum):
@@ -193,10 +193,15 @@ def _words(before: PolicyFolder, after: PolicyFolder) -> Iterator[Change]:
             yield Change(What.WORDS, name, here[0], here[1], Tends.NEITHER)
 
 
+def _plain(name: str) -> str:
+    """A file as a folder calls it."""
+    return CATALOGUE if name == BUNDLED_CATALOGUE else name
+
+
 def _files(before: PolicyFolder, after: PolicyFolder) -> Iterator[Change]:
     """Whatever else is another text: what rules share, the catalogue, the schema."""
     told = {info.file for policies in (before, after) for info in policies.rules.values()} | {DATA, DATA_JSON}
-    old, new = dict(before.texts), dict(after.texts)
+    old, new = ({_plain(name): text for name, text in policies.texts} for policies in (before, after))
     for name in sorted({*old, *new} - told):
         if name.endswith("/words.yaml") or old.get(name) == new.get(name):
             continue

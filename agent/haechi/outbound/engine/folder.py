@@ -1,9 +1,10 @@
 """A folder of policies: found, read, and taken for what it says before any engine sees it.
 
-Layout: ``data.yaml`` (the institution's choices; in a bundle ``data.json``), ``catalogue.yaml`` (technologies that a
-tag may name), Rego modules in folders named like their packages, ``rules/<id>/rule.rego`` with ``words.yaml`` beside
-it, ``schema/`` (what an input looks like). ``*_test.rego``, ``testing/`` and ``cases/`` are never loaded. All that is
-read here is in the digest, and nothing else of the folder is read anywhere. Must not know: engines, processes.
+Layout: ``data.yaml`` (the institution's choices; in a bundle ``data.json``), ``catalogue/data.yaml`` (technologies that
+a tag may name; OPA finds it as ``data.catalogue``), ``clauses.yaml`` (what stands for which requirement), Rego modules
+in folders named like their packages, ``rules/<id>/rule.rego`` with ``words.yaml`` beside it, ``schema/`` (what an input
+looks like). ``*_test.rego``, ``testing/`` and ``cases/`` are never loaded. All that is read here is in the digest, and
+nothing else of the folder is read anywhere. Must not know: engines, processes.
 """
 
 from __future__ import annotations
@@ -33,7 +34,12 @@ from haechi.outbound.tags.catalogue import catalogue_from
 from haechi.outbound.tags.policy import PolicyTags
 from haechi.settings import Settings
 
-CATALOGUE = "catalogue.yaml"
+CATALOGUE = "catalogue/data.yaml"
+BUNDLED_CATALOGUE = "catalogue/catalogue.yaml"
+"""The same file in a bundle, where ``data.json`` has what rules ask of it."""
+CATALOGUE_DATA = "catalogue"
+"""Where rules find the catalogue: ``data.catalogue``."""
+CLAUSES = "clauses.yaml"
 DATA_JSON = "data.json"
 """``data.yaml`` in the form that every engine reads alike; a bundle has this one."""
 MAX_FILES = 500
@@ -64,6 +70,11 @@ class PolicyFolder:
     issue: Issue | None = None
     bundle: bytes = b""
     token: bytes = b""
+
+    @property
+    def sensitive_words(self) -> tuple[str, ...]:
+        """See ``haechi.ports.engine.Policies``."""
+        return self.choices.sensitive_words
 
     def text(self, rule: RuleInfo) -> str:
         """The Rego of a rule; empty where there is no such file."""
@@ -131,14 +142,16 @@ def policies_of(place: Path, texts: Sequence[tuple[str, str]], issue: Issue | No
     words: dict[str, Mapping[str, Any]] = {}
     data: Mapping[str, Any] = {}
     listed = ""
-    if {DATA, DATA_JSON} <= {name for name, _ in texts}:
-        raise HaechiError("policy.invalid", file=DATA_JSON, why=f"{DATA} says the same: keep one of them")
+    named = {name for name, _ in texts}
+    for one, other in ((DATA_JSON, DATA), (BUNDLED_CATALOGUE, CATALOGUE)):
+        if {one, other} <= named:
+            raise HaechiError("policy.invalid", file=one, why=f"{other} says the same: keep one of them")
     for name, text in texts:
         if name == DATA:
             data = _mapping(name, text)
         elif name == DATA_JSON:
             data = _json(name, text)
-        elif name == CATALOGUE:
+        elif name in (CATALOGUE, BUNDLED_CATALOGUE):
             listed = text
         elif name.endswith("/words.yaml"):
             words[name.split("/")[-2]] = _mapping(name, text)
@@ -155,10 +168,13 @@ def policies_of(place: Path, texts: Sequence[tuple[str, str]], issue: Issue | No
     for rule_id in sorted(said.named - set(rules)):
         raise HaechiError("policy.invalid", file=DATA, why=f"names a rule that does not exist: {rule_id}")
     catalogue = catalogue_from(listed, str(place / CATALOGUE))
+    designated = _designated(catalogue)
+    if data.get(CATALOGUE_DATA, designated) != designated:
+        raise HaechiError("policy.invalid", file=DATA, why=f"{CATALOGUE_DATA} is not what {CATALOGUE} says")
     return PolicyFolder(
         place,
         tuple(modules),
-        data,
+        {**data, CATALOGUE_DATA: designated},
         rules,
         said.modes,
         revision_of(texts, issue),
@@ -180,6 +196,15 @@ def revision_of(texts: Sequence[tuple[str, str]], issue: Issue | None = None) ->
         issued = issue.issued_at.isoformat()
         digest.update(f"\0issue\0{issue.sequence}\0{issued}\0{issue.rolls_back_from}\0".encode())
     return f"blake3:{digest.hexdigest()}"
+
+
+def _designated(catalogue: Catalogue) -> dict[str, Any]:
+    """What the rules look technologies up in: the same places as in the file, which an OPA server reads by itself."""
+    fields: dict[str, Any] = {}
+    for one in catalogue.all():
+        group = fields.setdefault(one.field, {"technologies": {}})
+        group["technologies"][one.id] = {"ko": one.ko, "en": one.en}
+    return {"fields": fields}
 
 
 def files(folder: Path) -> list[Path]:
@@ -212,7 +237,7 @@ def matters(name: str) -> bool:
         return False
     if name.endswith(".rego"):
         return not name.endswith("_test.rego")
-    if name in (DATA, DATA_JSON, CATALOGUE):
+    if name in (DATA, DATA_JSON, CATALOGUE, BUNDLED_CATALOGUE, CLAUSES):
         return True
     if name.startswith("schema/"):
         return name.endswith(".json")

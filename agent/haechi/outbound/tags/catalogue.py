@@ -28,9 +28,9 @@ def catalogue_from(text: str, name: str) -> Catalogue:
     try:
         said = YAML(typ="safe", pure=True).load(text)
         technologies = [
-            Technology(str(entry["id"]), str(entry["ko"]), str(entry["en"]), field)
+            Technology(str(name), str(entry["ko"]), str(entry["en"]), field)
             for field, group in said["fields"].items()
-            for entry in group["technologies"]
+            for name, entry in group["technologies"].items()
         ]
         return Catalogue(technologies, str(said["notice"]["as_of"]))
     except (YAMLError, KeyError, TypeError, AttributeError) as error:
@@ -41,5 +41,5 @@ def shipped() -> Path:
     """Where the catalogue lies that comes with the program: in the source tree, else where the program was
     installed.
     """
-    tree = Path(__file__).parents[4] / "policies" / "catalogue.yaml"
-    return tree if tree.exists() else Path(sys.prefix) / "share" / "haechi" / "policies" / "catalogue.yaml"
+    tree = Path(__file__).parents[4] / "policies" / "catalogue" / "data.yaml"
+    return tree if tree.exists() else Path(sys.prefix) / "share" / "haechi" / "policies" / "catalogue" / "data.yaml"

@@ -1,0 +1,55 @@
+# METADATA
+# title: What people stated, with a date
+# description: |
+#   Shared by the rules about what no program can see: a statement of the signed registry counts while it is in force, is
+#   dated, and is not older than the institution allows (attestation_max_age_days in data.yaml; no source gives an age,
+#   so none is set). Whether what it says is true is for people to check.
+package haechi.attested
+
+default limits := {"default": null, "subjects": {}}
+
+limits := data.choices.attestation_max_age_days.value
+
+# Statements that count, by subject and by whom they are about; null is the institution itself.
+counted contains [attestation.subject, attestation.provider] if {
+	some attestation in input.registry.attestations
+	attestation.in_force == true
+	is_number(attestation.age_days)
+	object.get(limits.subjects, attestation.subject, limits.default) == null
+}
+
+counted contains [attestation.subject, attestation.provider] if {
+	some attestation in input.registry.attestations
+	attestation.in_force == true
+	is_number(attestation.age_days)
+	limit := object.get(limits.subjects, attestation.subject, limits.default)
+	is_number(limit)
+	attestation.age_days <= limit
+}
+
+# About the destination's own provider: what another one does says nothing of it.
+of_provider contains subject if {
+	some [subject, provider] in counted
+	provider == input.destination.facts.provider
+}
+
+# About the institution; what it states of its use of this provider is as good.
+of_institution contains subject if {
+	some [subject, provider] in counted
+	provider in {null, input.destination.facts.provider}
+}
+
+# Why nothing counts; whom names those that a statement could be about.
+reason(subject, whom) := input.registry if {
+	is_string(input.registry.unknown)
+} else := "old" if {
+	some attestation in input.registry.attestations
+	attestation.subject == subject
+	attestation.provider in whom
+	attestation.in_force == true
+	is_number(attestation.age_days)
+} else := "ended" if {
+	some attestation in input.registry.attestations
+	attestation.subject == subject
+	attestation.provider in whom
+} else := "none"

@@ -1,0 +1,37 @@
+# METADATA
+# title: Designated personnel have given a pledge
+# description: |
+#   The registry must name a day of the person's pledge that has come, not longer ago than the institution allows
+#   (pledge_max_age_days in data.yaml; without a limit any day will do). Of somebody who is not designated, or not
+#   known, there is none. That it is refused is this project's default; the institution may choose otherwise.
+# custom:
+#   requirement: R06
+#   basis: statute
+#   certainty: S
+#   severity: block
+#   order: 35
+#   source: >-
+#     Decree Art. 14(6) (S).
+package haechi.rules.r06_pledge
+
+import data.haechi.facts
+
+findings contains {"rule": "r06_pledge", "params": {"user": input.actor.user, "reason": reason}} if {
+	facts.moved
+	reason
+}
+
+reason := input.registry if {
+	is_string(input.registry.unknown)
+} else := input.registry.person if {
+	is_string(input.registry.person.unknown)
+} else := "nobody" if {
+	not input.registry.person.id
+} else := "none" if {
+	not dated
+} else := "old" if {
+	is_number(data.choices.pledge_max_age_days.value)
+	input.registry.person.pledge_days > data.choices.pledge_max_age_days.value
+}
+
+dated if is_number(input.registry.person.pledge_days)
