@@ -71,9 +71,7 @@ def test_it_counts_for_what_is_tagged_later_and_however_often_the_common_is_lear
     assert scanned(b"x" + body(35, 60_000)).state is ContentState.MATCHED
 
 
-def test_it_outlives_the_process(
-    index: SqliteContentIndex, indexing: Indexing, files: Path, tmp_path: Path
-) -> None:
+def test_it_outlives_the_process(index: SqliteContentIndex, indexing: Indexing, files: Path, tmp_path: Path) -> None:
     protect(indexing, files / "die.gds", PROTECTED)
     clear(index, tmp_path, TEMPLATE)
     index.close()
