@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.s3_lab import Answer, World, host_of, world
+from tests.lab.institution import me
 
 pytestmark = pytest.mark.e2e
 WHY = "회사 표준 보고서 양식만 같습니다"
@@ -64,6 +65,10 @@ def test_from_the_refusal_to_the_upload_that_passes_over_a_restart(at: World) ->
     assert lab.haechi("audit", "verify").status == 0
     assert lab.haechi("appeal", "end", request["digest"]).status == 0
     assert send(at, "report", template).refused
+    told = lab.haechi("audit", "tail").out
+    for act in ("made", "answer refused", "answered, not protected"):
+        assert f"appeal {act}: user" in told
+    assert f"taken back: user {me().os_users[0]}, {request['digest']}" in told
 
 
 def passes(at: World, template: bytes) -> None:

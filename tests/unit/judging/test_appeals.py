@@ -6,6 +6,7 @@ import contextlib
 import datetime as dt
 import io
 import itertools
+import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -200,6 +201,18 @@ async def test_a_release_that_does_not_fit_lets_nothing_go_and_is_on_record(
     assert not await desk.case.allowed("PUT", HERE, TEMPLATE)
     (event,) = desk.events()
     assert (event["act"], event["why"]) == ("refused", code)
+
+
+async def test_a_descriptor_that_gives_no_right_to_read_is_not_read(desk: Desk) -> None:
+    path, release = desk.file(TEMPLATE), desk.release(TEMPLATE)
+    for flags, code in ((os.O_WRONLY, "seal.io"), (os.O_PATH, "seal.io")):
+        source = os.open(path, flags)
+        try:
+            with raises(code):
+                await desk.answer(source, str(path), release, str(ACTOR.user))
+        finally:
+            os.close(source)
+    assert desk.case.index.cleared() == []
 
 
 async def test_nobody_else_signs(desk: Desk) -> None:
