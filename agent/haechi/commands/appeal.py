@@ -6,6 +6,8 @@ Signing happens on the security team's machine with ``haechi keys release``, nev
 from __future__ import annotations
 
 import base64
+import contextlib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,10 +66,15 @@ def ask(decision_id: str, file: Path, reason: str, output: Path | None, as_json:
     from haechi.inbound.control import client
 
     asked = {"id": decision_id, "path": os.path.realpath(file), "reason": reason}
-    with opened(file) as source:
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(opened(file))
+        # Opened first: what cannot be written is told before anything is asked.
+        target = stack.enter_context(new_file(output, replace=False)) if output is not None else None
         request = client.call("appeals.ask", asked, timeout=SILENCE, files=(source,))["request"]
-    if output is not None:
-        _write(output, request)
+        if target is not None:
+            text = json.dumps(request, ensure_ascii=False, indent=2) + "\n"
+            os.write(target.descriptor, text.encode("utf-8", "backslashreplace"))  # names need not be text
+            target.commit(replace=False)
 
     def render(console: Console) -> None:
         _show(console, request)
@@ -146,14 +153,6 @@ def _release(file: Path) -> bytes:
             return source.read(MAX_RELEASE)
     except OSError as error:
         raise HaechiError("permit.unreadable", file=str(file), cause=error.strerror or "") from error
-
-
-def _write(file: Path, request: Mapping[str, Any]) -> None:
-    import json
-
-    with new_file(file, replace=False) as made:
-        os.write(made.descriptor, json.dumps(request, ensure_ascii=False, indent=2).encode() + b"\n")
-        made.commit(replace=False)
 
 
 def _show(console: Console, request: Mapping[str, Any]) -> None:

@@ -157,6 +157,14 @@ async def test_who_appeals_has_the_refused_file_and_the_refusal(desk: Desk) -> N
     assert desk.events() == []
 
 
+async def test_a_file_may_have_a_name_that_is_no_text(desk: Desk) -> None:
+    decision, path = await desk.refused(TEMPLATE), desk.case.folder / "report-\udcb0.docx"
+    path.write_bytes(TEMPLATE)
+    with path.open("rb") as source:
+        await desk.ask(source.fileno(), str(path), decision, ACTOR.uid, str(ACTOR.user), WHY)
+    assert desk.acts() == ["asked"]
+
+
 async def test_a_refusal_that_rests_on_no_match_is_no_false_positive_of_content(desk: Desk) -> None:
     decision = await desk.refused(replication("abroad").encode(), "/ours-seoul?replication")
     with raises("appeal.no-match"):
