@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "explain": ("haechi.commands.explain", "explain"),
     "justify": ("haechi.commands.exception", "justify"),
     "exception": ("haechi.commands.exception", "exception"),
+    "appeal": ("haechi.commands.appeal", "appeal"),
     "seal": ("haechi.commands.seal", "seal"),
     "unseal": ("haechi.commands.seal", "unseal"),
     "agent": ("haechi.commands.agent", "agent"),

@@ -228,6 +228,9 @@ def _line(record: Record) -> str:
             told["names"] = _some([_plain(file.get("path")) for file in event.get("files", ())])
         if record.kind in ("sealed", "unsealed"):
             told["tags"] = _some([_plain(tag.get("technology")) for tag in event.get("tags", ())]) or "–"
+        if record.kind == "appeal":
+            told["act"] = say(f"appeal.act-{event.get('act')}")
+            told["about"] = _plain(event.get("name") or event.get("digest"))
         if record.kind == "self-test":
             told["summary"] = summary(event.get("tools") or {})
         text = say(known, **told)

@@ -52,6 +52,8 @@ def explain(decision_id: str, facts: bool, no_rules: bool, as_json: bool) -> Non
                 console.print(f"{say('explain.' + name)}: {value}", soft_wrap=True)
         print_findings(console, result["findings"], rules=not no_rules)
         print_causes(console, result["causes"])
+        if _may_be_false(result["effect"], content):
+            console.print("\n" + say("explain.appeal", id=result["id"]), soft_wrap=True)
         if result["unwritten"]:
             console.print("\n" + say("explain.unwritten"), soft_wrap=True)
         if result["policy_changed"]:
@@ -75,6 +77,12 @@ def describe_content(content: Mapping[str, Any]) -> str:
     tags = ", ".join(f"{tag['technology']} ({tag['grade']})" for tag in content.get("tags", []))
     state = content.get("state")
     return say(f"check.content-{state}", tags=tags) if state else tags
+
+
+def _may_be_false(effect: str, content: Mapping[str, Any]) -> bool:
+    """Whether an appeal may help: nothing but parts of tagged files was recognised."""
+    found = {match.get("how") for match in content.get("matches", [])}
+    return effect in ("block", "would_block") and "partial" in found and "exact" not in found
 
 
 def _facts(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:

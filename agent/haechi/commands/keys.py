@@ -107,7 +107,12 @@ def show(file: Path, passphrase_file: Path | None, pem: bool, as_json: bool) -> 
 @click.argument("digests", nargs=-1, required=True)
 @key_option
 @passphrase_option
-@click.option("--action", type=click.Choice(["untag", "lower"]), required=True)
+@click.option(
+    "--action",
+    type=click.Choice(["untag", "lower", "not-protected"]),
+    required=True,
+    help="Remove the tag, lower it, or answer an appeal: the content is nothing protected.",
+)
 @click.option("--number", required=True, help="The institution's number of the approval.")
 @click.option("--approver", required=True, help="Who approved it.")
 @click.option("--expires", required=True, help="Last day in Korea, or an instant (RFC 3339).")
@@ -130,7 +135,8 @@ def release(
     reason: str,
     output: Path | None,
 ) -> None:
-    """Sign a release: the permission to untag or lower the contents with these DIGESTS (blake3:…).
+    """Sign a release: the permission to untag or lower the contents with these DIGESTS (blake3:…), or the answer to an
+    appeal (`haechi appeal`), that they are nothing protected. It can be handed over until it expires.
 
     Example: haechi keys release blake3:… --key release.pem --action untag --number 2026-12 --approver 김해치
     --expires 2026-12-31 -o file.release
@@ -152,6 +158,8 @@ def release(
     for digest in digests:
         if not re.fullmatch(r"blake3:[0-9a-f]{64}", digest):
             raise click.BadParameter(say("release.not-a-digest", text=digest), param_hint="DIGESTS")
+    if action == ReleaseAction.NOT_PROTECTED and (technology or grade or funding):
+        raise click.BadParameter(say("release.all-of-it"), param_hint="--action")
     text = make_release(
         signing_key(key, passphrase_file),
         number=number,

@@ -1,4 +1,4 @@
-"""Signed permission to remove or lower a tag. Without one, tags only tighten."""
+"""Signed permission to remove or lower a tag, or to call a content not protected. Without one, all only tightens."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ class ReleaseAction(StrEnum):
 
     UNTAG = "untag"
     LOWER = "lower"
+    NOT_PROTECTED = "not-protected"
+    """The content is nothing protected, though blocks of it are a protected one's too: the answer to an appeal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class ReleaseVerifier(Protocol):
     """Checks releases."""
 
     def verify(self, release: bytes, *, content_digest: str, action: str) -> Release:
-        """The release, if a trusted key signed it for this content (``blake3:<hex>``) and act (``untag``, ``lower``)
-        and it has not expired. Raises ``HaechiError('trust.…')`` or ``HaechiError('release.…')`` otherwise.
+        """The release, if a trusted key signed it for this content (``blake3:<hex>``) and act (``untag``, ``lower``,
+        ``not-protected``) and it has not expired. Raises ``HaechiError('trust.…')`` or ``HaechiError('release.…')``
+        otherwise.
         """

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from haechi.app.appealing import KIND, AnswerAppeal, AskForRelease, Examine, listed
 from haechi.app.asking import JustifyUpload, RequestException
 from haechi.app.checking import CheckFile
 from haechi.app.explaining import ExplainDecision
@@ -20,6 +21,7 @@ from haechi.app.status import ReportStatus
 from haechi.app.tagging import Released, TagReport
 from haechi.app.unsealing import UnsealFile
 from haechi.domain.errors import HaechiError
+from haechi.inbound.control.appeals import register_appeals
 from haechi.inbound.control.calls import HOUR, register_answers, register_sealing
 from haechi.inbound.control.peer import Authorise, Peer, Role, authorisation
 from haechi.inbound.control.permits import register_permits
@@ -27,10 +29,12 @@ from haechi.inbound.control.records import register_records
 from haechi.inbound.control.server import Access, ControlServer, Progress
 from haechi.inbound.control.survey import register_survey
 from haechi.inbound.watch.calls import TagCalls
+from haechi.outbound.audit.reading import of_kinds
 from haechi.outbound.audit.records import FolderRecords
 from haechi.outbound.audit.sharing import SharedFiles
 from haechi.outbound.seal.age import AgeCipher
 from haechi.outbound.self_tests import FileSelfTests
+from haechi.outbound.trust.releases import SignedReleases
 from haechi.settings import Layout
 from haechi.wiring.ground import Ground, decision_id
 from haechi.wiring.judge import Judging
@@ -78,6 +82,7 @@ async def start_control(
         permits,
         authorise,
     )
+    _register_appeals(server, authorise, ground, rules, stores, marking, records)
     register_answers(
         server,
         check=check,
@@ -120,6 +125,31 @@ def _seal(ground: Ground, rules: Rules, stores: Stores, marking: Marking) -> Sea
 
 def _unseal(ground: Ground, stores: Stores, marking: Marking) -> UnsealFile:
     return UnsealFile(stores.index, marking.protect, stores.audit, ground.clock, decision_id)
+
+
+def _register_appeals(
+    server: ControlServer,
+    authorise: Authorise,
+    ground: Ground,
+    rules: Rules,
+    stores: Stores,
+    marking: Marking,
+    records: FolderRecords,
+) -> None:
+    index, audit, clock = stores.index, stores.audit, ground.clock
+    examine = Examine(index, marking.reader, index)
+
+    def appeals(user: str | None) -> list[dict[str, Any]]:
+        found = (record.decoded() for record in of_kinds(ground.settings.audit_folder, (KIND,)))
+        return listed(found, index.cleared(), user)
+
+    register_appeals(
+        server,
+        AskForRelease(records, examine, audit, clock, decision_id, stores.log.key),
+        AnswerAppeal(examine, index, SignedReleases(rules.trust, clock), audit, clock, decision_id),
+        appeals,
+        authorise,
+    )
 
 
 def _register_tagging(

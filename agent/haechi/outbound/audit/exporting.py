@@ -98,10 +98,10 @@ def _tags(event: Mapping[str, Any], content: Mapping[str, Any]) -> Iterator[Mapp
 
 
 def _files(event: Mapping[str, Any]) -> Iterator[str]:
-    """The local files that a record is about: tagged, released, sealed."""
+    """The local files that a record is about: tagged, released, sealed, appealed for."""
     for file in event.get("files", ()):
         yield _text(file.get("path"))
-    if event.get("kind") in ("sealed", "unsealed", "release"):
+    if event.get("kind") in ("sealed", "unsealed", "release", "appeal"):
         yield _text(event.get("path", event.get("name")))
 
 

@@ -25,6 +25,11 @@ def table_of(prints: Iterable[array[int]]) -> Table:
     return table
 
 
+def most_uncounted(uncounted: Table, prints: array[int]) -> bool:
+    """Whether a content with these blocks keeps all of them, because the greater part is among the uncounted."""
+    return 2 * len({index for index, _ in uncounted.hits(prints)}) > len(prints)
+
+
 def counting(common: Table, parts: Iterable[Blocks]) -> Iterable[Blocks]:
     """The blocks of one content that count, in their order."""
     if not len(common):

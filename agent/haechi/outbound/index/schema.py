@@ -3,8 +3,7 @@
 ``contents`` are what is protected, each with its fingerprints in ``blocks``; ``files`` are the names that hold them
 now, as the bytes that names are: ordered bytewise, fit for names that are not UTF-8.
 A content stays when its last name is gone: a copy may live where nobody watches. Ciphertext of the agent's own making
-is a
-content with ``sealed`` set, the prints of its edges, and tags that say what is inside.
+is a content with ``sealed`` set, the prints of its edges, and tags that say what is inside.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from haechi.domain.errors import HaechiError
 
 VERSION = 3
 """2: marked positions go first among the anchors. 3: paths are bytes. An index of another version is set aside and made
-anew."""
+anew. A table more (``cleared``) is no other version: who does not know it counts more blocks, not fewer."""
 BUSY_SECONDS = 1.0
 """How long another process may hold the file before that is an error: what is saved meanwhile is not yet known."""
 
@@ -38,6 +37,7 @@ CREATE INDEX IF NOT EXISTS files_by_inode ON files (inode, device);
 CREATE INDEX IF NOT EXISTS files_by_content ON files (content);
 CREATE TABLE IF NOT EXISTS unreadable (path BLOB PRIMARY KEY, tags TEXT NOT NULL, cause TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS common (part INTEGER PRIMARY KEY, prints BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS cleared (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, prints BLOB NOT NULL);
 """
 
 

@@ -14,21 +14,21 @@ from collections.abc import Callable, Iterable, Sequence
 from haechi.domain.content import Match
 from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Tag, merge_tags
-from haechi.outbound.index.common import counting, table_of
+from haechi.outbound.index.common import counting
 from haechi.outbound.index.hot import Hot
 from haechi.outbound.index.names import written
 from haechi.outbound.index.scan import Detail, IndexScan, protection_of
 from haechi.outbound.index.sealing import SealedPrints
 from haechi.outbound.index.seams import recognise
-from haechi.outbound.index.storage import IndexStorage
 from haechi.outbound.index.store import below
+from haechi.outbound.index.uncounted import UncountedBlocks
 from haechi.ports.index import Edges
 from haechi.ports.protection import Fingerprints, Known, Observed, TaggedFile, Unreadable
 
 _REMEMBERED_DETAILS = 4096
 
 
-class SqliteContentIndex(IndexStorage):
+class SqliteContentIndex(UncountedBlocks):
     """Implements ``ports.index.ContentIndex`` and ``ports.protection.Protection``. All calls are safe from any
     thread.
     """
@@ -266,22 +266,3 @@ class SqliteContentIndex(IndexStorage):
         """See the port."""
         with self._changing():
             self._rows.set_meta("restored", "1")
-
-    @property
-    def common_mark(self) -> str:
-        """See the port."""
-        with self._reader() as rows:
-            return rows.meta("common") or ""
-
-    def set_common(self, mark: str, prints: array[int]) -> None:
-        """See the port. All is loaded anew only where it changes what counts."""
-        common = table_of([prints])
-        with self._changing() as after:
-            before = array("Q", itertools.chain.from_iterable(self._rows.common()))
-            self._rows.replace_common(prints)
-            self._rows.set_meta("common", mark)
-            now_counts = len(before) > len(common.hits(before))
-            if now_counts or self._hot.table.hits(prints):
-                after.append(self._reload)
-            else:
-                after.append(lambda: setattr(self, "_common", common))

@@ -135,7 +135,7 @@ class IndexStorage:
             raise HaechiError("index.corrupt", path=str(self._path), cause="seed")
 
     def _load(self) -> Hot:
-        self._common = table_of(self._rows.common())
+        self._common = table_of([*self._rows.common(), *self._rows.cleared_prints()])
         hot = Hot()
         sizes: set[int] = set()
         for detail in self._rows.contents():

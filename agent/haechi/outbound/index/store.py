@@ -198,6 +198,22 @@ class Store:
         if prints:
             self.connection.execute("INSERT INTO common (prints) VALUES (?)", (prints.tobytes(),))
 
+    def cleared(self) -> list[bytes]:
+        """The digests of what a release calls not protected, oldest first."""
+        return [row[0] for row in self.connection.execute("SELECT digest FROM cleared ORDER BY id")]
+
+    def cleared_prints(self) -> Iterator[array[int]]:
+        """The blocks of each of them."""
+        return (array("Q", row[0]) for row in self.connection.execute("SELECT prints FROM cleared ORDER BY id"))
+
+    def add_cleared(self, digest: bytes, prints: array[int]) -> None:
+        """One more."""
+        self.connection.execute("INSERT INTO cleared (digest, prints) VALUES (?, ?)", (digest, prints.tobytes()))
+
+    def drop_cleared(self, digest: bytes) -> bool:
+        """One less; False where it was none."""
+        return self.connection.execute("DELETE FROM cleared WHERE digest = ?", (digest,)).rowcount > 0
+
     def meta(self, name: str) -> str | None:
         """One remark about the whole index."""
         row = self.connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()

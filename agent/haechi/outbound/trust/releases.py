@@ -1,4 +1,4 @@
-"""Signed releases: the only way in which a tag is removed or lowered.
+"""Signed releases: the only way in which a tag is removed or lowered, or a content is called not protected.
 
 A release is a JWS (role ``release``) that carries one statement, bound to contents by digest, to one act, and to a
 last moment. It names who approved it under which number of the institution, for the audit.
