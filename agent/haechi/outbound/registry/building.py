@@ -49,7 +49,6 @@ from haechi.outbound.registry.form import (
 )
 from haechi.outbound.trust.document import moment
 
-
 FIRST_YEAR, LAST_YEAR = 1900, 9000
 """Beyond lies what a calendar cannot count on from, or turn into another zone's time."""
 
