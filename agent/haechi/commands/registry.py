@@ -5,6 +5,7 @@ Signing happens on the security team's machine, never through the agent.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,8 @@ def check(file: Path | None, unsigned: bool, trust: Path | None, as_json: bool) 
 
     path = file or _path()
     raw = _read(path)
-    data, faults = check_registry(raw, str(path))
+    with _reading(path):
+        data, faults = check_registry(raw, str(path))
     signer: Signer | None = None
     if data is not None and not unsigned:
         try:
@@ -109,7 +111,8 @@ def show(file: Path | None, whole: bool, policies: Path | None, trust: Path | No
     path = file or _path()
     raw = _read(path)
     signer = _signer(path, raw, trust)
-    data = registry_from(raw, str(path))
+    with _reading(path):
+        data = registry_from(raw, str(path))
     now = dt.datetime.now(dt.UTC)
     count = evaluation_of(policies)
     document = {
@@ -138,7 +141,8 @@ def diff(before: Path, after: Path, policies: Path | None, as_json: bool) -> Non
     from haechi.domain.registry.comparison import compare
     from haechi.outbound.registry import registry_from
 
-    old, new = (registry_from(_read(path), str(path)) for path in (before, after))
+    with _reading(before):
+        old, new = (registry_from(_read(path), str(path)) for path in (before, after))
     changes, count = compare(old, new), evaluation_of(policies)
     answer(diff_document(old, new, changes, count), as_json, lambda to: diff_page(to, old, new, changes, count))
     if changes:
@@ -210,7 +214,8 @@ def sign(file: Path, key: Path, passphrase_file: Path | None, as_json: bool) -> 
     from haechi.outbound.trust import Role
 
     raw = _read(file)
-    data, faults = check_registry(raw, str(file))
+    with _reading(file):
+        data, faults = check_registry(raw, str(file))
     if data is None:
         raise faults[0]
     signing = signing_key(key, passphrase_file)
@@ -221,6 +226,13 @@ def sign(file: Path, key: Path, passphrase_file: Path | None, as_json: bool) -> 
         raise HaechiError("registry.unwritable", file=str(target), cause=error.strerror or "") from error
     document = {"file": str(file), "signature": str(target), "key": signing.id, "sequence": data.sequence}
     answer(document, as_json, lambda console: console.print("✓ " + say("registry.signed", file=file, signature=target)))
+
+
+def _reading(path: Path) -> AbstractContextManager[object]:
+    """A large registry takes some seconds."""
+    from haechi.commands._frame import progress
+
+    return progress(say("registry.reading", file=path))
 
 
 def _with_digest(pair: str) -> str:

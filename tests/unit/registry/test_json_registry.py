@@ -99,6 +99,8 @@ def test_every_list_of_the_schema_has_its_form_and_bound() -> None:
     [
         ('"granted"', '"approved"', "authorisations[0].status"),
         ('"2026-06-30"', '"2026-06-31"', "authorisations[0].valid_until"),
+        ('"2026-06-30"', '"9999-12-31"', "authorisations[0].valid_until"),
+        ('"2026-01-10"', '"0001-01-01"', "authorisations[0].valid_from"),
         ('"country": "JP"', '"country": "Japan"', "authorisations[0].destinations[0].country"),
         ('"id": "DEC-2026-003"', '"id": "EXP-2026-017"', "authorisations[1].id"),
         ('"sequence": 1', '"sequence": 0', "sequence"),

@@ -49,6 +49,9 @@ from haechi.outbound.registry.form import (
 )
 from haechi.outbound.trust.document import moment
 
+FIRST_YEAR, LAST_YEAR = 1900, 9000
+"""Beyond lies what a calendar cannot count on from, or turn into another zone's time."""
+
 
 class OddError(Exception):
     """An entry of the right form that cannot be: which field, and why."""
@@ -183,6 +186,8 @@ class Builder:
         found = moment(text) if text else None
         if text and found is None:
             raise OddError(field, "not-a-date")
+        if found is not None and not FIRST_YEAR <= found.year <= LAST_YEAR:
+            raise OddError(field, f"year: {FIRST_YEAR} to {LAST_YEAR}")
         self._instants[text] = found
         return found
 
