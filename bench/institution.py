@@ -24,9 +24,11 @@ from haechi.domain.registry import (
     Authorisation,
     AuthorisationKind,
     AuthorisationStatus,
-    AuthorisedPlace,
+    Exemption,
+    NamedPlace,
     Period,
     Person,
+    Reach,
     RegistryData,
     RegistryIndex,
 )
@@ -44,7 +46,9 @@ from tests.policy.base import ACTION, NOW, REGISTRY
 
 APPROVALS, PERSONNEL = 100_000, 20_000
 EXCEPTIONS = 10_000
-"""Not in the registry yet: ``registry`` below is where they go in."""
+"""Exemptions with their basis: what of exceptions stands in a registry. Signed ones are not searched through: an agent
+holds at most a thousand, each for one object.
+"""
 ROUNDS, WARM = 2000, 200
 
 
@@ -66,24 +70,37 @@ def registry() -> RegistryData:
     """The institution's registry: approvals as they come, most of them for one content each, some for everything."""
     plain = REGISTRY.data
     granted = Period(NOW - dt.timedelta(days=30), NOW + dt.timedelta(days=300))
+
+    def reach(number: int) -> Reach:
+        comprehensive = number % 5000 == 0
+        return Reach(
+            frozenset({f"X-{number % 500:03}", TAGS[number % len(TAGS)].technology if number % 997 == 0 else "X-000"}),
+            (NamedPlace("aws", ("JP", "US", "DE", "VN")[number % 4]),),
+            frozenset() if comprehensive else frozenset({f"blake3:{number:064x}"}),
+            comprehensive,
+            granted,
+        )
+
     approvals = tuple(
         Authorisation(
             f"AP-{number}",
             AuthorisationKind.APPROVAL if number % 2 else AuthorisationKind.DECLARATION,
             AuthorisationStatus.GRANTED,
-            frozenset({f"X-{number % 500:03}", TAGS[number % len(TAGS)].technology if number % 997 == 0 else "X-000"}),
-            (AuthorisedPlace("aws", ("JP", "US", "DE", "VN")[number % 4]),),
-            frozenset({f"blake3:{number:064x}"}),
-            comprehensive=number % 5000 == 0,
-            period=granted,
+            reach(number),
         )
         for number in range(APPROVALS)
+    )
+    exemptions = tuple(
+        Exemption(f"EX-{number}", "public-seminar", f"document {number}", reach(number * 9 + 1))
+        for number in range(EXCEPTIONS)
     )
     people = tuple(
         Person(f"P-{number:05}", f"name {number}", (f"user{number}",), (f"AKIAEXAMPLE{number:09}",))
         for number in range(PERSONNEL)
     )
-    return dataclasses.replace(plain, authorisations=approvals, personnel=(*plain.personnel, *people))
+    return dataclasses.replace(
+        plain, authorisations=approvals, exemptions=exemptions, personnel=(*plain.personnel, *people)
+    )
 
 
 class Asking:
