@@ -148,7 +148,12 @@ def test_coverage_lists_every_requirement() -> None:
 def test_coverage_of_one_requirement_tells_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HAECHI_LANG", "ko")
     said = CliRunner().invoke(policy, ["coverage", "r09"], catch_exceptions=False).stdout
-    for told in ("r09_logging: 기록", "확인서: 이력을 점검한다는 확인서", "history-review", "보관 기간을 정한 자료를 찾지"):
+    for told in (
+        "r09_logging: 기록",
+        "확인서: 이력을 점검한다는 확인서",
+        "history-review",
+        "보관 기간을 정한 자료를 찾지",
+    ):
         assert told in said
 
 
