@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -49,7 +50,11 @@ def served(bench: Answering, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     loop, started, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
 
     async def serve() -> None:
-        server = ControlServer(bench.folder / "r/control.sock", lambda peer: bench.roles, structlog.get_logger())
+        server = ControlServer(
+            bench.folder / "r/control.sock",
+            lambda peer: bench.roles,
+            structlog.wrap_logger(structlog.PrintLogger(sys.stderr)),
+        )
         bench.register(server)
         await server.start()
         started.set()

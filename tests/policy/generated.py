@@ -26,7 +26,20 @@ _WORDS = ("", "KR", "JP", "999999999999", "surely-other", "AWS_KMS")
 _DATES = ("2026-03-02T01:30:00Z", "2020-01-01T00:00:00Z")
 _KNOWN = frozenset(
     {"$ref", "type", "enum", "const", "anyOf", "oneOf", "properties", "required", "additionalProperties", "items"}
-) | {"pattern", "format", "description", "title", "$schema", "$defs", "minimum", "maximum", "minItems", "uniqueItems"}
+    | {"maxProperties"}
+) | {
+    "pattern",
+    "format",
+    "description",
+    "title",
+    "$schema",
+    "$defs",
+    "minimum",
+    "maximum",
+    "minItems",
+    "uniqueItems",
+    "maxProperties",
+}
 
 
 def resolved(part: dict[str, Any]) -> dict[str, Any]:

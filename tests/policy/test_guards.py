@@ -234,7 +234,7 @@ def asked(content: Content, place: dict[str, Any], releases: dict[str, Any]) -> 
 def test_the_worst_case_is_at_least_as_strict_as_any_file_of_the_index(
     files: list[tuple[Tag, ...]], place: str, data: st.DataObject, ours: Judge, policies: PolicyFolder
 ) -> None:
-    worst = Assessor(None, None, None, None, Index(files), None).worst_case()  # type: ignore[arg-type]
+    worst = Assessor(None, None, None, None, Index(files), None, None).worst_case()  # type: ignore[arg-type]
     tags = data.draw(st.sampled_from(files))
     how = data.draw(st.sampled_from([how for how in MatchHow if how is not MatchHow.STORED]))
     name = data.draw(st.sampled_from(["", "recipe.csv"]))
@@ -258,5 +258,5 @@ def test_the_worst_case_is_at_least_as_strict_as_any_file_of_the_index(
 
 def test_with_nothing_known_the_worst_case_waits_for_determination() -> None:
     none = Index([])
-    (match,) = Assessor(None, None, None, None, none, None).worst_case().matches  # type: ignore[arg-type]
+    (match,) = Assessor(None, None, None, None, none, None, None).worst_case().matches  # type: ignore[arg-type]
     assert [tag.technology for tag in match.tags] == ["OFFICIAL-PENDING"]

@@ -37,6 +37,8 @@ IRRELEVANT = (
     "encryption.key.region", "encryption.key.origin", "encryption.key.enabled",
     "content.size", "content.digest", "content.notes",
     "content.matches.0.content_id", "content.matches.0.name", "content.matches.0.tags",
+    "content.matches.0.digest", "content.matches.0.cumulative_share",  # facts for an institution's own rules
+    "policy",  # the age of the policies: as above
     "content.matches.0.matched_bytes", "content.matches.0.total_bytes", "content.matches.0.share",
     "content.state",  # content with matches is tagged, whatever its state is called
     "content.tags.0.funding",  # matters abroad only

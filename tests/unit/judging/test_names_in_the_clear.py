@@ -42,7 +42,7 @@ async def test_a_verdict_on_one_name_is_not_reused_for_another(case: Case) -> No
     """What nobody saw is judged once for all such bodies; the words found in its name belong to the question."""
     place = Stranger()
     engine = case.judge.assessor.engine
-    assessor = Assessor(engine, place, place, Verified(), Protecting(), SystemClock())  # type: ignore[arg-type]
+    assessor = Assessor(engine, place, place, Verified(), Protecting(), SystemClock(), None)  # type: ignore[arg-type]
 
     async def rules(text: str) -> tuple[bool, set[str]]:
         action = dataclasses.replace(ACTION, said=(Said(Where.KEY, text),))

@@ -114,7 +114,7 @@ async def test_an_open_fail_mode_does_not_answer_for_the_audit(case: Case, disk)
 async def test_a_refusal_that_not_even_memory_holds_names_no_decision(case: Case, disk) -> None:
     case.tag("secret", noise(1, 20_000))
     await disk.fill()
-    case.judge.recorder.audit.later = lambda event: False  # type: ignore[method-assign]
+    case.judge.conclude.recorder.audit.later = lambda event: False  # type: ignore[method-assign]
     verdict = await case.ask("PUT", "/ours-seoul/a", noise(2, 20_000))
     assert isinstance(verdict, Refuse)
     assert b"haechi explain" not in verdict.reply.body and b"no decision number" in verdict.reply.body

@@ -269,4 +269,5 @@ class OpaEngine(Engine):
 
 def _cause(problem: HaechiError) -> Cause:
     gone = problem.code in ("policy.opa-unreachable", "policy.opa-token", "policy.opa-certificate")
-    return Cause("engine-crashed" if gone else "engine-other", {"detail": str(problem.params.get("why", problem.code))})
+    about: dict[str, JSON] = {"detail": str(problem.params.get("why", problem.code))}
+    return Cause("engine-crashed", about) if gone else Cause("engine-other", about)
