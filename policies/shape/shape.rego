@@ -97,7 +97,10 @@ whole contains "registry" if {
 		[account.provider, account.id]
 	}
 	is_array(registered.keys)
+	is_array(registered.takeouts)
 	is_array(registered.approvals)
 	is_array(registered.declarations)
+	is_array(registered.exemptions)
+	is_array(registered.attestations)
 	is_array(registered.orders)
 }
