@@ -103,4 +103,10 @@ whole contains "registry" if {
 	is_array(registered.exemptions)
 	is_array(registered.attestations)
 	is_array(registered.orders)
+	every listed in [registered.takeouts, registered.approvals, registered.declarations, registered.exemptions] {
+		every granted in listed {
+			is_array(granted.technologies)
+			is_array(granted.destinations)
+		}
+	}
 }
