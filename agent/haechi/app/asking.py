@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from haechi.app.checking import CheckFile
+from haechi.app.concluding import STORING, enforcing
 from haechi.app.explaining import Records
-from haechi.app.permitting import Permits
+from haechi.app.permitting import JUSTIFIED_FOR, Permits
 from haechi.domain.actor import Actor
 from haechi.domain.decision import Basis, Effect, Finding, Severity
 from haechi.domain.errors import HaechiError
 from haechi.domain.permit import Permit, PermitKind, liftable
 from haechi.domain.upload import Location
 from haechi.ports.clock import Clock
+from haechi.ports.engine import PolicyEngine
 
 SHORTEST_REASON: Final = 10
 LONGEST_REASON: Final = 2000
 """Characters of a person's reason: enough to say something, and bounded."""
-JUSTIFIED_FOR: Final = dt.timedelta(minutes=10)
-"""How long a justification opens the way; this project's choice."""
 ANSWERABLE_FOR: Final = dt.timedelta(hours=24)
 """How old a refusal may be that is justified; this project's choice."""
 
@@ -51,7 +51,7 @@ class RequestException:
         place, decision = action.destination, made.decision
         if decision.causes:
             raise HaechiError("permit.cause", cause=decision.causes[0].code)
-        forbidding = tuple(finding for finding in decision.findings if finding.forbids)
+        forbidding = enforcing(decision.findings, self.check.engine.modes)
         if decision.effect is not Effect.BLOCK or place is None:
             raise HaechiError("permit.not-needed", url=url)
         if not liftable(forbidding, PermitKind.EXCEPTION):
@@ -87,8 +87,8 @@ class JustifyUpload:
 
     records: Records
     permits: Permits
+    engine: PolicyEngine
     clock: Clock
-    new_id: Callable[[], str]
 
     async def __call__(self, decision_id: str, uid: int, user: str, reason: str) -> Permit:
         """The permit, armed and on record.
@@ -109,23 +109,29 @@ class JustifyUpload:
             raise HaechiError("permit.cause", cause=decision["causes"][0]["code"])
         if now - dt.datetime.fromisoformat(record["at"]) > ANSWERABLE_FOR:
             raise HaechiError("permit.too-old", id=decision_id, hours=int(ANSWERABLE_FOR.total_seconds() // 3600))
-        forbidding = tuple(one for one in map(_finding, decision.get("findings", ())) if one.forbids)
+        forbidding = enforcing(map(_finding, decision.get("findings", ())), self.engine.modes)
         if not liftable(forbidding, PermitKind.JUSTIFICATION):
             rules = ", ".join(sorted({one.rule for one in forbidding if one.severity is not Severity.JUSTIFY}))
             raise HaechiError("permit.not-justifiable", id=decision_id, rules=rules or _statutes(forbidding))
+        digest, size = _content(record, decision_id)
         permit = Permit(
-            id=self.new_id(),
+            id=f"why-{decision_id}",  # a second reason takes the first one's place
             kind=PermitKind.JUSTIFICATION,
             user=user,
             expires=now + JUSTIFIED_FOR,
             rules=frozenset(one.rule for one in forbidding),
-            digest=_digest(record, decision_id),
+            digest=digest,
+            size=size,
             place=_place(record, decision_id),
             number=decision_id,
             reason=said,
         )
         await self.permits.arm(permit)
         return permit
+
+
+PARTS: Final = frozenset({"UploadPart", "UploadPartCopy"})
+"""Operations whose body is a piece of the object."""
 
 
 def reason_of(text: str) -> str:
@@ -146,13 +152,18 @@ def _finding(form: Mapping[str, Any]) -> Finding:
     return Finding(str(form["rule"]), str(form["requirement"]), basis, severity, form.get("params") or {})
 
 
-def _digest(record: Mapping[str, Any], decision_id: str) -> str:
-    """What was refused: the whole body's digest, or the one protected content that was recognised before it ended."""
-    content = record.get("content") or {}
-    if content.get("digest"):
-        return str(content["digest"])
-    named = {str(match.get("digest", "")) for match in content.get("matches", ())}
-    if len(named) != 1 or "" in named:
+def _content(record: Mapping[str, Any], decision_id: str) -> tuple[str, int]:
+    """What was refused, and its size: the whole body, or the one protected content that was recognised in a part, or
+    before the body ended.
+    """
+    content, action = record.get("content") or {}, record.get("action") or {}
+    if action.get("kind") not in {kind.value for kind in STORING}:
+        raise HaechiError("permit.no-content", id=decision_id)
+    size = content.get("size")
+    if content.get("digest") and isinstance(size, int) and action.get("operation") not in PARTS:
+        return str(content["digest"]), size
+    named = {(str(match.get("digest", "")), int(match.get("total_bytes", 0))) for match in content.get("matches", ())}
+    if len(named) != 1 or "" in {digest for digest, _ in named}:
         raise HaechiError("permit.no-content", id=decision_id)
     return named.pop()
 

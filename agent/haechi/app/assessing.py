@@ -233,7 +233,7 @@ class Assessor:
         decision = made.decision
         causes = (*decision.causes, cause)
         decision = decide(decision.findings, self.engine.modes, causes, may_be_tagged=self._may_be_tagged(made.content))
-        return dataclasses.replace(made, decision=decision)
+        return dataclasses.replace(made, decision=decision, permit=None)
 
     def _may_be_tagged(self, content: Content) -> bool:
         """Only what was read whole, or what a machine without any protected content sends, is known to be harmless."""

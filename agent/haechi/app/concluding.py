@@ -7,14 +7,14 @@ HTTP framing, how a decision is found.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from haechi.app.assessing import Assessment, Assessor, Circumstances
 from haechi.app.permitting import Permits
 from haechi.app.recording import Judged, Recorder, Settled
 from haechi.domain.content import ContentState, union
-from haechi.domain.decision import Cause, Decision, Effect, decide
+from haechi.domain.decision import Cause, Decision, Effect, Finding, Modes, decide
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import Unknown
 from haechi.domain.permit import Held
@@ -40,26 +40,34 @@ class Conclude:
     clock: Clock
     notify: Callable[[str], object] = lambda message: None
 
-    def would_go(self, about: Circumstances, made: Assessment) -> bool:
-        """Whether what is known so far would go: by itself, or with a permit that is not spent by asking."""
-        if made.decision.effect is not Effect.BLOCK:
-            return True
-        held = self._held(about, made)
-        permit = self.permits.fitting(held) if held else None
-        return permit is not None and not self._lifted(made, permit.lifts).blocks
+    def awaits(self, about: Circumstances) -> bool:
+        """Whether a permit may let this upload go: it is to be held whole then, and judged when all of it was seen."""
+        action, user = about.action, about.actor.user
+        if isinstance(user, Unknown) or action.destination is None or action.kind not in STORING:
+            return False
+        return self.permits.awaited(user, action.destination)
 
     async def __call__(
         self, connection: Connection, request: Request, about: Circumstances, made: Assessment, use: str
     ) -> Settled:
-        """Settle a decision. ``use`` names the object that a permit is spent on. Never raises ``HaechiError``."""
-        made = await self._permitted(about, made, use)
-        if made.decision.effect is not Effect.BLOCK:
-            try:
-                self._remember_stored(about, made)
-            except HaechiError as error:
-                made = self.assessor.hindered(made, Cause.of(error))
-        judged = Judged(connection, request, about, made, self.clock.now(), self.recorder.new_id())
+        """Settle a decision. ``use`` names the object that a permit is spent on; with none, no permit counts: a refusal
+        before all was seen is one whatever somebody permitted. Never raises ``HaechiError``.
+        """
+        permitted = self._permitted(about, made, use) if use else self._named(about, made)
+        if permitted.decision.effect is not Effect.BLOCK:
+            permitted = await self._prepared(about, permitted, made, use)
+        judged = Judged(connection, request, about, permitted, self.clock.now(), self.recorder.new_id())
         return await self.recorder.settle(judged, self.assessor.engine.modes)
+
+    async def _prepared(self, about: Circumstances, permitted: Assessment, made: Assessment, use: str) -> Assessment:
+        """What goes is remembered first, and its permit spent last: a ledger that fails costs no permit."""
+        try:
+            self._remember_stored(about, permitted)
+            if permitted.permit is None or await self.permits.take(permitted.permit, use):
+                return permitted
+        except HaechiError as error:
+            return self.assessor.hindered(made, Cause.of(error))
+        return self._named(about, made)
 
     def refusal(self, settled: Settled, action: Action) -> RefusalText:
         """The words of a refusal."""
@@ -67,24 +75,22 @@ class Conclude:
         self.notify(text.message)
         return text
 
-    async def _permitted(self, about: Circumstances, made: Assessment, use: str) -> Assessment:
-        """The same, without the force of what a permit lifts; that permit is spent then."""
+    def _permitted(self, about: Circumstances, made: Assessment, use: str) -> Assessment:
+        """The same, without the force of what a permit lifts that would let it go."""
         held = self._held(about, made)
         if made.decision.effect is not Effect.BLOCK or held is None:
             return made
-        permit = self.permits.fitting(held)
-        if permit is None:
-            return dataclasses.replace(made, unfit=self.permits.unfit(held))
-        decision = self._lifted(made, permit.lifts)
-        if decision.blocks:
-            return made
-        try:
-            taken = await self.permits.take(permit, use)
-        except HaechiError as error:
-            return self.assessor.hindered(made, Cause.of(error))
-        if not taken:
-            return dataclasses.replace(made, unfit=self.permits.used(permit))
-        return dataclasses.replace(made, decision=decision, permit=permit)
+        permit = self.permits.fitting(held, use)
+        if permit is not None:
+            decision = self._lifted(made, permit.lifts)
+            if not decision.blocks:
+                return dataclasses.replace(made, decision=decision, permit=permit)
+        return dataclasses.replace(made, unfit=self.permits.unfit(held))
+
+    def _named(self, about: Circumstances, made: Assessment) -> Assessment:
+        """A refusal, with the user's permits that did not let it go."""
+        held = self._held(about, made) if made.decision.effect is Effect.BLOCK else None
+        return dataclasses.replace(made, unfit=self.permits.unfit(held)) if held else made
 
     def _lifted(self, made: Assessment, lifts: Callable[..., bool]) -> Decision:
         decision = made.decision
@@ -97,8 +103,7 @@ class Conclude:
             return None
         if isinstance(user, Unknown) or made.decision.causes:
             return None
-        modes = self.assessor.engine.modes
-        enforced = tuple(one for one in made.decision.findings if one.forbids and decide((one,), modes).blocks)
+        enforced = enforcing(made.decision.findings, self.assessor.engine.modes)
         return Held(user, action.destination, made.content, enforced, self.clock.now())
 
     def _remember_stored(self, about: Circumstances, made: Assessment) -> None:
@@ -117,3 +122,8 @@ class Conclude:
         earlier = self.ledger.holds(place)
         self.ledger.stored(place, union([earlier, content]) if earlier else content)
         self.assessor.sent.add("" if isinstance(user, Unknown) else user, place, content.matches)
+
+
+def enforcing(findings: Iterable[Finding], modes: Modes) -> tuple[Finding, ...]:
+    """The findings that keep an upload from going under these modes."""
+    return tuple(one for one in findings if one.forbids and decide((one,), modes).blocks)

@@ -137,6 +137,8 @@ class Judgement:
         self._copy: Copy | None = None
         self._document = bytearray()
         self._own_use = secrets.token_hex(8)
+        self._patient = False
+        """A permit may let it go: nothing is decided, and nothing let go, before all was seen."""
         self._unheard = False
         """A verdict that lets pass is being recorded: nobody has it yet."""
 
@@ -244,6 +246,9 @@ class Judgement:
             return await self._conclude(made)
         self._inspection = self._look_into(about.action)
         self._state = State.INSPECTING
+        self._patient = case.conclude.awaits(about)
+        if self._patient:
+            return Inspect(Hold.WHOLE)
         return Inspect(_hold(worst, action, self._request.scheme, case.holds, self._connector.provider))
 
     def _look_into(self, action: Action) -> Inspection:
@@ -308,16 +313,16 @@ class Judgement:
             if self._state is State.DECIDED and not last:
                 self._state = State.TRAILING
             return verdict
-        if grew:
+        if grew and not self._patient:
             return await self._guarded(self._refuse_early(inspection))
         return Forward()
 
     async def _refuse_early(self, inspection: Inspection) -> Verdict:
         """Refuse as soon as what was recognised suffices; an allow waits for the whole body."""
         made = await self._case.assessor.assess(self._certain(), inspection.so_far())
-        if self._case.conclude.would_go(self._certain(), made):
+        if made.decision.effect is not Effect.BLOCK:
             return Forward()
-        return await self._conclude(made)
+        return await self._conclude(made, early=True)
 
     async def _decide_again(self, inspection: Inspection) -> Verdict:
         """Something was recognised behind what was decided: a decision of its own, on record whatever it is."""
@@ -446,11 +451,11 @@ class Judgement:
     async def _fail(self, cause: Cause, content: Content) -> Verdict:
         return await self._conclude(await self._case.assessor.unseen(self._certain(), content, cause))
 
-    async def _conclude(self, made: Assessment) -> Verdict:
-        """Record, then act."""
+    async def _conclude(self, made: Assessment, *, early: bool = False) -> Verdict:
+        """Record, then act. ``early``: what is refused before all was seen, which no permit lets go."""
         case, about = self._case, self._certain()
-        self._unheard = case.conclude.would_go(about, made)
-        settled = await case.conclude(self._connection, self._request, about, made, self._use)
+        self._unheard = made.decision.effect is not Effect.BLOCK or not early
+        settled = await case.conclude(self._connection, self._request, about, made, "" if early else self._use)
         self._unheard = False
         effect = settled.decision.effect
         if effect is Effect.BLOCK:

@@ -12,6 +12,7 @@ One *use* is one object: the parts of a multipart upload share it.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -19,7 +20,8 @@ import structlog
 
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
-from haechi.domain.permit import Held, Mismatch, Permit, PermitKind, Unfit, mismatch
+from haechi.domain.permit import Held, Mismatch, Permit, PermitKind, Unfit, mismatch, same_object
+from haechi.domain.upload import Location
 from haechi.ports.audit import AuditLog
 from haechi.ports.clock import Clock
 from haechi.ports.metrics import Metrics
@@ -30,6 +32,12 @@ KIND = "permit"
 SCHEMA = "haechi.record/1"
 USED = "used"
 """Why a spent permit does not fit."""
+ENDED = "ended"
+"""Stands for the use of a permit that somebody ended."""
+MOST_A_USER = 20
+"""Permits that wait for one user; this project's choice, so that nobody's fill the room of the others."""
+JUSTIFIED_FOR = dt.timedelta(minutes=10)
+"""How long a justification opens the way; this project's choice."""
 
 _log = structlog.get_logger(__name__)
 _ORDER = (PermitKind.JUSTIFICATION, PermitKind.EXCEPTION, PermitKind.BREAK_GLASS)
@@ -52,27 +60,31 @@ class Permits:
     behind: bool = False
     """Whether the ledger was found to know less than the audit: somebody put an older one back."""
     _armed: dict[str, Armed] = field(default_factory=dict)
-    _spent: set[str] = field(default_factory=set)
+    """Replaced, never changed: others may be going through it."""
+    _spent: dict[str, str] = field(default_factory=dict)
+    """The use by the permit's id."""
+    _uses: set[tuple[str, str]] = field(default_factory=set)
+    """Of permits that are good for more than one: which are on record."""
 
     def join(self, recorded: Iterable[Mapping[str, JSON]]) -> None:
         """Join the ledger and what the audit tells of spent permits (its records of this kind, oldest first).
 
         Blocks: call it off the event loop, once. Raises ``HaechiError('ledger.…')``, ``audit.…``.
         """
-        told = {
-            str(event.get("permit_id")): str(event.get("use"))
-            for event in recorded
-            if event.get("kind") == KIND and event.get("act") == "used"
-        }
-        known = set(self.ledger.spent())
-        self.behind = bool(told.keys() - known)
+        told: dict[str, str] = {}
+        for event in recorded:
+            use = _spent_by(event)
+            if use:
+                told.setdefault(str(event.get("permit_id")), use)
+        known = self.ledger.spent()
+        missing = sorted(told.keys() - known.keys())
         self.ledger.recall(told.items())
         self._armed = {one.permit.id: one for one in self.ledger.armed()}
-        self._spent = known | told.keys()
+        self._spent = {**told, **known}
+        self.behind = bool(missing)
         if self.behind:
-            ids = sorted(told.keys() - known)
-            _log.error("permit-ledger-behind", permits=ids)
-            self._note("behind", ids[0], {"ids": [*ids]})
+            _log.error("permit-ledger-behind", permits=missing)
+            self._note("behind", missing[0], {"ids": [*missing]})
         self.ready = True
 
     async def arm_document(self, document: bytes, user: str) -> Permit:
@@ -82,22 +94,25 @@ class Permits:
         ``ledger.…``, ``audit.…``.
         """
         try:
-            permit = await self._accepted(document, user)
+            permit = self._accepted(document, user)
+            await self._arm(Armed(permit, document))
         except HaechiError as error:
             name = str(error.params.get("id", ""))
             await self.audit.durable(self._event("refused", name, {"user": user, "why": error.code}))
             self.metrics.count("haechi_permits_refused_total", why=error.code)
             raise
-        await self._arm(Armed(permit, document))
         return permit
 
-    async def _accepted(self, document: bytes, user: str) -> Permit:
+    def _accepted(self, document: bytes, user: str) -> Permit:
         self._wait_ready()
         permit = self.verifier.verify(document)
         if permit.user != user:
             raise HaechiError("permit.other-user", id=permit.id, user=permit.user)
-        if await asyncio.to_thread(self.ledger.used_by, permit.id) is not None:
+        if permit.id in self._spent:
             raise HaechiError("permit.used", id=permit.id)
+        armed = self._armed.get(permit.id)
+        if armed is not None and armed.permit != permit:
+            raise HaechiError("permit.malformed", cause=f"{permit.id} is the number of another one")
         return permit
 
     async def arm(self, permit: Permit) -> None:
@@ -107,88 +122,118 @@ class Permits:
 
     async def _arm(self, armed: Armed) -> None:
         permit = armed.permit
+        mine = [one for one in self.armed() if one.user == permit.user and one.id != permit.id]
+        if len(mine) >= MOST_A_USER and permit.kind is not PermitKind.BREAK_GLASS:
+            raise HaechiError("permit.too-many", limit=MOST_A_USER)
         await self.audit.durable(self._event("armed", permit.id, {"permit": permit.as_json()}))
         await asyncio.to_thread(self.ledger.arm, armed)
-        self._armed[permit.id] = armed
+        self._armed = {**self._armed, permit.id: armed}
         self.metrics.count("haechi_permits_armed_total", kind=permit.kind.value)
         if permit.kind is PermitKind.BREAK_GLASS:
             _log.error("break-glass-open", permit=permit.id, user=permit.user, until=permit.expires.isoformat())
             self.notify(permit)
 
     async def end(self, permit_id: str, user: str | None) -> Permit:
-        """Let a permit end before its time: it only tightens. ``user`` None may end anybody's.
+        """Let a permit end before its time, for good: it only tightens. ``user`` None may end anybody's.
 
         Raises ``HaechiError``: ``permit.unknown`` (also for another's), ``ledger.…``, ``audit.…``.
         """
         armed = self._armed.get(permit_id)
         if armed is None or user not in (None, armed.permit.user):
             raise HaechiError("permit.unknown", id=permit_id)
+        self._spent.setdefault(permit_id, ENDED)
+        await self.audit.durable(self._event("ended", permit_id, {"by": user or "", "use": ENDED}))
+        await asyncio.to_thread(self.ledger.spend, armed.permit, ENDED)
         await asyncio.to_thread(self.ledger.disarm, permit_id)
-        self._armed.pop(permit_id, None)
-        await self.audit.durable(self._event("ended", permit_id, {"by": user or ""}))
+        self._armed = {name: one for name, one in self._armed.items() if name != permit_id}
         return armed.permit
 
     def armed(self) -> tuple[Permit, ...]:
         """All that wait to be used: armed, not over, and not spent."""
-        now, waiting = self.clock.now(), self._armed.keys() - self._spent
-        return tuple(one.permit for name, one in self._armed.items() if name in waiting and one.permit.expires > now)
+        now = self.clock.now()
+        return tuple(
+            one.permit for name, one in self._armed.items() if name not in self._spent and one.permit.expires > now
+        )
 
-    def fitting(self, held: Held) -> Permit | None:
-        """The permit that would let it go; none is spent. Never raises: what cannot be told lets nothing go."""
+    def awaited(self, user: str, place: Location) -> bool:
+        """Whether a permit of this user's may fit an upload to this object: then nothing of it is let go before all of
+        it was seen and the permit was taken.
+        """
+        return self.ready and any(
+            one.permit.user == user and (one.permit.place is None or same_object(one.permit.place, place))
+            for one in self._armed.values()
+        )
+
+    def fitting(self, held: Held, use: str) -> Permit | None:
+        """The permit that would let it go on this use; none is spent. Never raises: what cannot be told lets nothing
+        go.
+        """
         if not self.ready or not held.findings:
             return None
-        fit = [one for one in self._armed.values() if mismatch(one.permit, held) is None and self._stands(one)]
+        fit = [
+            one
+            for name, one in self._armed.items()
+            if self._spent.get(name, use) == use and mismatch(one.permit, held) is None and self._stands(one)
+        ]
         return min((one.permit for one in fit), key=lambda permit: _ORDER.index(permit.kind), default=None)
 
     def unfit(self, held: Held) -> tuple[Unfit, ...]:
-        """Why the user's other permits let it not go."""
-        why = ((one.permit, mismatch(one.permit, held)) for one in self._armed.values())
-        return tuple(
-            Unfit(permit.id, reason.value)
-            for permit, reason in why
-            if permit.user == held.user and reason is not None and reason is not Mismatch.OTHER_USER
-        )
-
-    def used(self, permit: Permit) -> tuple[Unfit, ...]:
-        """That a permit was spent on another use."""
-        self.metrics.count("haechi_permits_refused_total", why=USED)
-        return (Unfit(permit.id, USED),)
+        """Why the user's permits let it not go."""
+        found = []
+        for name, one in self._armed.items():
+            why = mismatch(one.permit, held)
+            if one.permit.user != held.user or why is Mismatch.OTHER_USER:
+                continue
+            if name in self._spent and why is None:
+                found.append(Unfit(name, USED))
+                self.metrics.count("haechi_permits_refused_total", why=USED)
+            elif why is not None:
+                found.append(Unfit(name, why.value))
+        return tuple(found)
 
     async def take(self, permit: Permit, use: str) -> bool:
         """Let one use have the permit: on record, then spent. False where it is spent on another use already.
 
-        Raises ``HaechiError``: ``ledger.…``, ``audit.…``; then it lets nothing go.
+        Raises ``HaechiError``: ``ledger.…``, ``audit.…``; then it lets nothing go, and a single use is spent.
         """
         if permit.single_use:
-            by = await asyncio.to_thread(self.ledger.used_by, permit.id)
+            by = self._spent.get(permit.id)
             if by is not None:
                 return by == use
+            self._spent[permit.id] = use  # before anything is waited for: another upload may ask meanwhile
+        elif (permit.id, use) in self._uses:
+            return True
         await self.audit.durable(self._event("used", permit.id, {"use": use, "permit": permit.as_json()}))
         self.metrics.count("haechi_permits_used_total", kind=permit.kind.value)
         if permit.kind is PermitKind.BREAK_GLASS:
             self.notify(permit)
         if not permit.single_use:
+            self._uses.add((permit.id, use))
             return True
-        self._spent.add(permit.id)
         return await asyncio.to_thread(self.ledger.spend, permit, use)
 
     def prune(self) -> None:
         """Forget armed permits that are over. Blocks. Raises ``HaechiError('ledger.…')``."""
         now = self.clock.now()
-        for one in [one for one in self._armed.values() if one.permit.expires <= now]:
-            self.ledger.disarm(one.permit.id)
-            self._armed.pop(one.permit.id, None)
+        over = {name for name, one in list(self._armed.items()) if one.permit.expires <= now}
+        for name in over:
+            self.ledger.disarm(name)
+        if over:
+            self._armed = {name: one for name, one in list(self._armed.items()) if name not in over}
+            self._uses = {(name, use) for name, use in list(self._uses) if name not in over}
 
     def _stands(self, armed: Armed) -> bool:
-        """Whether its signatures still hold: a key may have been revoked since it was armed."""
+        """Whether it is what was signed, and the signatures still hold: the ledger alone is not believed, and a key may
+        have been revoked since.
+        """
+        permit = armed.permit
         if not armed.document:
-            return True
+            return permit.kind is PermitKind.JUSTIFICATION and permit.expires <= self.clock.now() + JUSTIFIED_FOR
         try:
-            self.verifier.verify(armed.document)
+            return self.verifier.verify(armed.document) == permit
         except HaechiError as error:
-            _log.warning("permit-void", permit=armed.permit.id, cause=error.code)
+            _log.warning("permit-void", permit=permit.id, cause=error.code)
             return False
-        return True
 
     def _wait_ready(self) -> None:
         if not self.ready:
@@ -207,3 +252,11 @@ class Permits:
             "permit_id": permit_id,
             **more,
         }
+
+
+def _spent_by(event: Mapping[str, JSON]) -> str:
+    """The use that a record says a permit was spent on; empty for any other record."""
+    permit = event.get("permit")
+    single = isinstance(permit, Mapping) and permit.get("kind") == PermitKind.EXCEPTION.value
+    spent = event.get("act") == "ended" or (event.get("act") == "used" and single)
+    return str(event.get("use")) if event.get("kind") == KIND and spent else ""

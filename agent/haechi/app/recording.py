@@ -99,7 +99,7 @@ class Judged:
             "engine_seconds": round(made.seconds, 6),
             "cached": made.cached,
         }
-        if made.permit is not None:
+        if made.permit is not None and made.decision.effect is not Effect.BLOCK:
             event["permit"] = made.permit.as_json()
         if made.unfit:
             event["permits_unfit"] = [one.as_json() for one in made.unfit]

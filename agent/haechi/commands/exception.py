@@ -102,9 +102,11 @@ def approve(
 
     Example: haechi exception approve lot.request --key lee.pem --number 2026-17 --minutes 60
     """
-    from haechi.outbound.trust.exceptions import approved
+    from haechi.outbound.trust.exceptions import approved, signed_by
 
-    document = _dated(_document(file), number, minutes)
+    document = _document(file)
+    signed_by(document)
+    document = _dated(document, number, minutes)
     if not as_json:
         _show(document)
     if not yes and not click.confirm(say("permit.approve-ask"), err=True):
@@ -232,9 +234,11 @@ def _dated(document: Document, number: str | None, minutes: int | None) -> Docum
 def _show(document: Document) -> None:
     """What is about to be signed, on standard error."""
     from haechi.commands._frame import console
+    from haechi.outbound.trust.exceptions import signed_by
 
     said, out = document.statement, console(stderr=True)
     rows = {
+        "id": said.id,
         "kind": say(f"permit.kind-{said.kind.value}"),
         "user": said.user,
         "agent": said.agent,
@@ -244,6 +248,7 @@ def _show(document: Document) -> None:
         "reason": said.reason,
         "number": said.number,
         "until": _moment(said.expires_at.isoformat()) if said.expires_at else "",
+        "signed": ", ".join(signed_by(document)),
     }
     for name, value in rows.items():
         if value:

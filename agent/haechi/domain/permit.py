@@ -86,7 +86,7 @@ class Permit:
             case PermitKind.BREAK_GLASS:
                 return True
             case PermitKind.JUSTIFICATION:
-                return finding.severity is Severity.JUSTIFY
+                return finding.severity is Severity.JUSTIFY and finding.rule in self.rules
 
     def as_json(self) -> dict[str, JSON]:
         """The form used in the audit and in answers."""
@@ -134,7 +134,7 @@ def mismatch(permit: Permit, held: Held) -> Mismatch | None:
         return Mismatch.EXPIRED
     if permit.user != held.user:
         return Mismatch.OTHER_USER
-    if permit.place is not None and not _same_object(permit.place, held.place):
+    if permit.place is not None and not same_object(permit.place, held.place):
         return Mismatch.OTHER_PLACE
     if permit.digest and not _is_it(permit, held.content):
         return Mismatch.OTHER_CONTENT
@@ -151,7 +151,8 @@ def liftable(findings: Iterable[Finding], kind: PermitKind) -> bool:
     return all(imagined.lifts(finding) for finding in found)
 
 
-def _same_object(permitted: Location, asked: Location) -> bool:
+def same_object(permitted: Location, asked: Location) -> bool:
+    """Whether both name one object."""
     return (permitted.provider, permitted.container, permitted.key) == (asked.provider, asked.container, asked.key)
 
 

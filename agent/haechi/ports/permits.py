@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,11 +32,8 @@ class PermitLedger(Protocol):
     def spend(self, permit: Permit, use: str) -> bool:
         """Spend a permit on one use, durably. False where another use has it: then it is spent for this one."""
 
-    def used_by(self, permit_id: str) -> str | None:
-        """The use that a permit was spent on; None where it was not."""
-
-    def spent(self) -> frozenset[str]:
-        """Ids of all that are remembered as spent."""
+    def spent(self) -> Mapping[str, str]:
+        """All that are remembered as spent: the use by the permit's id."""
 
     def recall(self, spent: Iterable[tuple[str, str]]) -> None:
         """Put back what the audit says was spent: ``(id, use)``."""

@@ -78,7 +78,7 @@ async def start_control(
     register_permits(
         server,
         RequestException(check, stores.log.key, decision_id),
-        JustifyUpload(records, permits, ground.clock, decision_id),
+        JustifyUpload(records, permits, rules.engine, ground.clock),
         permits,
         authorise,
     )

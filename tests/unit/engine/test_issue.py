@@ -57,7 +57,8 @@ def test_what_may_not_follow(accepted: Accepted, offered: Issue | None, cause: s
 )
 def test_no_order_of_bundles_brings_back_what_a_roll_back_withdrew(offers: list[tuple[int, int | None, int]]) -> None:
     accepted: Accepted | None = None
-    withdrawn: set[int] = set()
+    withdrawn: set[tuple[int, int | None]] = set()
+    current: tuple[int, int | None] = (0, None)
     for sequence, back, contents in offers:
         if back is not None and back <= sequence:
             continue
@@ -69,8 +70,10 @@ def test_no_order_of_bundles_brings_back_what_a_roll_back_withdrew(offers: list[
         assert accepted is not None
         if before is not None and accepted.sequence < before.sequence:
             assert back == before.sequence
-            withdrawn.add(before.sequence)
-        assert accepted.sequence not in withdrawn or before == accepted
+            withdrawn.add(current)  # it may be signed anew under its number, as a roll-back from exactly another one
+        if before != accepted:
+            current = (sequence, back)
+            assert current not in withdrawn
         assert accepted.highest >= (before.highest if before else 0)
 
 

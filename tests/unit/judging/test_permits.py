@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import datetime as dt
 from collections.abc import Callable, Mapping
@@ -9,13 +10,15 @@ from typing import Any
 
 import blake3
 import pytest
-from haechi.app.permitting import KIND, Permits
+from haechi.app.permitting import KIND, MOST_A_USER, Permits
 from haechi.domain.errors import HaechiError
 from haechi.domain.permit import Permit, PermitKind
-from haechi.domain.upload import Location
+from haechi.domain.upload import Location, Request
 from haechi.outbound.ledger.permits import SqlitePermitLedger
+from haechi.ports.judge import Connection, Hold, Inspect, Refuse
+from haechi.ports.permits import Armed
 
-from tests.unit.judging.conftest import Case, noise
+from tests.unit.judging.conftest import HOST, Case, noise
 
 PLAIN = noise(7, 300_000)
 DIGEST = f"blake3:{blake3.blake3(PLAIN).hexdigest()}"
@@ -218,12 +221,95 @@ async def test_before_ledger_and_audit_are_joined_nothing_goes(plain: Case) -> N
     assert await refused(plain, exception(plain, id="ex-2")) == "permit.not-ready"
 
 
+async def pieces(case: Case, data: bytes, target: str = HERE, step: int = 16_384) -> tuple[int, bool]:
+    """How many bytes of an upload were released, and whether the data path was told to hold it whole."""
+    headers = (*case.headers, ("content-length", str(len(data))))
+    judging = case.judge.open(Connection("127.0.0.1", 1), Request("PUT", "https", HOST, target, headers))
+    verdict = await judging.head()
+    assert isinstance(verdict, Inspect)
+    released = 0
+    for at in range(0, len(data), step):
+        answer = await judging.piece(data[at : at + step], at + step >= len(data))
+        if isinstance(answer, Refuse):
+            break
+        released += len(data[at : at + step])
+    return released, verdict.hold is Hold.WHOLE
+
+
+async def test_nothing_goes_before_the_permit_was_taken_and_a_spent_one_opens_nothing(plain: Case) -> None:
+    await plain.permits.arm_document(exception(plain), "kim")
+    assert await pieces(plain, PLAIN) == (len(PLAIN), True)
+    released, held = await pieces(plain, PLAIN)
+    assert held and released < len(PLAIN)
+    assert plain.records()[-1]["permits_unfit"] == [{"id": "ex-1", "why": "used"}]
+
+
+async def test_after_a_spent_exception_another_one_is_good(plain: Case) -> None:
+    for name in ("ex-1", "ex-2"):
+        await plain.permits.arm_document(exception(plain, id=name), "kim")
+        assert await upload(plain)
+    assert not await upload(plain)
+
+
+async def test_a_file_that_only_contains_what_is_protected_goes_by_its_own_digest(plain: Case) -> None:
+    around = noise(9, 50_000) + PLAIN + noise(10, 50_000)
+    digest = f"blake3:{blake3.blake3(around).hexdigest()}"
+    await plain.permits.arm_document(exception(plain, digest=digest, size=len(around)), "kim")
+    assert await pieces(plain, around) == (len(around), True)
+
+
+async def test_two_at_once_are_not_both_let_go(plain: Case) -> None:
+    await plain.permits.arm_document(exception(plain), "kim")
+    assert sorted(await asyncio.gather(upload(plain), upload(plain))) == [False, True]
+    assert [event["act"] for event in plain.events(KIND)] == ["armed", "used"]
+
+
+async def test_what_was_ended_does_not_come_back(plain: Case) -> None:
+    document = exception(plain)
+    await plain.permits.arm_document(document, "kim")
+    await plain.permits.end("ex-1", None)
+    assert not await upload(plain)
+    assert await refused(plain, document) == "permit.used"
+
+
+async def test_the_ledger_alone_is_not_believed(plain: Case) -> None:
+    ledger, clock = plain.permits.ledger, plain.approvers.clock
+    signed = plain.approvers.sign(plain.approvers.break_glass(id="bg-2"))
+    late = clock.now() + dt.timedelta(days=999)
+    ledger.arm(Armed(Permit("bg-1", PermitKind.BREAK_GLASS, "kim", late)))
+    ledger.arm(Armed(Permit("bg-2", PermitKind.BREAK_GLASS, "kim", late), signed))
+    ledger.arm(Armed(Permit("j-1", PermitKind.JUSTIFICATION, "kim", late, frozenset({"r13_layer1"}))))
+    plain.permits.join(())
+    assert not await upload(plain)
+
+
+async def test_what_several_uploads_may_use_raises_no_alarm_at_the_next_start(plain: Case) -> None:
+    told: list[Mapping[str, Any]] = []
+    opened = again(plain, told)
+    await opened.arm_document(plain.approvers.sign(plain.approvers.break_glass()), "kim")
+    assert await upload(plain)
+    restarted = again(plain, told)
+    assert not restarted.behind
+    assert [one.kind for one in restarted.armed()] == [PermitKind.BREAK_GLASS]
+    assert await upload(plain)
+
+
+async def test_nobody_fills_the_room_of_the_others(plain: Case) -> None:
+    for number in range(MOST_A_USER):
+        await plain.permits.arm_document(exception(plain, id=f"ex-{number}"), "kim")
+    assert await refused(plain, exception(plain, id="ex-more")) == "permit.too-many"
+    await plain.permits.arm_document(exception(plain, id="ex-lee", user="lee"), "lee")
+    await plain.permits.arm_document(plain.approvers.sign(plain.approvers.break_glass(id="bg-1")), "kim")
+    assert await refused(plain, exception(plain, id="ex-1", place="ours-seoul/other")) == "permit.malformed"
+
+
 async def test_a_justification_opens_only_what_asks_for_no_more(plain: Case) -> None:
     permit = Permit(
         "j-1",
         PermitKind.JUSTIFICATION,
         "kim",
         plain.approvers.clock.now() + dt.timedelta(minutes=10),
+        rules=frozenset({"r13_layer1"}),
         digest=DIGEST,
         place=Location("aws", "ours-seoul", "lot.csv"),
         reason="because it has to be",

@@ -28,6 +28,13 @@ from structlog.testing import capture_logs
 from tests.e2e.datapath_lab import ScriptedJudge
 
 
+@pytest.fixture(autouse=True)
+def heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A logger that was used before is bound for good, as it was configured then."""
+    structlog.reset_defaults()
+    monkeypatch.setattr(tasks, "_log", structlog.get_logger("haechi.tasks"))
+
+
 async def fails() -> None:
     raise OSError(errno.ENOSPC, "full")
 

@@ -10,6 +10,9 @@ from haechi.inbound.control.calls import HOUR, actor_of, files, optional, text
 from haechi.inbound.control.peer import Authorise, Peer, Role
 from haechi.inbound.control.server import ControlServer, Progress
 
+MOST_LISTED = 200
+"""Permits in one answer, which has bounds."""
+
 
 def register_permits(
     server: ControlServer, request: RequestException, justify: JustifyUpload, permits: Permits, authorise: Authorise
@@ -33,7 +36,8 @@ def register_permits(
 
     async def listed(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         every = Role.OFFICER in authorise(peer)
-        return {"permits": [one.as_json() for one in permits.armed() if every or one.user == peer.user]}
+        found = [one for one in permits.armed() if every or one.user == peer.user]
+        return {"permits": [one.as_json() for one in found[:MOST_LISTED]], "more": max(0, len(found) - MOST_LISTED)}
 
     async def end(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         every = Role.OFFICER in authorise(peer)

@@ -6,7 +6,7 @@ permit that was spent, and both are joined at the start (``haechi.app.permitting
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -20,8 +20,8 @@ _SCHEMA = """
 CREATE TABLE armed (id TEXT PRIMARY KEY, permit BLOB NOT NULL, document BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE spent (id TEXT PRIMARY KEY, use TEXT NOT NULL) WITHOUT ROWID
 """
-MAX_ARMED = 1000
-"""Permits that may be armed at once; this project's choice."""
+MAX_ARMED = 10_000
+"""Permits that are kept at once, those that were spent and are not over included; this project's choice."""
 
 _permits = msgspec.json.Decoder(Permit)
 
@@ -58,16 +58,10 @@ class SqlitePermitLedger:
             (by,) = db.execute("SELECT use FROM spent WHERE id = ?", (permit.id,)).fetchone()
         return bool(by == use)
 
-    def used_by(self, permit_id: str) -> str | None:
+    def spent(self) -> Mapping[str, str]:
         """See the port."""
         with self._database.transaction() as db:
-            row = db.execute("SELECT use FROM spent WHERE id = ?", (permit_id,)).fetchone()
-        return str(row[0]) if row else None
-
-    def spent(self) -> frozenset[str]:
-        """See the port."""
-        with self._database.transaction() as db:
-            return frozenset(row[0] for row in db.execute("SELECT id FROM spent"))
+            return {str(name): str(use) for name, use in db.execute("SELECT id, use FROM spent")}
 
     def recall(self, spent: Iterable[tuple[str, str]]) -> None:
         """See the port."""

@@ -9,9 +9,11 @@ and to an end that may not be later than ``LONGEST`` after it was issued.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import Final
 
+import jwt
 import msgspec
 
 from haechi.domain.audit import canonical
@@ -31,6 +33,7 @@ EARLY = dt.timedelta(minutes=5)
 LONGEST = {PermitKind.EXCEPTION: dt.timedelta(days=7), PermitKind.BREAK_GLASS: dt.timedelta(hours=1)}
 """From issue to end at most: this project's choice, as no document gives a period. Approvers set a shorter one."""
 
+_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _ROLES = {PermitKind.EXCEPTION: Role.EXCEPTION, PermitKind.BREAK_GLASS: Role.BREAK_GLASS}
 
 
@@ -87,9 +90,11 @@ def document_from(raw: bytes) -> Document:
     statement = document.statement
     if statement.schema != SCHEMA or statement.kind not in _ROLES or len(document.approvals) > MAX_APPROVALS:
         raise HaechiError("permit.malformed", cause="schema, kind or approvals")
-    bound = statement.digest and statement.place is not None and statement.rules
+    bound = statement.digest and statement.size is not None and statement.place is not None and statement.rules
     if statement.kind is PermitKind.EXCEPTION and not bound:
-        raise HaechiError("permit.malformed", cause="an exception names digest, place and rules")
+        raise HaechiError("permit.malformed", cause="an exception names digest, size, place and rules")
+    if not _ID.fullmatch(statement.id):
+        raise HaechiError("permit.malformed", cause="id")
     return document
 
 
@@ -137,6 +142,17 @@ class SignedPermits:
             number=statement.number,
             reason=statement.reason,
         )
+
+
+def signed_by(document: Document) -> tuple[str, ...]:
+    """Ids of the keys that the signatures name; whether they signed, only a trust list can tell.
+
+    Raises ``HaechiError('permit.malformed')`` for what is no signature.
+    """
+    try:
+        return tuple(str(jwt.get_unverified_header(one).get("kid", "")) for one in document.approvals)
+    except (jwt.PyJWTError, ValueError, RecursionError) as error:
+        raise HaechiError("permit.malformed", cause="approvals") from error
 
 
 def approvers(document: Document, trust: Trust) -> tuple[Signer, ...]:
