@@ -50,6 +50,8 @@ class SurveyBuckets:
     rule_words: RuleWords
     someone: Callable[[], Actor]
     accounts: Callable[[str], Sequence[str]]
+    technology: Callable[[], str] = lambda: UNDETERMINED.technology
+    """A designated one: before anything is tagged, what is found is to be about the bucket."""
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __call__(self, report: Report, lang: str) -> dict[str, Any]:
@@ -113,7 +115,7 @@ class SurveyBuckets:
             return {**base, "unknown": ["unknown-store"], "sealed": None, "plain": None}
         action, host, scheme = asked
         about = Circumstances(dataclasses.replace(action, access_key=""), actor, scheme, host)
-        tags = _worst(assessor)
+        tags = self._worst(assessor)
         sealed = Content(ContentState.MATCHED, (dataclasses.replace(tags.matches[0], how=MatchHow.SEALED),))
         made = await assessor.assess(about, sealed)
         plain = await assessor.assess(about, tags)
@@ -127,6 +129,14 @@ class SurveyBuckets:
             "sealed": self._verdict(made, lang),
             "plain": self._verdict(plain, lang),
         }
+
+    def _worst(self, assessor: Assessor) -> Content:
+        """The strictest that this machine protects; before anything is tagged, any technology at its strictest."""
+        content = assessor.worst_case()
+        if content.matches:
+            return content
+        tag = dataclasses.replace(UNDETERMINED, technology=self.technology())
+        return Content(ContentState.MATCHED, (Match("*", "", (tag,), MatchHow.WORST_CASE),))
 
     async def _asked(self, assessor: Assessor, listing: Listing, bucket: Bucket) -> tuple[Action, str, str] | None:
         """The plain upload that a tool set to the bucket's region would make; None where no connector knows it."""
@@ -170,14 +180,6 @@ class SurveyBuckets:
             "registered": registered,
             "cause": listing.cause or None,
         }
-
-
-def _worst(assessor: Assessor) -> Content:
-    """The strictest that this machine protects; before anything is tagged, material that waits for determination."""
-    content = assessor.worst_case()
-    if content.matches:
-        return content
-    return Content(ContentState.MATCHED, (Match("*", "", (UNDETERMINED,), MatchHow.WORST_CASE),))
 
 
 def _causes(facts: Mapping[str, JSON]) -> set[str]:

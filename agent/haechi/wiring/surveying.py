@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from haechi_connectors.s3.buckets import S3Buckets
 from haechi_connectors.s3.posture import S3Posture
 
-from haechi.app.assessing import Assessor
+from haechi.app.assessing import UNDETERMINED, Assessor
 from haechi.app.surveying import SurveyBuckets
 from haechi.domain.actor import Actor, Certainty
 from haechi.domain.facts import Unknown
@@ -44,6 +44,7 @@ def make_survey(ground: Ground, rules: Rules, stores: Stores, judging: Judging) 
         rules.rule_words,
         lambda: designated(registry, ground.clock),
         registry.accounts,
+        lambda: next((one.id for one in rules.engine.in_force.catalogue.all()), UNDETERMINED.technology),
     )
 
 
