@@ -49,7 +49,7 @@ def replay(place: Path, start: str | None, end: str | None, details: bool, as_js
     """Judge the recorded decisions again under the policies in CANDIDATE, and show what would change.
 
     By rule, user and destination: what would newly be blocked or allowed. The recorded facts are judged as they were.
-    CANDIDATE is a folder; it need not be signed, and nothing is put in force.
+    CANDIDATE is a folder or a bundle; it need not be signed, and nothing is put in force.
 
     Exit code 0: nothing changes; 1: something does; 3: it could not be told, or not of every record (--json: complete).
 

@@ -13,10 +13,12 @@ from haechi.app.replaying import LOST_IN_A_ROW, ReplayDecisions
 from haechi.cli import run
 from haechi.domain.decision import Cause, Mode, Modes, decide
 from haechi.domain.errors import HaechiError
+from haechi.domain.issue import Issue
 from haechi.outbound.audit.decisions import FolderDecisions
+from haechi.outbound.engine.bundle import build
 from haechi.outbound.engine.candidate import candidate as policies_at
 from haechi.outbound.engine.candidate import trial
-from haechi.outbound.engine.folder import locate
+from haechi.outbound.engine.folder import locate, read
 from haechi.ports.engine import Answered
 from haechi.ports.recorded import Span
 
@@ -148,6 +150,13 @@ def test_what_a_permit_let_go_stays_let_go(decided, tmp_path, capsys):
     write(tmp_path / "permitted", made, SetClock(DAY))
     status, found = replayed(capsys, tmp_path / "permitted", locate())
     assert (status, found["judged"], found["changed"]) == (0, len(decided), 0)
+
+
+def test_a_bundle_is_a_candidate_too(audit, tmp_path, capsys):
+    bundle = tmp_path / "9.tar.gz"
+    bundle.write_bytes(build(read(locate()), Issue(9, DAY)))
+    status, found = replayed(capsys, audit, bundle)
+    assert (status, found["judged"], found["changed"]) == (0, 9, 0)
 
 
 def test_a_candidate_with_a_fault_is_no_change(audit, candidate, capsys):

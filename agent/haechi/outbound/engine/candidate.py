@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from haechi.outbound.engine.compiler import Compiler, located
-from haechi.outbound.engine.folder import PolicyFolder, locate, read
+from haechi.outbound.engine.folder import PolicyFolder, locate
+from haechi.outbound.engine.place import policies_at
 from haechi.outbound.engine.worker_engine import WorkerEngine
 
 DEADLINE_MS: Final = 20_000.0
@@ -20,8 +21,8 @@ HANG_SECONDS: Final = 5.0
 
 
 def candidate(place: Path) -> PolicyFolder:
-    """The policies at a place: a folder. Raises what ``folder.locate`` and ``folder.read`` raise."""
-    return read(locate(place))
+    """The policies at a place: a folder or a bundle. Raises what ``folder.locate`` and ``place.policies_at`` raise."""
+    return policies_at(place if place.is_file() else locate(place))
 
 
 @asynccontextmanager
