@@ -29,6 +29,8 @@ from haechi.domain.registry import (
 from haechi.domain.tags import Funding, Grade, Tag
 from haechi.domain.upload import Action, ActionKind, BodyShape, Framing, Location, Route
 
+from tests.lab.institution import ABOUT_INSTITUTION, ABOUT_PROVIDER
+
 NOW = dt.datetime(2026, 3, 2, 1, 30, tzinfo=dt.UTC)
 OURS = "111122223333"
 KEY = f"arn:aws:kms:ap-northeast-2:{OURS}:key/0a1b2c3d-0000-4000-8000-00000000aaaa"
@@ -73,24 +75,6 @@ DESTINATION = Destination(
 )
 TO_OURS = Reach(frozenset([ALL]), (NamedPlace("aws", "KR", account=OURS),), comprehensive=True)
 STATED = (NOW - dt.timedelta(days=60)).date()
-ABOUT_AWS = (
-    "operations-personnel-in-korea",
-    "provider-access-off",
-    "provider-access-recorded",
-    "deletion-at-contract-end",
-    "responsibilities-divided",
-)
-ABOUT_US = (
-    "security-rules",
-    "nct-manager",
-    "security-staff",
-    "history-review",
-    "overseas-backup-prevented",
-    "periodic-check",
-    "real-time-monitoring",
-    "incident-response",
-    "multi-factor-authentication",
-)
 REGISTRY = RegistryIndex(
     RegistryData(
         7,
@@ -106,8 +90,8 @@ REGISTRY = RegistryIndex(
         ),
         recipients=(Recipient("R-1", "age1example", "security"),),
         attestations=(
-            *(Attestation(f"A-{subject}", subject, "aws", STATED) for subject in ABOUT_AWS),
-            *(Attestation(f"A-{subject}", subject, "", STATED) for subject in ABOUT_US),
+            *(Attestation(f"A-{subject}", subject, "aws", STATED) for subject in ABOUT_PROVIDER),
+            *(Attestation(f"A-{subject}", subject, "", STATED) for subject in ABOUT_INSTITUTION),
         ),
     )
 )
