@@ -115,9 +115,10 @@ class WorkerEngine(Engine):
         ``confirm`` is awaited when the new ones are ready and before they answer anything. On ``HaechiError``, its own
         included, the earlier policies stay in force. Whether they may be put in force, the caller has found out.
         """
-        # Both before the lock: they take time, and a worker may have to be replaced.
-        fault = await asyncio.to_thread(_fault, self._check, policies)
-        await asyncio.to_thread(self._module, policies)
+        # Both before the lock: they take time, and a worker may have to be replaced. Side by side: both are processes.
+        fault, _ = await asyncio.gather(
+            asyncio.to_thread(_fault, self._check, policies), asyncio.to_thread(self._module, policies)
+        )
         async with self._changing:
             fresh, why = await self._load(policies)
             try:
