@@ -78,7 +78,7 @@ class Conclude:
     def _permitted(self, about: Circumstances, made: Assessment, use: str) -> Assessment:
         """The same, without the force of what a permit lifts that would let it go."""
         held = self._held(about, made)
-        if made.decision.effect is not Effect.BLOCK or held is None:
+        if held is None:
             return made
         permit = self.permits.fitting(held, use)
         if permit is not None:
@@ -89,7 +89,7 @@ class Conclude:
 
     def _named(self, about: Circumstances, made: Assessment) -> Assessment:
         """A refusal, with the user's permits that did not let it go."""
-        held = self._held(about, made) if made.decision.effect is Effect.BLOCK else None
+        held = self._held(about, made)
         return dataclasses.replace(made, unfit=self.permits.unfit(held)) if held else made
 
     def _lifted(self, made: Assessment, lifts: Callable[..., bool]) -> Decision:
@@ -97,8 +97,10 @@ class Conclude:
         return decide(decision.findings, self.assessor.engine.modes, decision.causes, lifts=lifts)
 
     def _held(self, about: Circumstances, made: Assessment) -> Held | None:
-        """What a permit is held against; None for what no permit can let go."""
+        """What a permit is held against; None for what goes without one, or what none can let go."""
         action, user = about.action, about.actor.user
+        if made.decision.effect is not Effect.BLOCK:
+            return None
         if action.kind not in STORING or action.destination is None or not action.destination.key:
             return None
         if isinstance(user, Unknown) or made.decision.causes:

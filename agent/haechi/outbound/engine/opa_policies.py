@@ -9,9 +9,6 @@ the texts and the data on the server are compared, word by word, with those in f
 from __future__ import annotations
 
 import asyncio
-import gzip
-import io
-import tarfile
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -19,7 +16,9 @@ import msgspec
 from opa_client.errors import DeletePolicyError, RegoParseError  # type: ignore[import-untyped]
 
 from haechi.domain.errors import HaechiError
-from haechi.outbound.engine.folder import PolicyFolder
+from haechi.outbound.engine.archive import packed
+from haechi.outbound.engine.bundle import MANIFEST
+from haechi.outbound.engine.folder import DATA_JSON, PolicyFolder
 from haechi.outbound.engine.opa_server import OpaServer
 
 SEAL_PACKAGE: Final = "haechi.in_force"
@@ -44,15 +43,9 @@ def opa_bundle(policies: PolicyFolder) -> bytes:
     """
     roots = ["haechi", *sorted(policies.data)]
     manifest = {"revision": policies.revision, "roots": roots, "rego_version": 1}
-    files = [(".manifest", msgspec.json.encode(manifest)), ("data.json", msgspec.json.encode(policies.data))]
-    files += [(name, text.encode()) for name, text in sealed_modules(policies)]
-    made = io.BytesIO()
-    with gzip.GzipFile(fileobj=made, mode="wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as bundle:
-        for name, content in files:
-            member = tarfile.TarInfo(f"/{name}")
-            member.size = len(content)
-            bundle.addfile(member, io.BytesIO(content))
-    return made.getvalue()
+    files = {name: text.encode() for name, text in sealed_modules(policies)}
+    files |= {MANIFEST: msgspec.json.encode(manifest), DATA_JSON: msgspec.json.encode(policies.data)}
+    return packed(files, first=(MANIFEST,))
 
 
 async def compared(server: OpaServer, policies: PolicyFolder) -> None:
