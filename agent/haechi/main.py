@@ -1,8 +1,8 @@
-"""The agent: every group of parts (``wiring/``) is made here, once, in order, and handed what it needs.
+"""The agent: every group of parts (``wiring/``) is made once, in order, and handed what it needs.
 
-What others ask first (audit, index, registry, policy) comes first, then the judge, then the ways in, and last what
-keeps all of it to what is signed. Stopping is the reverse, so nothing asks a part that is gone. A part that cannot
-start ends the agent with a named error: half an agent would look like protection.
+What others ask first (audit, index, registry, policy) is made here; the judge, the ways in and what keeps all of it to
+what is signed follow in ``wiring.assembly``. Stopping is the reverse, so nothing asks a part that is gone. A part that
+cannot start ends the agent with a named error: half an agent would look like protection.
 """
 
 from __future__ import annotations
@@ -11,26 +11,23 @@ import asyncio
 import gc
 import signal
 from contextlib import AsyncExitStack
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 import structlog
 
 from haechi import __version__
-from haechi.inbound.envoy.datapath import DataPath
 from haechi.outbound.places import prepare_folders
 from haechi.outbound.telemetry import logs
 from haechi.outbound.telemetry.lines import Lines
 from haechi.settings import Settings
-from haechi.wiring.control import start_control
-from haechi.wiring.following import Following
 from haechi.wiring.ground import Ground
-from haechi.wiring.judge import make_judge
-from haechi.wiring.marking import make_marking
-from haechi.wiring.permits import make_permits
 from haechi.wiring.rules import start_rules
-from haechi.wiring.status import make_status
 from haechi.wiring.stores import open_stores
 from haechi.wiring.telemetry import start_telemetry
-from haechi.wiring.way_in import WayIn, start_way_in
+
+if TYPE_CHECKING:
+    from haechi.inbound.envoy.datapath import DataPath
 
 log = structlog.get_logger(__name__)
 
@@ -57,21 +54,10 @@ async def start_agent(settings: Settings, stack: AsyncExitStack, lines: Lines) -
     ground = Ground(settings, stack, lines)
     notices = start_telemetry(ground)
     stores = open_stores(ground)
+    # Other processes check, compile and load the policies; this one reads the rest of the program meanwhile, which is
+    # most of it. An agent that was killed is back a second sooner.
+    reading = asyncio.create_task(asyncio.to_thread(import_module, "haechi.wiring.assembly"))
     rules = await start_rules(ground, stores.audit)
-    marking = make_marking(ground, rules, stores)
-    started: list[WayIn] = []
-    permits = make_permits(ground, rules, stores, notices)
-    judging = make_judge(
-        ground, rules, stores, notices, permits, lambda: [("127.0.0.1", started[0].data_path.proxy_port)]
-    )
-    way_in = await start_way_in(ground, rules, judging)
-    started.append(way_in)
-    following = Following(ground, rules, stores, marking, judging, way_in)
-    status = make_status(ground, rules, stores, marking, way_in, permits, following.failed)
-    control = await start_control(ground, rules, stores, marking, judging, way_in, permits, status)
-    marking.start_watching()
-    marking.start_learning()
-    ground.background(following.run(), "following")
-    # Whoever ends is asked nothing any more, and is no agent that "runs already", however long the rest takes.
-    stack.push_async_callback(control.stop)
-    return way_in.data_path
+    assembly = await reading
+    data_path: DataPath = await assembly.assemble(ground, stores, rules, notices)
+    return data_path

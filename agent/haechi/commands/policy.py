@@ -247,7 +247,7 @@ async def _held(policies: PolicyFolder) -> dict[str, Any]:
     """What the OPA server of the settings is. Raises ``HaechiError('policy.opa-…')`` unless it holds these policies."""
     from haechi.outbound.engine.opa_engine import OpaEngine
     from haechi.settings import load
-    from haechi.wiring.rules import opa_address
+    from haechi.wiring.opa import opa_address
 
     engine = OpaEngine(policies.path, opa_address(load().engine), deadline_ms=5000)
     try:

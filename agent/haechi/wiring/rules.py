@@ -16,8 +16,6 @@ from haechi.outbound.engine.folder import in_force, locate
 from haechi.outbound.engine.following import FollowedPolicies
 from haechi.outbound.engine.kept import KeptPolicies
 from haechi.outbound.engine.loaded import Engine
-from haechi.outbound.engine.opa_engine import OpaEngine
-from haechi.outbound.engine.opa_server import OpaAddress
 from haechi.outbound.engine.signature import SignedPolicies
 from haechi.outbound.engine.succession import Succession
 from haechi.outbound.engine.worker_engine import WorkerEngine
@@ -28,7 +26,6 @@ from haechi.outbound.system.program import trusted
 from haechi.outbound.trust.file import TrustFile
 from haechi.ports.audit import AuditLog
 from haechi.ports.engine import RuleInfo
-from haechi.settings.model import Engine as EngineSettings
 from haechi.settings.paths import Layout
 from haechi.wiring.ground import Ground, decision_id
 from haechi.wiring.registry import Registered, start_registry
@@ -126,19 +123,12 @@ def _measure(ground: Ground, policies: FollowedPolicies) -> None:
         ground.metrics.gauge(f"haechi_policy_{name}", read(name))
 
 
-def opa_address(wanted: EngineSettings) -> OpaAddress:
-    """Where the institution's OPA server is, as the settings say."""
-    return OpaAddress(wanted.opa_url, wanted.opa_token_file, wanted.opa_ca, wanted.opa_certificate, wanted.opa_key)
-
-
 def _engine(ground: Ground, accept: SignedPolicies, compiler: Compiler) -> Engine:
     wanted, count = ground.settings.engine, ground.metrics.count
     if wanted.kind == "opa":
-        address = opa_address(wanted)
-        publish, check = wanted.opa_publish, compiler.check
-        return OpaEngine(
-            locate(), address, wanted.deadline_ms, publish=publish, count=count, accept=accept, check=check
-        )
+        from haechi.wiring.opa import opa_engine  # its client brings two HTTP libraries with it
+
+        return opa_engine(wanted, count, accept, compiler)
     return WorkerEngine(
         locate(), wanted.deadline_ms, count=count, accept=accept, compiler=compiler, check=compiler.check
     )

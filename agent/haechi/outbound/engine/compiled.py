@@ -55,8 +55,7 @@ class Compiled:
     def __init__(self, module: bytes, data: bytes) -> None:
         """``data`` is JSON. Raises ``UnusableError``, and Wasmtime's own errors for what is no module."""
         settings = wasmtime.Config()
-        # One thread, and little address space: the worker's is bounded.
-        settings.parallel_compilation = False
+        # Little address space: the worker's is bounded.
         settings.memory_reservation = MEMORY_PAGES * PAGE
         settings.memory_guard_size = PAGE
         # Bounds are checked in the code, at no measurable cost: a process that is to die of signals handles none.

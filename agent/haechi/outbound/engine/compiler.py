@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -99,7 +98,7 @@ class Compiler:
         able = capabilities_of(program, place)
         command = [str(program), "check", "--strict", "--format", "json", "--capabilities", str(able)]
         with said.open("wb") as output:
-            status = _run([*powerless(), *command, "--bundle", str(source)], place, output.fileno())
+            status = _run([*command, "--bundle", str(source)], place, output.fileno())
         if status == 0:
             return None
         with said.open("rb") as read:
@@ -111,7 +110,7 @@ class Compiler:
         source, bundle, said = _laid(policies, place), place / "bundle.tar.gz", place / "said"
         command = [str(program), "build", "--target", "wasm", "--entrypoint", ENTRYPOINT, "--output", str(bundle)]
         with said.open("wb") as output:
-            status = _run([*powerless(), *command, "--bundle", str(source)], place, output.fileno())
+            status = _run([*command, "--bundle", str(source)], place, output.fileno())
         if status != 0:
             with said.open("rb") as read:
                 words = read.read(_KEPT_WORDS * 4).decode(errors="replace").replace(f"{source}/", "").split()
@@ -133,7 +132,8 @@ def _laid(policies: PolicyFolder, place: Path) -> Path:
 def _run(command: list[str], place: Path, output: int) -> int:
     """Its exit status. Raises ``OSError`` and ``subprocess.TimeoutExpired``; nothing of it goes on then."""
     process = subprocess.Popen(
-        command,
+        # A limit that was set from here would come too late for a process that it has started by then.
+        ["prlimit", f"--fsize={_FILE_LIMIT}", "--", *powerless(), *command],
         cwd=place,
         env={"HOME": str(place), "TMPDIR": str(place)},
         stdin=subprocess.DEVNULL,
@@ -142,8 +142,6 @@ def _run(command: list[str], place: Path, output: int) -> int:
         start_new_session=True,
     )
     try:
-        with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (_FILE_LIMIT, _FILE_LIMIT))
         return process.wait(_WITHIN_S)
     finally:
         with contextlib.suppress(ProcessLookupError):

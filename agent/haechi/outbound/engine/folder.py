@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +27,7 @@ from haechi.domain.decision import Modes, Severity
 from haechi.domain.errors import HaechiError
 from haechi.domain.issue import Issue
 from haechi.domain.policy import RuleInfo
+from haechi.outbound import quick_yaml
 from haechi.outbound.engine.choices import FILE as DATA
 from haechi.outbound.engine.choices import Choices, policy_data
 from haechi.outbound.engine.metadata import package_of, rule_info
@@ -154,7 +155,7 @@ def policies_of(place: Path, texts: Sequence[tuple[str, str]], issue: Issue | No
         elif name in (CATALOGUE, BUNDLED_CATALOGUE):
             listed = text
         elif name.endswith("/words.yaml"):
-            words[name.split("/")[-2]] = _mapping(name, text)
+            words[name.split("/")[-2]] = _mapping(name, text, _words)
         elif name.endswith(".rego"):
             modules.append((name, text))
     said = policy_data(data)
@@ -267,15 +268,19 @@ def _info(rule_id: str, name: str, text: str, title: Mapping[str, str], severiti
 
 @lru_cache(maxsize=2 * MAX_FILES)
 def _yaml(text: str) -> Any:
-    """Most files of the next issue are those of the last, and a reader in Python takes the lock that answers wait for.
-    Nobody changes what this gives.
-    """
+    """Most files of the next issue are those of the last. Nobody changes what this gives."""
     return YAML(typ="safe", pure=True).load(text)
 
 
-def _mapping(name: str, text: str) -> Mapping[str, Any]:
+@lru_cache(maxsize=2 * MAX_FILES)
+def _words(text: str) -> Any:
+    """As ``_yaml``: there are many of these."""
+    return quick_yaml.load(text)
+
+
+def _mapping(name: str, text: str, parse: Callable[[str], Any] = _yaml) -> Mapping[str, Any]:
     try:
-        loaded = _yaml(text)
+        loaded = parse(text)
     except (YAMLError, ValueError, RecursionError) as error:  # a date that there is not, or nested without end
         raise HaechiError("policy.invalid", file=name, why=" ".join(str(error).split())) from error
     if not isinstance(loaded, Mapping):

@@ -20,13 +20,13 @@ READY_SECONDS = 10.0
 """How long a worker may take to load policies before it counts as failed."""
 
 
-async def loaded(policies: PolicyFolder, module: bytes | None) -> tuple[WorkerProcess, str]:
-    """A worker that has these policies and answered the probe, and why it cannot use the compiled ``module``.
+async def load(worker: WorkerProcess, policies: PolicyFolder, module: bytes | None) -> str:
+    """Have a worker that just started take these policies and answer the probe; why it cannot use the compiled
+    ``module``, or nothing.
 
-    Raises ``HaechiError('policy.…')``; no worker is left then.
+    Raises ``HaechiError('policy.…')``; the worker is gone then.
     """
     body = msgspec.json.encode(Policies(list(policies.modules), dict(policies.data), probe_input(), module))
-    worker = await WorkerProcess.start()
     try:
         kind, said = await asyncio.wait_for(worker.ask(Kind.LOAD, body), READY_SECONDS)
     except (TimeoutError, ConnectionError, OSError) as error:
@@ -39,4 +39,4 @@ async def loaded(policies: PolicyFolder, module: bytes | None) -> tuple[WorkerPr
         await worker.end()
         rejected = msgspec.json.decode(said)
         raise HaechiError(rejected["code"], **rejected["params"])
-    return worker, said.decode()
+    return said.decode()

@@ -36,10 +36,11 @@ from haechi.domain.policy import findings_from
 from haechi.outbound.engine.folder import PolicyFolder, read
 from haechi.outbound.engine.frames import MAX_BODY
 from haechi.outbound.engine.loaded import Engine
-from haechi.outbound.engine.loading import loaded
+from haechi.outbound.engine.loading import load
 from haechi.outbound.engine.opa_policies import SEAL_PACKAGE, SEAL_RULE, compared, publish
 from haechi.outbound.engine.opa_server import OpaAddress, OpaServer, unreachable, version_of
 from haechi.outbound.engine.probe import probe_input
+from haechi.outbound.engine.process import WorkerProcess
 from haechi.ports.engine import Answered
 from haechi.tasks import background, ended
 
@@ -117,7 +118,8 @@ class OpaEngine(Engine):
 
     async def put_in_force(self, policies: PolicyFolder, confirm: Callable[[], Awaitable[None]] | None = None) -> None:
         """See ``Engine``. Without ``publish`` the server has to hold them already: ``policy.opa-other`` else."""
-        worker, _ = await loaded(policies, None)
+        worker = await WorkerProcess.start()
+        await load(worker, policies, None)
         await worker.end()
         await asyncio.to_thread(self._check, policies)
         async with self._changing:

@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
 import msgspec
@@ -87,24 +88,35 @@ class Both:
 def _loaded(earlier: Evaluator | None, number: int, body: bytes) -> tuple[Evaluator | None, bytes]:
     asked = msgspec.json.decode(body, type=Policies)
     probe = msgspec.json.encode(asked.probe)
-    try:
-        interpreted = Interpreted(build(asked.modules, asked.data, probe))
-        compiled, why = _compiled(asked, interpreted, probe)
-    except RejectedError as rejected:
-        said = msgspec.json.encode({"code": rejected.code, "params": rejected.params})
-        return earlier, frame(Kind.REJECTED, number, said)
+    with ThreadPoolExecutor(1) as aside:  # turning a module into machine code needs no Python: both at once
+        making = aside.submit(_made, asked)
+        try:
+            interpreted = Interpreted(build(asked.modules, asked.data, probe))
+            compiled, why = _compiled(making.result(), interpreted, probe)
+        except RejectedError as rejected:
+            said = msgspec.json.encode({"code": rejected.code, "params": rejected.params})
+            return earlier, frame(Kind.REJECTED, number, said)
     made = Both(compiled, interpreted) if compiled is not None else interpreted
     return made, frame(Kind.READY, number, why.encode())
 
 
-def _compiled(asked: Policies, interpreted: Interpreted, probe: bytes) -> tuple[Compiled | None, str]:
-    """The compiled form, or why it cannot be used. Raises ``RejectedError`` where it says something else."""
+def _made(asked: Policies) -> Compiled | str:
+    """The compiled form, or why there is none."""
     if asked.compiled is None:
-        return None, ""
+        return ""
     try:
-        made = Compiled(asked.compiled, msgspec.json.encode(asked.data))
-        found = _findings(made.answer(probe))
+        return Compiled(asked.compiled, msgspec.json.encode(asked.data))
     except Exception as error:  # whatever a module may have wrong with it, the interpreter stands by
+        return why_not(error)
+
+
+def _compiled(made: Compiled | str, interpreted: Interpreted, probe: bytes) -> tuple[Compiled | None, str]:
+    """What can be used, or why not. Raises ``RejectedError`` where it says something else than the interpreter."""
+    if isinstance(made, str):
+        return None, made
+    try:
+        found = _findings(made.answer(probe))
+    except Exception as error:
         return None, why_not(error)
     if found != _findings(interpreted.answer(probe)):
         why = "compiled, the rules find something else about the probe than interpreted"

@@ -27,7 +27,7 @@ from haechi.outbound.engine.compiler import NotCompiledError
 from haechi.outbound.engine.folder import PolicyFolder, read
 from haechi.outbound.engine.frames import MAX_BODY, SECONDS, Kind
 from haechi.outbound.engine.loaded import Engine
-from haechi.outbound.engine.loading import loaded
+from haechi.outbound.engine.loading import load
 from haechi.outbound.engine.process import WorkerProcess
 from haechi.ports.engine import Answered
 from haechi.tasks import background, ended
@@ -115,24 +115,22 @@ class WorkerEngine(Engine):
         ``confirm`` is awaited when the new ones are ready and before they answer anything. On ``HaechiError``, its own
         included, the earlier policies stay in force. Whether they may be put in force, the caller has found out.
         """
-        # Both before the lock: they take time, and a worker may have to be replaced. Side by side: both are processes.
-        fault, _ = await asyncio.gather(
-            asyncio.to_thread(_fault, self._check, policies), asyncio.to_thread(self._module, policies)
-        )
-        async with self._changing:
-            fresh, why = await self._load(policies)
-            try:
-                _raised(fault)  # after the interpreter, whose words about what is not allowed say more
+        # Before the lock: it takes time, and a worker may have to be replaced. Side by side: both are processes.
+        checking = asyncio.ensure_future(asyncio.to_thread(_fault, self._check, policies))
+        fresh, why = await self._load(policies)
+        try:
+            _raised(await checking)  # after the interpreter, whose words about what is not allowed say more
+            async with self._changing:
                 if confirm is not None:
                     await confirm()
-            except BaseException:
-                await fresh.end()
-                raise
-            old = self._worker
-            self._takes(fresh, why)
-            self._policies, self._withdrawn = policies, None
-            if self._watching is None:
-                self._watching = background(self._watch(), "engine-watch", self._count)
+                old = self._worker
+                self._takes(fresh, why)
+                self._policies, self._withdrawn = policies, None
+                if self._watching is None:
+                    self._watching = background(self._watch(), "engine-watch", self._count)
+        except BaseException:
+            await fresh.end()
+            raise
         if old is not None:
             await self._retire(old)
         _log.info("policies-in-force", revision=policies.revision, rules=len(policies.rules))
@@ -187,9 +185,14 @@ class WorkerEngine(Engine):
         """A worker that has these policies and answered the probe, and why it interprets them. Raises
         ``HaechiError('policy.…')``.
         """
-        module, why = await asyncio.to_thread(self._module, policies)
-        worker, unused = await loaded(policies, module)
-        return worker, unused or why
+        starting = await WorkerProcess.start()  # its imports need not wait for the compiler
+        try:
+            module, why = await asyncio.to_thread(self._module, policies)
+        except BaseException:
+            await starting.end()
+            raise
+        unused = await load(starting, policies, module)
+        return starting, unused or why
 
     def _module(self, policies: PolicyFolder) -> tuple[bytes | None, str]:
         """The compiled form, made once for each set of policies; or none, and why."""

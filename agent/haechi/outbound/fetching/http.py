@@ -16,12 +16,15 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import aiohttp
 from yarl import URL
 
 from haechi.domain.errors import HaechiError
 from haechi.ports.fetching import Fetched
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,500}"')
 """RFC 9110, 8.8.3; weak ones too, because only whole documents are compared."""
@@ -54,6 +57,8 @@ class HttpSource:
         """Raises ``HaechiError``: ``fetch.unreachable``, ``fetch.status``, ``fetch.too-large``, ``fetch.token``,
         ``fetch.roots``.
         """
+        import aiohttp  # a fifth of a second, which an agent that starts has no use for yet
+
         terms = self._terms
         headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
         if known:

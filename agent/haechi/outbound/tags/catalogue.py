@@ -6,11 +6,11 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from haechi.domain.catalogue import Catalogue, Technology
 from haechi.domain.errors import HaechiError
+from haechi.outbound import quick_yaml
 
 
 def load_catalogue(path: Path) -> Catalogue:
@@ -26,7 +26,7 @@ def load_catalogue(path: Path) -> Catalogue:
 def catalogue_from(text: str, name: str) -> Catalogue:
     """The catalogue of a file's text. Raises ``HaechiError('catalogue.unreadable')``."""
     try:
-        said = YAML(typ="safe", pure=True).load(text)
+        said = quick_yaml.load(text)
         technologies = [
             Technology(str(name), str(entry["ko"]), str(entry["en"]), field)
             for field, group in said["fields"].items()
