@@ -16,7 +16,7 @@ from haechi.outbound.engine.folder import CLAUSES, PolicyFolder
 from tests.policy import cases
 
 ROOT = Path(__file__).resolve().parents[2]
-BY_CHOICE = {"registry_age"}
+BY_CHOICE = {"policy_age"}
 """Rules that speak only where the institution set a limit; tests of their own show it."""
 
 
