@@ -84,6 +84,17 @@ def test_words_are_in_both_languages(policies: PolicyFolder) -> None:
             assert all(isinstance(told, str) and told.strip() for told in text.values()), rule
 
 
+def test_korean_pages_are_korean(policies: PolicyFolder) -> None:
+    from ruamel.yaml import YAML
+
+    said = YAML(typ="safe", pure=True).load((ROOT / "tools" / "rule_pages.ko.yaml").read_text(encoding="utf-8"))
+    assert set(said) == set(policies.rules)
+    for rule, words in said.items():
+        assert set(words) == {"detail", "source"}, rule
+        for text in words.values():
+            assert sum("가" <= letter <= "힣" for letter in text) * 4 > len(text), rule
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -6,7 +6,6 @@
 #   more. A whole file, and what is sealed, is for the other rules.
 # custom:
 #   requirement: haechi
-#   also: [R08]
 #   basis: inference
 #   certainty: I
 #   severity: log

@@ -2,7 +2,7 @@
 # title: Nothing is opened to everybody
 # description: |
 #   A change that makes a place public, or may, where tagged content lies or that belongs to the institution (or
-#   whose owner is unknown); and a public ACL wished for tagged content itself.
+#   whose owner is unknown); and a public ACL wished for tagged content itself. What cannot be read of a change may open.
 # custom:
 #   requirement: R30
 #   basis: inference

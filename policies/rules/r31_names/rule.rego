@@ -4,8 +4,8 @@
 #   Object names, tags, metadata and file names in headers travel and are stored in the clear, sealed or not. The
 #   agent looks there for the words of the choice sensitive_words and for the technologies of the content itself, and
 #   says which word stands where; the text itself never gets into the input. Tags and metadata that the beginning of a
-#   multipart upload names count for what follows, and tags that are set afterwards for what lies there. That it is refused is this project's default; the institution may choose
-#   otherwise.
+#   multipart upload names count for what follows, and tags that are set afterwards for what lies there. That it is
+#   refused is this project's default; the institution may choose otherwise.
 # custom:
 #   requirement: R31
 #   basis: inference
