@@ -22,6 +22,10 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 LANGUAGES = ("en", "ko")
 WORDS: Mapping[str, Any] = YAML(typ="safe", pure=True).load(Path(__file__).with_name("rule_pages.yaml"))
+KOREAN: Mapping[str, Mapping[str, str]] = YAML(typ="safe", pure=True).load(
+    Path(__file__).with_name("rule_pages.ko.yaml")
+)
+"""What METADATA says in English, by rule; a test asks for every rule, and for no other."""
 
 
 def name(page: str, lang: str) -> str:
@@ -79,8 +83,8 @@ def _origin(info: RuleInfo, said: Coverage, lang: str) -> list[str]:
     basis, certainty = say(f"basis-{info.basis}", lang), say(f"certainty-{info.certainty}", lang)
     lines += [f"- {say('basis', lang)}: {basis}; {certainty}"]
     lines += [
-        f"- {say('source', lang)}: {info.source}",
-        f"- {say('detail', lang)}: {' '.join(info.description.split())}",
+        f"- {say('source', lang)}: {KOREAN[info.id]['source'] if lang == 'ko' else info.source}",
+        f"- {say('detail', lang)}: {KOREAN[info.id]['detail'] if lang == 'ko' else ' '.join(info.description.split())}",
     ]
     return lines
 

@@ -1,10 +1,11 @@
 # METADATA
 # title: Which export an authorisation covers
 # description: |
-#   Shared by r24_approval, r25_declaration and r27_exemption. An authorisation is granted; an exemption stands on a basis
-#   that the institution relies on (exemption_bases in data.yaml) and on recorded evidence. Either is in force, names the
-#   technology and the place, and covers this very content (its digest is named, or it is comprehensive). Anything less
-#   covers nothing.
+#   Shared by r24_approval, r25_declaration and r27_exemption. An authorisation is granted, and not for technology of the
+#   other funding; an exemption stands on a basis that the institution relies on (exemption_bases in data.yaml) and on
+#   recorded evidence. Either is in force, names the technology and the place, and covers this very content (its digest
+#   is named, or it is comprehensive). Anything less covers nothing. What goes abroad is content and its copies: where a
+#   key at the provider lies is for r16_key_location, because no source calls a key an export.
 package haechi.exports
 
 import data.haechi.facts
@@ -33,19 +34,20 @@ unauthorised contains [tag, place] if {
 	some place in facts.abroad
 	some tag in technologies
 	tag.funding == "private"
-	not granted(authorisations.private, tag.technology, place)
+	not granted(authorisations.private, "government", tag.technology, place)
 }
 
 unauthorised contains [tag, place] if {
 	some place in facts.abroad
 	some tag in technologies
 	not tag.funding == "private"
-	not granted(authorisations.government, tag.technology, place)
+	not granted(authorisations.government, "private", tag.technology, place)
 }
 
-granted(listed, technology, place) if {
+granted(listed, other_funding, technology, place) if {
 	some authorisation in listed
 	authorisation.status == "granted"
+	authorisation.funding != other_funding
 	reaches(authorisation, technology, place)
 }
 

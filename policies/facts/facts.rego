@@ -87,7 +87,7 @@ key := input.encryption.key if input.encryption.key.id
 
 # --- abroad ---
 
-# Every place that tagged content, a copy of it or its key would reach and that is not proven to be in Korea.
+# Every place that tagged content or a copy of it would reach and that is not proven to be in Korea.
 abroad contains {
 	"role": "destination",
 	"container": input.destination.facts.container,
@@ -124,16 +124,4 @@ abroad contains {
 } if {
 	moved
 	not is_array(input.destination.facts.replicas)
-}
-
-abroad contains {
-	"role": "key",
-	"container": key.id,
-	"provider": input.destination.facts.provider,
-	"country": key.country,
-	"region": key.region,
-	"account": key.account,
-} if {
-	keyed
-	not key.country in home
 }

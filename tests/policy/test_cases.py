@@ -36,7 +36,7 @@ def test_names_are_unique() -> None:
 
 def test_every_rule_is_seen_firing_and_not(policies: PolicyFolder) -> None:
     # Speaks only where the institution set a limit; its own test is below.
-    for rule in set(policies.rules) - {"registry_age"}:
+    for rule in set(policies.rules) - {"policy_age"}:
         assert any(rule in case.rules for case in CASES), f"no case in which {rule} speaks"
         assert any(rule not in case.rules for case in CASES), f"no case in which {rule} is silent"
 
@@ -116,6 +116,7 @@ def chosen(policies: PolicyFolder, document: object, name: str, value: object) -
             {"r12_operators", "r21_checks"},
         ),
         ("grades", ["A"], ["B", "C"], {"r03_grade"}),
+        ("policy_max_age_days", None, 400_000, {"policy_age"}),  # what ships has no date
     ],
 )
 def test_a_period_or_grade_is_the_institutions_choice(

@@ -16,7 +16,7 @@ from haechi.outbound.engine.folder import CLAUSES, PolicyFolder
 from tests.policy import cases
 
 ROOT = Path(__file__).resolve().parents[2]
-BY_CHOICE = {"registry_age"}
+BY_CHOICE = {"policy_age"}
 """Rules that speak only where the institution set a limit; tests of their own show it."""
 
 
@@ -82,6 +82,17 @@ def test_words_are_in_both_languages(policies: PolicyFolder) -> None:
         for text in (*texts, *(text for table in tables for text in table.values())):
             assert set(text) == {"ko", "en"}, rule
             assert all(isinstance(told, str) and told.strip() for told in text.values()), rule
+
+
+def test_korean_pages_are_korean(policies: PolicyFolder) -> None:
+    from ruamel.yaml import YAML
+
+    said = YAML(typ="safe", pure=True).load((ROOT / "tools" / "rule_pages.ko.yaml").read_text(encoding="utf-8"))
+    assert set(said) == set(policies.rules)
+    for rule, words in said.items():
+        assert set(words) == {"detail", "source"}, rule
+        for text in words.values():
+            assert sum("가" <= letter <= "힣" for letter in text) * 4 > len(text), rule
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from haechi.domain.actor import Actor
 from haechi.domain.content import Content, ContentState, Match, MatchHow, union
 from haechi.domain.decision import Cause, Decision, decide
 from haechi.domain.destination import Destination, KeyFacts
-from haechi.domain.disclosure import sensitive_words
+from haechi.domain.disclosure import SensitiveWord, sensitive_words
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON, Unknown
 from haechi.domain.permit import Permit, Unfit
@@ -192,6 +192,14 @@ class Assessor:
         if key is not None and isinstance(answer, Answered):
             self._remember(key, made)
         return made
+
+    def words_in(self, action: Action) -> tuple[SensitiveWord, ...]:
+        """Sensitive words in what a request says in the clear, whichever protected content will follow it."""
+        if not action.said:
+            return ()
+        worst = self.worst_case()
+        content = worst if worst.matches else UNSEEN
+        return sensitive_words(action.said, content, self.engine.in_force.sensitive_words)
 
     def _sent(self, about: Circumstances, content: Content) -> Mapping[str, int] | Unknown:
         """What the same person sent there before, of what is in it now."""

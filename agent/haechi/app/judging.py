@@ -210,7 +210,7 @@ class Judgement:
     async def _judge_head(self, action: Action) -> Forward | Inspect | Refuse:
         case = self._case
         if action.kind is ActionKind.PREPARE:
-            noted(action, case.assemblies)
+            noted(action, case.assemblies, case.assessor.words_in(action))
         if action.body.framing is Framing.DOCUMENT and action.body.wire_length != 0:
             self._inspection = Inspection(decoder(action.body, deferred=True), case.index)
             self._state = State.DOCUMENT

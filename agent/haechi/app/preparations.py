@@ -1,6 +1,6 @@
 """What was asked for when a multipart upload was begun, applied to the requests that fill and complete it.
 
-Encryption, access and content coding of an object under assembly are named once, with the request that begins it; its
+Encryption, access, content coding, tags and metadata of an object under assembly are named once, with the request that begins it; its
 parts do not repeat them, and the id that joins them is in a response that nobody reads. So wishes are remembered by
 place (``ports.objects.Assemblies``). Where nothing was seen (begun past the agent, or forgotten) or two beginnings
 disagree, they are unknown, and the policy judges that.
@@ -10,19 +10,26 @@ from __future__ import annotations
 
 import dataclasses
 
+from haechi.domain.disclosure import Said, SensitiveWord, Where
 from haechi.domain.upload import Action, RequestEncryption
 from haechi.ports.objects import Assemblies, Wish
 
 UNSETTLED = "unsettled"
 """Stands for the coding of an object whose beginnings name several: none is known to be the one."""
+_ONCE = (Where.TAG, Where.METADATA, Where.FILENAME)
+"""Said by the beginning alone; every later request names container and key again."""
 NOT_SEEN = RequestEncryption("not-seen")
 """The wish is unknown: not the same as ``unset``, where the container's default is known to apply."""
 
 
-def noted(action: Action, assemblies: Assemblies) -> None:
-    """Remember what a beginning asks for. Raises ``HaechiError('ledger.…')``."""
+def noted(action: Action, assemblies: Assemblies, words: tuple[SensitiveWord, ...] = ()) -> None:
+    """Remember what a beginning asks for, and the sensitive ``words`` in its tags and metadata: what the object will
+    hold is not known yet. Raises ``HaechiError('ledger.…')``.
+    """
     if action.destination is not None and action.destination.key:
-        assemblies.begun(action.destination, Wish(action.encryption, action.exposures, action.body.content_encodings))
+        said = tuple(Said(word.where, word.word) for word in words if word.where in _ONCE)
+        wish = Wish(action.encryption, action.exposures, action.body.content_encodings, said)
+        assemblies.begun(action.destination, wish)
 
 
 def applied(action: Action, assemblies: Assemblies) -> Action:
@@ -43,4 +50,5 @@ def applied(action: Action, assemblies: Assemblies) -> Action:
         named = codings.pop() if len(codings) == 1 else (UNSETTLED,)
         body = dataclasses.replace(body, content_encodings=named)
     exposures = (*action.exposures, *exposures)
-    return dataclasses.replace(action, encryption=encryption, exposures=exposures, body=body)
+    said = (*action.said, *sorted({one for wish in wishes for one in wish.said}, key=repr))
+    return dataclasses.replace(action, encryption=encryption, exposures=exposures, body=body, said=said)

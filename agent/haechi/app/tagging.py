@@ -19,12 +19,10 @@ from haechi.app.everywhere import Everywhere
 from haechi.app.indexing import Indexing
 from haechi.domain.catalogue import Catalogue
 from haechi.domain.errors import HaechiError
-from haechi.domain.tags import LONGEST_WORD, Funding, Grade, Tag, TagOrigin, is_word
+from haechi.domain.tags import LONGEST_WORD, PENDING, Funding, Grade, Tag, TagOrigin, is_word
 from haechi.ports.protection import Protection, TaggedFile, Unreadable
 from haechi.ports.releases import Release, ReleaseVerifier
 from haechi.ports.tags import Problem
-
-PENDING = "OFFICIAL-PENDING"
 
 
 def checked_tag(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from haechi.commands._frame import Exit, answer, error_document, json_option
+from haechi.commands._registry_edits import WHAT, add, change, read_file, remove
 from haechi.commands.keys import key_option, passphrase_option, signing_key
 from haechi.domain.errors import HaechiError
 from haechi.words import say
@@ -21,11 +22,7 @@ if TYPE_CHECKING:
 
     from haechi.outbound.trust import Signer
 
-WHAT = (
-    "account", "key", "person", "takeout", "approval", "declaration", "exemption", "order", "recipient", "host",
-    "attestation",
-)  # fmt: skip
-"""As ``outbound.registry.editing`` has it, which is not loaded for the help."""
+__all__ = ["WHAT", "registry"]
 
 trust_option = click.option(
     "--trust", type=click.Path(path_type=Path), help="The trust list, instead of the one in the settings."
@@ -35,6 +32,10 @@ trust_option = click.option(
 @click.group()
 def registry() -> None:
     """The institution's signed registry. docs/registry.md explains every field."""
+
+
+for _edit in (add, change, remove):
+    registry.add_command(_edit)
 
 
 @registry.command()
@@ -50,7 +51,7 @@ def check(file: Path | None, unsigned: bool, trust: Path | None, as_json: bool) 
     from haechi.outbound.registry import check_registry
 
     path = file or _path()
-    raw = _read(path)
+    raw = read_file(path)
     with _reading(path):
         data, faults = check_registry(raw, str(path))
     signer: Signer | None = None
@@ -109,7 +110,7 @@ def show(file: Path | None, whole: bool, policies: Path | None, trust: Path | No
     from haechi.outbound.registry import registry_from
 
     path = file or _path()
-    raw = _read(path)
+    raw = read_file(path)
     signer = _signer(path, raw, trust)
     with _reading(path):
         data = registry_from(raw, str(path))
@@ -142,61 +143,11 @@ def diff(before: Path, after: Path, policies: Path | None, as_json: bool) -> Non
     from haechi.outbound.registry import registry_from
 
     with _reading(before):
-        old, new = (registry_from(_read(path), str(path)) for path in (before, after))
+        old, new = (registry_from(read_file(path), str(path)) for path in (before, after))
     changes, count = compare(old, new), evaluation_of(policies)
     answer(diff_document(old, new, changes, count), as_json, lambda to: diff_page(to, old, new, changes, count))
     if changes:
         raise SystemExit(Exit.NEGATIVE)
-
-
-@registry.command()
-@click.argument("what", type=click.Choice(WHAT))
-@click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...")
-@click.option(
-    "--file",
-    "path",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    default="registry.yaml",
-    show_default=True,
-    help="The registry to change.",
-)
-@json_option
-def add(what: str, fields: tuple[str, ...], path: Path, as_json: bool) -> None:
-    """Add an entry to a registry, raise its sequence and set its time of issue. Sign it afterwards.
-
-    Fields are those of docs/registry.md. Lists are separated by commas, or the field is given again; a place is
-    destination=country=JP,provider=aws; today is today in Korea; file=PATH names that file by its digest. Comments and
-    order of the file stay. What the schema refuses is not written.
-
-    Example: haechi registry add order id=ORD-2026-002 kind=suspend technology=SEM-03 effective_from=today
-    """
-    import datetime as dt
-
-    from haechi.commands._frame import progress
-    from haechi.domain.registry import KST
-    from haechi.durable import replace_file
-    from haechi.outbound.registry.editing import added, entry_from
-
-    now = dt.datetime.now(dt.UTC)
-    section, entry = entry_from(what, [_with_digest(pair) for pair in fields], now.astimezone(KST).date())
-    raw = _read(path)
-    with progress(say("registry.adding", file=path)):
-        made = added(raw, str(path), section, entry, now)
-    try:
-        replace_file(path, made.raw, mode=path.stat().st_mode & 0o777)
-    except OSError as error:
-        raise HaechiError("registry.unwritable", file=str(path), cause=error.strerror or "") from error
-    document = {
-        "file": str(path),
-        "section": section,
-        "entry": dict(made.entry),
-        "sequence": made.sequence,
-        "issued_at": made.issued_at.isoformat(),
-        "signed": False,
-    }
-    name = str(entry.get("id") or entry.get("host"))
-    words = say("registry.added", what=say(f"registry.what-{what}"), id=name, file=path, sequence=made.sequence)
-    answer(document, as_json, lambda console: console.print("✓ " + words))
 
 
 @registry.command()
@@ -213,7 +164,7 @@ def sign(file: Path, key: Path, passphrase_file: Path | None, as_json: bool) -> 
     from haechi.outbound.registry.file import SIGNATURE_SUFFIX
     from haechi.outbound.trust import Role
 
-    raw = _read(file)
+    raw = read_file(file)
     with _reading(file):
         data, faults = check_registry(raw, str(file))
     if data is None:
@@ -235,35 +186,10 @@ def _reading(path: Path) -> AbstractContextManager[object]:
     return progress(say("registry.reading", file=path))
 
 
-def _with_digest(pair: str) -> str:
-    """``file=PATH`` as the digest by which an entry names that file."""
-    name, _, value = pair.partition("=")
-    if name != "file":
-        return pair
-    from blake3 import blake3
-
-    digest = blake3()
-    try:
-        with Path(value).open("rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-    except OSError as error:
-        raise HaechiError("registry.no-file", file=value, cause=error.strerror or "") from error
-    return f"digests=blake3:{digest.hexdigest()}"
-
-
 def _path() -> Path:
     from haechi.settings import load
 
     return load().registry_path
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(64 * 1024 * 1024 + 1)
-    except OSError as error:
-        raise HaechiError("registry.missing", file=str(path), cause=error.strerror or "") from error
 
 
 def _signer(path: Path, raw: bytes, trust: Path | None) -> Signer:

@@ -15,6 +15,8 @@ from typing import TypeGuard
 
 from haechi.domain.facts import JSON
 
+PENDING = "OFFICIAL-PENDING"
+"""Stands for a technology while material waits for official determination (R01)."""
 LONGEST_WORD = 256
 """Characters of a tag's technology, grade, funding or owner."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from haechi.domain.content import Content, Match
+from haechi.domain.disclosure import Said
 from haechi.domain.upload import Assembly, ExposureChange, Location, RequestEncryption
 from haechi.ports.index import Edges
 
@@ -47,6 +48,8 @@ class Wish:
     encryption: RequestEncryption
     exposures: tuple[ExposureChange, ...] = ()
     content_encodings: tuple[str, ...] = ()
+    said: tuple[Said, ...] = ()
+    """Sensitive words of its tags and metadata, each as its own text: never the text in which it stood."""
 
 
 class Assemblies(Protocol):

@@ -11,7 +11,10 @@ from collections.abc import Iterator, Mapping
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from urllib.parse import unquote, unquote_plus
+from xml.etree.ElementTree import ParseError
 
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
 from haechi.domain.disclosure import Said, Where
 
 METADATA = "x-amz-meta-"
@@ -24,6 +27,16 @@ def said(container: str, key: str, fields: Mapping[str, str]) -> tuple[Said, ...
     """Everything of a head or a form (lower-case names) that is stored or logged as it stands; empty texts left out."""
     texts = [Said(Where.CONTAINER, container), Said(Where.KEY, key), *_fields(fields)]
     return tuple(one for one in texts if one.text)
+
+
+def tagged(document: bytes) -> tuple[Said, ...]:
+    """The tags that a document gives to what is stored already; none where it cannot be read."""
+    try:
+        root = fromstring(document, forbid_dtd=True)
+    except (ParseError, DefusedXmlException, ValueError, LookupError, RecursionError):
+        return ()
+    texts = (one.text or "" for one in root.iter() if str(one.tag).rpartition("}")[2] in ("Key", "Value"))
+    return tuple(Said(Where.TAG, text) for text in texts if text)
 
 
 def _fields(fields: Mapping[str, str]) -> Iterator[Said]:

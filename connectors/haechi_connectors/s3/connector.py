@@ -15,6 +15,9 @@ from haechi_connectors.s3 import clear, details, documents, places, refusal, wir
 from haechi_connectors.s3.head import AmbiguousError
 from haechi_connectors.s3.hosts import PROVIDER, Hosts
 
+TAGGING = ("PutObjectTagging", "PutBucketTagging", "CreateJob")
+"""Operations whose document gives tags to what is stored."""
+
 
 class S3Connector:
     """The wire knowledge of S3, as ``haechi.ports.connector.Connector`` asks for it."""
@@ -43,6 +46,8 @@ class S3Connector:
 
     def with_document(self, action: Action, document: bytes) -> Action:
         """Complete the action from its control document. Total."""
+        if action.operation in TAGGING and len(document) <= documents.LARGEST:
+            action = replace(action, said=(*action.said, *clear.tagged(document)))
         return places.located(documents.completed(action, document))
 
     def with_form(self, action: Action, fields: Mapping[str, str]) -> Action:

@@ -80,7 +80,7 @@ CONTROL = _rows(
         expose("PutBucketLifecycleConfiguration", "lifecycle"),
     ),
     ("DELETE", "/bucket/{}/lifecycleconfiguration", read("DeleteBucketLifecycleConfiguration")),
-    ("PUT", "/bucket/{}/tagging", setting("PutBucketTagging")),
+    ("PUT", "/bucket/{}/tagging", expose("PutBucketTagging", "tags")),
     ("DELETE", "/bucket/{}/tagging", read("DeleteBucketTagging")),
     ("PUT", "/bucket/{}/versioning", expose("PutBucketVersioning", "versioning")),
     ("PUT", "/configuration/publicAccessBlock", expose("PutPublicAccessBlock", "public-access-block", "account")),

@@ -290,6 +290,7 @@ READERS: Mapping[tuple[str, str], Callable[[ExposureChange, bytes], ExposureChan
     ("logging", ""): _logging,
     ("versioning", ""): _listed(value=("Status", "MfaDelete")),
     ("lifecycle", ""): _listed(value=("StorageClass",)),
+    ("tags", ""): _listed(),
     ("other", "notification"): _listed("Topic", "Queue", "CloudFunction", "TopicArn", "QueueArn"),
     ("other", "restore"): _restore,
     ("other", "abac"): _listed(value=("Status",)),

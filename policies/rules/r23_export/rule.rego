@@ -20,5 +20,4 @@ findings contains {
 	"params": {"role": place.role, "container": place.container, "country": place.country},
 } if {
 	some place in facts.abroad
-	place.role in {"destination", "replica"}
 }

@@ -1,8 +1,9 @@
 # METADATA
 # title: Export of government-funded technology needs approval
 # description: |
-#   Content, copies or keys abroad need a granted approval in force that names the technology, the country and
-#   this content (or is comprehensive). Unknown funding counts as government. Pending authorises nothing (R26).
+#   Content or copies abroad need a granted approval in force that names the technology, the country and this content
+#   (or is comprehensive), and that was not given for privately funded technology. Unknown funding counts as
+#   government. Pending authorises nothing (R26).
 # custom:
 #   requirement: R24
 #   also: [R26]

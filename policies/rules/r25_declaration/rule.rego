@@ -1,8 +1,8 @@
 # METADATA
 # title: Export of other technology needs a declaration
 # description: |
-#   As r24_approval, for technology that was developed without government funding: a declaration that was accepted
-#   and is in force.
+#   As r24_approval, for technology that was developed without government funding: a declaration that was accepted,
+#   is in force, and was not made for government-funded technology.
 # custom:
 #   requirement: R25
 #   also: [R26]

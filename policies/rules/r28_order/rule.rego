@@ -1,8 +1,8 @@
 # METADATA
 # title: An order to suspend, prohibit or restore blocks at once
 # description: |
-#   While an order is in force everything tagged in its scope stays, sealed or not, wherever it goes. Without a
-#   registry it is not known whether an order stands.
+#   While an order is in force everything tagged in its scope stays, sealed or not, wherever it goes. Of
+#   content whose technology nobody knows any order may be meant. Without a registry it is not known whether one stands.
 # custom:
 #   requirement: R28
 #   basis: statute

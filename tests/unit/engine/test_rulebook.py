@@ -50,8 +50,8 @@ def test_every_finding_of_every_case_fills_its_words() -> None:
                 assert "unknown" in texts["reasons"], finding["rule"]
             elif reason is not None:
                 assert reason in texts["reasons"], finding["rule"]
-    # registry_age speaks only where the institution sets a limit, which the shipped data do not.
-    assert spoken == set(POLICIES.rules) - {"registry_age"}
+    # policy_age speaks only where the institution sets a limit, which the shipped data do not.
+    assert spoken == set(POLICIES.rules) - {"policy_age"}
 
 
 def test_an_unknown_value_is_said_to_be_unknown_and_why() -> None:

@@ -53,7 +53,7 @@ async def test_control_documents_without_content_pass(case: Case) -> None:
     case.tag("recipe", PLAIN)
     assert await case.allowed("PUT", "/abroad/x?tagging", b"<Tagging><TagSet/></Tagging>")
     assert await case.allowed("POST", "/abroad?delete", b"<Delete>" + b"<Object><Key>a</Key></Object>" * 60_000)
-    assert not case.records()
+    assert {record["action"]["operation"] for record in case.records()} <= {"PutObjectTagging"}
 
 
 async def test_only_the_parts_that_are_joined_meet(case: Case) -> None:

@@ -55,3 +55,46 @@ async def test_a_verdict_on_one_name_is_not_reused_for_another(case: Case) -> No
     assert "r31_names" not in plain
     assert await rules("another-name") == (True, plain)
     assert await rules("dsp-01 of ours") == (False, plain | {"r31_names"})
+
+
+BEGIN, PART, JOIN = "/ours-seoul/m?uploads", "/ours-seoul/m?partNumber=1&uploadId=u1", "/ours-seoul/m?uploadId=u1"
+DONE = b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>e</ETag></Part></CompleteMultipartUpload>"
+
+
+async def test_what_the_beginning_of_a_multipart_upload_says_counts_for_its_parts(case: Case) -> None:
+    case.tag("recipe", noise(1, 200_000))
+    case.seal(SEALED)
+    assert await case.allowed("POST", BEGIN, b"", ("x-amz-meta-project", "plan of SEM-01 for Lee"))
+    assert not await case.allowed("PUT", PART, SEALED)
+    assert {f["rule"] for f in case.records()[-1]["decision"]["findings"]} >= {"r31_names"}
+    assert "for Lee" not in str(case.records()[-1])
+
+
+async def test_a_harmless_beginning_says_nothing(case: Case) -> None:
+    case.tag("recipe", noise(1, 200_000))
+    case.seal(SEALED)
+    assert await case.allowed("POST", BEGIN, b"", ("x-amz-meta-project", "harmless"))
+    await case.allowed("PUT", PART, SEALED)
+    assert "r31_names" not in {f["rule"] for f in case.records()[-1]["decision"]["findings"]}
+
+
+def tags(value: str) -> bytes:
+    tag = f"<Tag><Key>project</Key><Value>{value}</Value></Tag>"
+    return f'<Tagging xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><TagSet>{tag}</TagSet></Tagging>'.encode()
+
+
+async def test_tags_set_afterwards_count_where_tagged_content_lies(case: Case) -> None:
+    case.tag("recipe", noise(1, 200_000))
+    case.seal(SEALED)
+    assert await case.allowed("PUT", "/ours-seoul/0417.age", SEALED)
+    assert await case.allowed("PUT", "/ours-seoul/0417.age?tagging", tags("harmless"))
+    assert not await case.allowed("PUT", "/ours-seoul/0417.age?tagging", tags("대외비"))
+    last = case.records()[-1]
+    assert [(f["rule"], f["params"]) for f in last["decision"]["findings"]] == [
+        ("r31_names", {"role": "tag", "word": "대외비"})
+    ]
+
+
+async def test_tags_of_a_place_where_nothing_tagged_lies_are_nobodys_business(case: Case) -> None:
+    case.tag("recipe", noise(1, 200_000))
+    assert await case.allowed("PUT", "/ours-seoul/holiday.jpg?tagging", tags("SEM-01"))

@@ -262,3 +262,94 @@ def test_show_cuts_long_lists_and_says_so(run: Callable[..., Result], file: Path
     team.registry(json.dumps(data), file)
     assert "and 1,005 more" in run("show", file, "--trust", trust).output
     assert "E-1024" in run("show", file, "--trust", trust, "--all").output
+
+
+# --- change and remove ---
+
+CALLED = {
+    "account": "aws/111122223333", "person": "E-1024", "takeout": "TAKE-2026-001", "approval": "EXP-2026-017",
+    "declaration": "DEC-2026-003", "exemption": "EXE-2026-001",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("what", "change", "effect"),
+    [
+        ("approval", ["status=revoked"], "tightens"),
+        ("approval", ["valid_until=2026-05-31"], "tightens"),
+        ("person", ["valid_until=now"], "tightens"),
+        ("person", ["os_users=kim,root"], "loosens"),
+        ("person", ["trained_on="], "tightens"),
+        ("declaration", ["status=granted"], "loosens"),
+        ("takeout", ["destination=provider=aws,account=0111"], "unclear"),
+        ("account", ["label="], "neither"),
+    ],
+)
+def test_an_entry_is_changed_and_every_comment_and_other_entry_stays(
+    run: Callable[..., Result], file: Path, tmp_path: Path, what: str, change: list[str], effect: str
+) -> None:
+    signed = tmp_path / "signed.yaml"
+    signed.write_bytes(file.read_bytes())
+    said = json.loads(run("change", what, CALLED[what], *change, "--file", file, "--json").output)
+    assert (said["change"], said["effect"], said["sequence"]) == ("changed", effect, 2)
+    changes = json.loads(run("diff", signed, file, "--json").output)["changes"]
+    assert [(one["change"], one["effect"]) for one in changes] == [("changed", effect)]
+    comments = [
+        [line.strip() for line in path.read_text("utf-8").splitlines() if "#" in line] for path in (signed, file)
+    ]
+    assert comments[0] == comments[1]
+
+
+@pytest.mark.parametrize("what", sorted(CALLED))
+def test_an_entry_is_removed_and_nothing_else(
+    run: Callable[..., Result], file: Path, tmp_path: Path, what: str
+) -> None:
+    signed = tmp_path / "signed.yaml"
+    signed.write_bytes(file.read_bytes())
+    said = json.loads(run("remove", what, CALLED[what], "--file", file, "--json").output)
+    assert (said["id"], said["change"], said["sequence"]) == (CALLED[what], "removed", 2)
+    (gone,) = compare(*(registry_from(path.read_bytes(), "r") for path in (signed, file)))
+    assert (gone.id, gone.how) == (CALLED[what], How.REMOVED)
+    old, new = (path.read_text("utf-8").splitlines() for path in (signed, file))
+    assert [line for line in old if line.strip().startswith("#")] == [line for line in new if line.strip()[:1] == "#"]
+    came = {line[2:] for line in difflib.ndiff(old, new) if line.startswith("+ ")}
+    assert all(line.startswith(("sequence: 2", "issued_at:")) or line.endswith(": []") for line in came), came
+
+
+def test_json_is_changed_and_shortened_as_well(run: Callable[..., Result], file: Path) -> None:
+    from haechi.outbound.trust.document import parse_document
+
+    file.write_text(json.dumps(parse_document(file.read_bytes(), "r", "registry").data), encoding="utf-8")
+    assert run("change", "approval", "EXP-2026-017", "status=revoked", "--file", file).exit_code == 0
+    assert run("remove", "person", "E-1024", "--file", file).exit_code == 0
+    data = registry_from(file.read_bytes(), "r")
+    assert (data.sequence, data.authorisations[0].status.value, data.personnel) == (3, "revoked", ())
+
+
+def test_what_ends_now_has_ended(run: Callable[..., Result], file: Path) -> None:
+    assert run("change", "person", "E-1024", "valid_until=now", "--file", file).exit_code == 0
+    (person,) = registry_from(file.read_bytes(), "r").personnel
+    assert not person.period.holds(dt.datetime.now(dt.UTC))
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["change", "approval", "NONE", "status=revoked"], "registry.no-entry"),
+        (["change", "declaration", "EXP-2026-017", "status=revoked"], "registry.no-entry"),
+        (["remove", "account", "111122223333"], "registry.no-entry"),
+        (["change", "approval", "EXP-2026-017", "status=granted"], "registry.same-entry"),
+        (["change", "approval", "EXP-2026-017", "id=other"], "registry.field-odd"),
+        (["change", "approval", "EXP-2026-017", "colour="], "registry.field-odd"),
+        (["change", "approval", "EXP-2026-017", "status=maybe"], "registry.entry-odd"),
+        (["change", "approval", "EXP-2026-017", "valid_until="], "registry.entry-odd"),
+    ],
+)
+def test_an_edit_that_does_not_fit_is_refused_and_nothing_is_written(
+    run: Callable[..., Result], file: Path, words: list[str], code: str
+) -> None:
+    before = file.read_bytes()
+    answer = run(*words, "--file", file)
+    assert isinstance(answer.exception, HaechiError), answer.output
+    assert answer.exception.code == code
+    assert file.read_bytes() == before

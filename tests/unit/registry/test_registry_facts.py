@@ -18,6 +18,7 @@ from haechi.domain.registry import (
     AuthorisationKind,
     AuthorisationStatus,
     CloudAccount,
+    Exemption,
     Institution,
     NamedPlace,
     Order,
@@ -169,12 +170,15 @@ LEE = Person("E-2", "이", ("lee",), ("AKIALEE",))
         ("root", "AKIAKIM", ("E-1", False, True)),
         ("root", "AKIAOTHER", None),
         ("kim", "AKIALEE", "person-ambiguous"),
+        ("kim", "AKIAGONE", "credential-ended"),
+        ("gone", "AKIAGONE", None),
         (Unknown("timeout"), "", "actor-timeout"),
         (Unknown("timeout"), "AKIAKIM", ("E-1", False, True)),
     ],
 )
 def test_the_person_is_who_user_and_credential_agree_on(user, access_key, wanted):
-    found = facts(content(), Actor(user=user), access_key, personnel=(KIM, LEE))["person"]
+    gone = Person("E-3", "박", ("gone",), ("AKIAGONE",), period=Period(None, NOW))
+    found = facts(content(), Actor(user=user), access_key, personnel=(KIM, LEE, gone))["person"]
     if wanted is None:
         assert found is None
     elif isinstance(wanted, str):
@@ -256,5 +260,62 @@ def test_orders_are_found_by_technology_among_many_and_come_by_id():
 def test_a_review_behind_foreign_access_stands_only_while_it_is_granted_and_in_force(status, until, stands):
     lee = dataclasses.replace(LEE, access=Access.FOREIGN, review="E1")
     review = authorisation(status=AuthorisationStatus(status), period=Period(None, until))
-    found = facts(content(), Actor(user="lee"), personnel=(lee,), authorisations=(review,))["person"]
-    assert (found["access"], found["reviewed"]) == ("foreign", stands)
+    found = facts(content(("SEM-01", ONE)), Actor(user="lee"), personnel=(lee,), authorisations=(review,))["person"]
+    assert (found["access"], found["reviewed"], found["review_basis"]) == ("foreign", stands, None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "stands"),
+    [
+        (content(("SEM-01", ONE)), True),
+        (content(("SEM-01", TWO)), False),
+        (content(("SEM-01", ONE), ("SEM-02", ONE)), False),
+        (content(("SEM-02", ONE)), False),
+        (Content(ContentState.MATCHED, (Match(ONE, "f", (), MatchHow.EXACT),)), False),
+    ],
+    ids=["its own", "another file", "one of two technologies", "another technology", "of an unknown technology"],
+)
+def test_a_review_opens_foreign_access_to_what_it_is_about_and_no_more(asked, stands):
+    lee = dataclasses.replace(LEE, access=Access.FOREIGN, review="E1")
+    reach = authorisation().reach
+    granted = facts(asked, Actor(user="lee"), personnel=(lee,), authorisations=(authorisation(),))["person"]
+    exempt = facts(
+        asked, Actor(user="lee"), personnel=(lee,), exemptions=(Exemption("E1", "public-seminar", "D-1", reach),)
+    )["person"]
+    assert (granted["reviewed"], granted["review_basis"]) == (stands, None)
+    assert (exempt["reviewed"], exempt["review_basis"]) == (stands, "public-seminar")
+
+
+UNTAGGED = Match("c1", "f", (), MatchHow.EXACT)
+
+
+@pytest.mark.parametrize(
+    ("matches", "told"),
+    [
+        ((UNTAGGED,), {"O-ALL": ["unknown"]}),
+        (content(("OFFICIAL-PENDING", ONE)).matches, {"O-ALL": ["OFFICIAL-PENDING"]}),
+        ((UNTAGGED, *content(("SEM-01", ONE)).matches), {"O-ALL": ["SEM-01"], "O-SEM": ["SEM-01"]}),
+        (content(("SEM-02", ONE)).matches, {"O-ALL": ["SEM-02"]}),
+        ((), {}),
+    ],
+    ids=["untagged", "pending", "untagged and tagged", "another technology", "nothing protected"],
+)
+def test_an_order_for_everything_reaches_what_nobody_classified(matches, told):
+    orders = (
+        Order("O-ALL", OrderKind.SUSPEND, frozenset([ALL])),
+        Order("O-SEM", OrderKind.SUSPEND, frozenset(["SEM-01"])),
+        Order("O-OLD", OrderKind.SUSPEND, frozenset([ALL]), Period(None, NOW)),
+    )
+    asked = Content(ContentState.MATCHED if matches else ContentState.CLEAN, tuple(matches))
+    found = facts(asked, orders=orders)["orders"]
+    assert {one["id"]: one["technologies"] for one in found} == told
+
+
+def test_any_order_may_be_about_what_nobody_classified_and_a_few_of_them_are_told():
+    orders = tuple(Order(f"O-{at:03}", OrderKind.SUSPEND, frozenset([f"OLD-{at:03}"])) for at in range(900))
+    for asked in (Content(ContentState.MATCHED, (UNTAGGED,)), content(("OFFICIAL-PENDING", ONE))):
+        assert 0 < len(facts(asked, orders=orders)["orders"]) <= 8
+
+
+def test_a_registry_of_the_future_shows_that_the_clock_is_behind():
+    assert facts(content(), now=NOW - dt.timedelta(days=3))["age_seconds"] == -86_400

@@ -80,3 +80,17 @@ def test_a_registry_goes_with_the_key_that_signed_it_and_comes_with_a_new_one(
     trust.refresh()
     assert registry.refresh()
     assert registry.accounts("aws") == ("2",)
+
+
+@pytest.mark.parametrize(
+    "day", ["9999-12-31", "9999-12-31T23:59:59-12:00", "0001-01-01", "0001-01-01T00:00:00+14:00", "2026-02-29"]
+)
+@pytest.mark.parametrize("field", ["not_before", "not_after"])
+def test_a_day_that_no_calendar_can_count_from_is_a_fault_with_its_line(
+    institution: Institution, trust: TrustFile, field: str, day: str
+) -> None:
+    listed(institution, institution.signing, **{field: day})
+    assert not trust.refresh()
+    assert trust.problem is not None
+    assert (trust.problem.code, trust.problem.params["field"]) == ("trust.malformed", f"keys[0].{field}")
+    trust.verify("policy", b"x", institution.signing.sign("policy", b"x"))

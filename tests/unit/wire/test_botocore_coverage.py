@@ -40,7 +40,7 @@ SAME_WIRE = {
 UPLOADS = {"PutObject", "UploadPart", "PutObjectAnnotation", "WriteGetObjectResponse"}
 COPIES = {"CopyObject", "UploadPartCopy", "RenameObject"}
 QUIET = {
-    "PutObjectTagging", "PutObjectRetention", "PutObjectLegalHold", "SelectObjectContent", "PutBucketTagging",
+    "PutObjectRetention", "PutObjectLegalHold", "SelectObjectContent",
     "PutBucketMetricsConfiguration", "PutBucketIntelligentTieringConfiguration",
     "PutBucketRequestPayment", "UpdateJobPriority", "PutJobTagging", "PutStorageLensConfigurationTagging",
     "CreateStorageLensGroup", "UpdateStorageLensGroup", "TagResource", "UntagResource", "AbortMultipartUpload",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from haechi.domain.actor import Actor
 from haechi.domain.content import Content
@@ -28,6 +29,7 @@ from haechi.domain.registry.entries import (
 )
 from haechi.domain.registry.periods import days_since, instant_of
 from haechi.domain.registry.reaching import Asked, G, Kind, Reaching
+from haechi.domain.tags import PENDING
 from haechi.domain.upload import Location
 
 AUTHORISED: Kind[Authorisation] = Kind(
@@ -35,6 +37,8 @@ AUTHORISED: Kind[Authorisation] = Kind(
 )
 EXEMPT: Kind[Exemption] = Kind(lambda one: one.basis)
 TAKEN_OUT: Kind[TakeOut] = Kind(lambda one: one.approver, persons=lambda one: one.persons)
+MOST_ORDERS = 8
+"""Orders told of content whose technology nobody knows: any of them may be about it, and one is enough to stop it."""
 
 
 class RegistryIndex:
@@ -80,14 +84,14 @@ class RegistryIndex:
         """
         data = self.data
         provider = place.provider if place else None
-        person = self._person(actor, access_key, now)
-        who = _id_of(person)
         about = _About(content, place, now)
+        person = self._person(actor, access_key, about)
+        who = _id_of(person)
         asked = Asked(about.technologies, about.digests, provider, who, now)
         authorisations = about.there(self._authorisations.about(asked))
         return {
             "sequence": data.sequence,
-            "age_seconds": round(max(0.0, (now - data.issued_at).total_seconds()), 3),
+            "age_seconds": round((now - data.issued_at).total_seconds(), 3),
             "institution": {
                 "name": data.institution.name,
                 "registration_number": data.institution.registration_number,
@@ -113,12 +117,11 @@ class RegistryIndex:
                 {
                     "id": order.id,
                     "kind": order.kind.value,
-                    "technologies": about.named(order.technologies),
+                    "technologies": about.named(order.technologies) or about.undetermined,
                     "effective_from": instant_of(order.period.start),
                     "lifted_at": instant_of(order.period.end),
                 }
-                for order in self._ordered(about.technologies)
-                if order.period.holds(now)
+                for order in self._ordered(about)
             ],
             "recipients": self._recipients,
             "attestations": [
@@ -135,8 +138,9 @@ class RegistryIndex:
             ],
         }
 
-    def _person(self, actor: Actor, access_key: str, now: dt.datetime) -> JSON:
+    def _person(self, actor: Actor, access_key: str, about: _About) -> JSON:
         """The designated person who acts; null where it is certain that nobody designated does."""
+        now = about.now
         by_key = self._by_access_key.get(access_key, ()) if access_key else ()
         by_user = () if isinstance(actor.user, Unknown) else self._by_user.get(actor.user, ())
         found = {person.id: person for person in (*by_user, *by_key) if person.period.holds(now)}
@@ -145,6 +149,9 @@ class RegistryIndex:
         if len(found) > 1:
             # One account of two people, or one person's account with another's credential: nobody can say who acts.
             return {"unknown": "person-ambiguous"}
+        if by_key and not any(person.period.holds(now) for person in by_key):
+            # Somebody's credential after their time, in another's hands.
+            return {"unknown": "credential-ended"}
         (person,) = found.values()
         return {
             "id": person.id,
@@ -153,23 +160,31 @@ class RegistryIndex:
             "pledge_days": days_since(person.pledged_on, now),
             "training_days": days_since(person.trained_on, now),
             "access": person.access.value,
-            "reviewed": self._stands(person.review, now),
+            **self._review(person.review, about),
         }
 
-    def _ordered(self, technologies: frozenset[str]) -> list[Order]:
-        """Orders that name one of them, or all; ordered by id. What is not tagged is nobody's order's."""
-        if not technologies:
-            return []
-        found = {order.id: order for name in (*technologies, ALL) for order in self._orders.get(name, ())}
+    def _ordered(self, about: _About) -> list[Order]:
+        """Orders in force that name one of the technologies, or all, ordered by id; some of all where the content is of
+        a technology that nobody knows. What nothing protected was recognised in is nobody's order's.
+        """
+        named = (*about.technologies, ALL) if about.recognised else ()
+        found = {one.id: one for name in named for one in self._orders.get(name, ()) if one.period.holds(about.now)}
+        if about.undetermined and not found:
+            in_force = (one for one in self.data.orders if one.period.holds(about.now))
+            found = {one.id: one for one in islice(in_force, MOST_ORDERS)}
         return [found[name] for name in sorted(found)]
 
-    def _stands(self, review: str, now: dt.datetime) -> bool:
-        """Whether an export review of that number is behind something: granted, or exempt, and in force."""
-        granted = self._reviewed.get(review)
+    def _review(self, number: str, about: _About) -> dict[str, JSON]:
+        """Whether the export review of that number is granted or exempt, in force, and about this very content; and on
+        which basis an exemption stands, which is for the policy to accept.
+        """
+        granted, exempt = self._reviewed.get(number), self._exempt.get(number)
         if granted is not None:
-            return granted.status is AuthorisationStatus.GRANTED and granted.reach.period.holds(now)
-        exempt = self._exempt.get(review)
-        return exempt is not None and exempt.reach.period.holds(now)
+            stands = granted.status is AuthorisationStatus.GRANTED and about.reached(granted.reach)
+            return {"reviewed": stands, "review_basis": None}
+        if exempt is not None:
+            return {"reviewed": about.reached(exempt.reach), "review_basis": exempt.basis}
+        return {"reviewed": False, "review_basis": None}
 
 
 class _About:
@@ -177,11 +192,15 @@ class _About:
 
     def __init__(self, content: Content, place: Location | None, now: dt.datetime) -> None:
         self.technologies = frozenset(tag.technology for tag in content.tags)
+        self.recognised = bool(content.matches)
+        untagged = any(not match.tags for match in content.matches)
+        self.undetermined: list[JSON] = [*sorted(self.technologies & {PENDING}), *(["unknown"] if untagged else [])]
+        """What stands for technologies that nobody knows; empty where all are known."""
         self._whole = content.digest
         # A match without its file's digest can be named by no authorisation: its id stands for "not covered".
         self._parts = frozenset(match.digest or match.content_id for match in content.matches)
         self._place = place
-        self._now = now
+        self.now = now
 
     @property
     def digests(self) -> frozenset[str]:
@@ -202,17 +221,27 @@ class _About:
             one for one in found if self._place is None or any(d.may_be(self._place) for d in one.reach.destinations)
         ]
 
+    def covers(self, reach: Reach) -> bool:
+        """Whether all that was recognised is what an entry is bound to, or the entry is bound to nothing."""
+        every_part = bool(self._parts) and self._parts <= reach.digests
+        return reach.comprehensive or self._whole in reach.digests or every_part
+
+    def reached(self, reach: Reach) -> bool:
+        """Whether an entry is in force for this content and every technology of it, wherever it goes."""
+        known = not self.undetermined and bool(self.technologies)
+        named = ALL in reach.technologies or self.technologies <= reach.technologies
+        return known and named and self.covers(reach) and reach.period.holds(self.now)
+
     def entry(self, name: str, reach: Reach) -> dict[str, JSON]:
         """What all entries that reach some content have in the policy input."""
-        every_part = bool(self._parts) and self._parts <= reach.digests
         return {
             "id": name,
-            "in_force": reach.period.holds(self._now),
+            "in_force": reach.period.holds(self.now),
             "technologies": self.named(reach.technologies),
             "destinations": self.destinations(reach),
             "comprehensive": reach.comprehensive,
             "digests": [*sorted(reach.digests & self.digests)],
-            "covers_content": reach.comprehensive or self._whole in reach.digests or every_part,
+            "covers_content": self.covers(reach),
             **reach.period.as_json(),
         }
 

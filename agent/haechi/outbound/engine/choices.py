@@ -24,6 +24,8 @@ from haechi.outbound.engine.evaluating import EvaluationForm
 FILE = "data.yaml"
 
 _T = TypeVar("_T")
+_Seconds = Annotated[int, msgspec.Meta(ge=0, le=86_400)]
+_Share = Annotated[int, msgspec.Meta(ge=0, le=1)] | Annotated[float, msgspec.Meta(ge=0, le=1)]
 _Positive = Annotated[int, msgspec.Meta(gt=0)] | Annotated[float, msgspec.Meta(gt=0)]
 
 
@@ -108,6 +110,10 @@ class _Chosen(msgspec.Struct, frozen=True):
     approved_keys_only: _Choice[bool] = _Choice(True)
     listed_credentials_only: _Choice[bool] = _Choice(False)
     registry_max_age_days: _Age = _Age(None)
+    clock_tolerance_seconds: _Choice[_Seconds] = _Choice(3600)
+    policy_max_age_days: _Age = _Age(None)
+    policy_max_unconfirmed_days: _Age = _Age(None)
+    cumulative_share_limit: _Choice[_Share] = _Choice(0.0)
     grades: _Choice[tuple[str, ...]] = _Choice(())
     pledge_max_age_days: _Age = _Age(None)
     training_max_age_days: _Age = _Age(None)

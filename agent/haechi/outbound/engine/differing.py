@@ -73,6 +73,8 @@ _TYPED = ("modes", "severities", "scope", "tag_rules")
 """Choices that are compared part by part."""
 _MORE_IS_STRICTER = {"approved_keys_only": True, "listed_credentials_only": True, "home_countries": False}
 """Choices with a direction: whether true, or a longer list, is the stricter."""
+_LIMITS = ("registry_max_age_days", "clock_tolerance_seconds", "cumulative_share_limit")
+"""Of these a lower number is the stricter."""
 
 
 def changes(before: PolicyFolder, after: PolicyFolder) -> tuple[Change, ...]:
@@ -151,7 +153,7 @@ def _said(policies: PolicyFolder) -> Mapping[str, JSON]:
 
 
 def _tendency(name: str, one: JSON, other: JSON) -> Tends:
-    if name == "registry_max_age_days" or name.startswith("policy_max_"):
+    if name in _LIMITS or name.startswith("policy_max_"):
         return _limit(one, other)
     if name not in _MORE_IS_STRICTER:
         return Tends.UNCLEAR

@@ -47,10 +47,7 @@ from haechi.outbound.registry.form import (
     TakeOutForm,
     TechnologiesOrAll,
 )
-from haechi.outbound.trust.document import moment
-
-FIRST_YEAR, LAST_YEAR = 1900, 9000
-"""Beyond lies what a calendar cannot count on from, or turn into another zone's time."""
+from haechi.outbound.trust.document import FIRST_YEAR, LAST_YEAR, moment
 
 
 class OddError(Exception):

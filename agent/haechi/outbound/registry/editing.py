@@ -42,8 +42,9 @@ NAMED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 """What can be added: the list that it stands in, and what its name says already."""
 
 _LISTS = ("os_users", "access_keys", "technologies", "digests", "persons", "destinations")
-_SINGLE = {"technology": "technologies", "digest": "digests", "os_user": "os_users", "access_key": "access_keys",
-           "destination": "destinations"}  # fmt: skip
+SINGLE = {"technology": "technologies", "digest": "digests", "os_user": "os_users", "access_key": "access_keys",
+          "destination": "destinations"}  # fmt: skip
+"""Names for one of a list."""
 _BARE = re.compile(r"[A-Za-z가-힣][\w가-힣.-]*|\d{4}-\d{2}-\d{2}")
 """Text that YAML takes for text (or a date, which is text here) without quotes; some words are quoted all the same."""
 _WORDS = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
@@ -67,12 +68,12 @@ def entry_from(what: str, pairs: Sequence[str], today: dt.date) -> tuple[str, di
     with commas between: ``destination=country=KR,provider=aws,account=1111``. ``today`` is today in Korea.
     Raises ``HaechiError('registry.field-odd')`` for a field that such an entry does not have, or that has no value.
     """
-    section, said = NAMED[what]
-    entry: dict[str, Any] = dict(said)
+    section, kind = NAMED[what]
+    entry: dict[str, Any] = dict(kind)
     known = SECTIONS[section][0].__struct_fields__
     for pair in pairs:
         name, equals, value = pair.partition("=")
-        field = _SINGLE.get(name, name)
+        field = SINGLE.get(name, name)
         if not equals or field not in known or (field in entry and field not in _LISTS):
             raise HaechiError("registry.field-odd", field=pair[:100], what=what, known=", ".join(sorted(known)))
         if field == "destinations":
@@ -93,7 +94,7 @@ def _place(pair: str, value: str, what: str) -> dict[str, str]:
         raise HaechiError(
             "registry.field-odd", field=pair[:100], what=what, known="destination=country=KR,provider=aws,account=…"
         )
-    return {name: said for name, _, said in steps}
+    return {name: told for name, _, told in steps}
 
 
 def added(raw: bytes, name: str, section: str, entry: Mapping[str, Any], now: dt.datetime) -> Added:
@@ -114,7 +115,7 @@ def added(raw: bytes, name: str, section: str, entry: Mapping[str, Any], now: dt
         params = faults[0].params
         field = str(params.get("field", ""))
         raise HaechiError("registry.entry-odd", field=field.rpartition("].")[2] or field, cause=params.get("cause", ""))
-    if not is_json(raw) and _said(fresh) != _expected(raw, section, entry, head):
+    if not is_json(raw) and said(fresh) != _expected(raw, section, entry, head):
         raise HaechiError("registry.not-edited", file=name)
     return Added(fresh, section, entry, sequence, issued)
 
@@ -126,11 +127,17 @@ def _in_json(raw: bytes, section: str, entry: Mapping[str, Any], head: Mapping[s
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
 
-def _in_yaml(raw: bytes, section: str, entry: Mapping[str, Any], head: Mapping[str, Any]) -> bytes:
+def round_trip() -> YAML:
+    """Reads and writes what people wrote, with its comments, order and quotes."""
     yaml = YAML(typ="rt")
     yaml.preserve_quotes = True
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def _in_yaml(raw: bytes, section: str, entry: Mapping[str, Any], head: Mapping[str, Any]) -> bytes:
+    yaml = round_trip()
     document = yaml.load(raw)
     document["sequence"] = head["sequence"]
     document["issued_at"] = DoubleQuotedScalarString(head["issued_at"])
@@ -139,7 +146,7 @@ def _in_yaml(raw: bytes, section: str, entry: Mapping[str, Any], head: Mapping[s
         document[section] = listed = CommentedSeq()
     if isinstance(listed, CommentedSeq) and not listed:
         listed.fa.set_block_style()
-    _append(listed, _written(entry))
+    _append(listed, written(entry))
     text = io.BytesIO()
     yaml.dump(document, text)
     return text.getvalue()
@@ -149,13 +156,13 @@ def _append(listed: CommentedSeq, entry: CommentedMap) -> None:
     """Behind the last entry, whose comment below it belongs to what follows the list: it stays there."""
     listed.append(entry)
     last = listed[-2] if len(listed) > 1 else None
-    below = _comment_below(last) if isinstance(last, CommentedMap) else None
+    below = comment_below(last) if isinstance(last, CommentedMap) else None
     if below is None:
         return
     entry.ca.items[list(entry)[-1]] = [None, None, below, None]
 
 
-def _comment_below(entry: CommentedMap) -> Any:
+def comment_below(entry: CommentedMap) -> Any:
     """Take away the comment that stands in the lines under an entry's last value."""
     owner: Any = entry
     key: Any = list(entry)[-1] if entry else None
@@ -170,13 +177,13 @@ def _comment_below(entry: CommentedMap) -> Any:
     return token
 
 
-def _written(value: Any) -> Any:
+def written(value: Any) -> Any:
     """As a person would write it: blocks, lists of plain words and places in one line, quotes where they are needed."""
     if isinstance(value, Mapping):
-        mapping = CommentedMap((name, _written(one)) for name, one in value.items())
+        mapping = CommentedMap((name, written(one)) for name, one in value.items())
         return mapping
     if isinstance(value, list):
-        listed = CommentedSeq(_written(one) for one in value)
+        listed = CommentedSeq(written(one) for one in value)
         if all(isinstance(one, str) for one in value):
             listed.fa.set_flow_style()
         for one in listed:
@@ -190,10 +197,11 @@ def _written(value: Any) -> Any:
     return value
 
 
-def _said(raw: bytes) -> Any:
+def said(raw: bytes) -> Any:
+    """What a registry in YAML says, as plain data."""
     return parse_document(raw, "registry.yaml", "registry").data
 
 
 def _expected(raw: bytes, section: str, entry: Mapping[str, Any], head: Mapping[str, Any]) -> Any:
-    said = _said(raw)
-    return {**said, **head, section: [*said.get(section, []), dict(entry)]}
+    data = said(raw)
+    return {**data, **head, section: [*data.get(section, []), dict(entry)]}

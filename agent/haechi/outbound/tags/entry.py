@@ -12,10 +12,9 @@ import datetime as dt
 from collections.abc import Mapping
 
 from haechi.domain.catalogue import Catalogue
-from haechi.domain.tags import LONGEST_WORD, Funding, Grade, Tag, TagOrigin, is_word
+from haechi.domain.tags import LONGEST_WORD, PENDING, Funding, Grade, Tag, TagOrigin, is_word
 from haechi.ports.tags import Problem
 
-PENDING = "OFFICIAL-PENDING"
 _QUOTED = 64
 """Characters that a message quotes of what nobody understands."""
 

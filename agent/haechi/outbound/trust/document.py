@@ -35,6 +35,8 @@ from haechi.domain.errors import HaechiError
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 32
+FIRST_YEAR, LAST_YEAR = 1900, 9000
+"""Beyond lies what a calendar cannot count on from, or turn into another zone's time."""
 
 Place = tuple[str | int, ...]
 

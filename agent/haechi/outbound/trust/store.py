@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from haechi.domain.errors import HaechiError
 from haechi.domain.registry import Period, begins, ends
-from haechi.outbound.trust.document import Document, moment, parse_document, read_bytes
+from haechi.outbound.trust.document import FIRST_YEAR, LAST_YEAR, Document, moment, parse_document, read_bytes
 from haechi.outbound.trust.keys import load_public_key, open_jws, thumbprint
 from haechi.ports.clock import Clock
 
@@ -216,4 +216,6 @@ def _moment(document: Document, where: tuple[str | int, ...], value: Any) -> dt.
     found = moment(value)
     if found is None:
         raise document.fault(where, "not-a-date")
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise document.fault(where, f"year: {FIRST_YEAR} to {LAST_YEAR}")
     return found
