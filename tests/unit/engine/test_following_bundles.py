@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from haechi.domain.errors import HaechiError
-from haechi.domain.issue import Issue
 from haechi.outbound.clock import SystemClock
-from haechi.outbound.engine.bundle import build, sign
-from haechi.outbound.engine.folder import locate, policies_of, read
+from haechi.outbound.engine.folder import locate
 from haechi.outbound.engine.following import FollowedPolicies, InForce
 from haechi.outbound.engine.kept import KeptPolicies
 from haechi.outbound.engine.probe import probe_input
@@ -24,8 +22,7 @@ from haechi.outbound.trust import SigningKey, TrustFile
 from haechi.ports.engine import Answered
 
 from tests.lab.institution import Institution
-
-ISSUED = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
+from tests.lab.issues import ISSUED, signed_issue
 
 
 @dataclass
@@ -60,7 +57,7 @@ class Machine:
     def distribute(
         self, sequence: int, mode: str = "enforce", back: int | None = None, key: SigningKey | None = None
     ) -> None:
-        self.place.write_bytes(bundle(sequence, mode, back, key or self.institution.signing))
+        self.place.write_bytes(signed_issue(key or self.institution.signing, sequence, mode, back))
 
     async def settled(self) -> bool:
         self.trust.refresh()
@@ -77,12 +74,6 @@ class Machine:
         """The number and the mode in force, and the problem."""
         issue, problem = self.engine.in_force.issue, self.policies.problem
         return issue.sequence if issue else None, self.engine.modes.default.value, problem.code if problem else ""
-
-
-def bundle(sequence: int, mode: str, back: int | None, key: SigningKey) -> bytes:
-    texts = dict(read(locate()).texts)
-    texts["data.yaml"] = texts["data.yaml"].replace("default: enforce", f"default: {mode}")
-    return sign(build(policies_of(locate(), tuple(texts.items())), Issue(sequence, ISSUED, back)), Path("x"), key)
 
 
 @pytest_asyncio.fixture
