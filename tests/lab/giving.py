@@ -14,15 +14,17 @@ Document = Callable[[str], bytes]
 
 class Giving:
     """``document`` gives what is asked for. ``away``: every answer is 503. ``token``: who does not show it gets 401.
-    ``unchanged`` counts answers that said so; ``mark`` makes a tag of a document.
+    ``asked`` are the paths of all questions, ``unchanged`` counts answers that said so; ``mark`` makes a document's tag.
     """
 
     def __init__(self, document: Document, token: str = "", mark: Callable[[str], str] = '"{}"'.format) -> None:
         self.document, self.token, self.away, self.unchanged = document, token, False, 0
+        self.asked: list[str] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                outer.asked.append(self.path)
                 body = b"" if outer.away else outer.document(self.path.rpartition("/")[2])
                 tag = mark(hashlib.sha256(body).hexdigest())
                 allowed = not outer.token or self.headers["Authorization"] == f"Bearer {outer.token}"

@@ -33,5 +33,5 @@ def served(folder: Path, bundle: bytes, key: SigningKey) -> tuple[str, ...]:
         str(file),
         f"--verification-key={pem}",
         f"--verification-key-id={key.id}",
-        "--signing-alg=EdDSA",
+        f"--signing-alg={key.algorithm}",
     )

@@ -64,7 +64,7 @@ def sign(folder: Path, key: Path, passphrase_file: Path | None, as_json: bool) -
     """Sign the policies in a folder or a bundle, so that agents put them in force. Those with a fault are not signed.
 
     What ships with Haechi needs no signature as a folder; any change to it does, also of a mode in data.yaml. A bundle
-    always does. `opa` verifies a bundle's signature too, with --signing-alg EdDSA and the key's id.
+    always does. `opa` verifies a bundle's signature too, with the same key and its id (docs/policies-distribution.md).
 
     Example: haechi policy sign haechi.tar.gz --key policy-signing.pem
     """

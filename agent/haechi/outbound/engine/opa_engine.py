@@ -244,7 +244,10 @@ class OpaEngine(Engine):
         self.problem = None
 
     async def _established(self, policies: PolicyFolder) -> Proof:
-        """By what the server shows that it holds these policies; it answered the probe by them. Raises ``HaechiError('policy.…')``."""
+        """By what the server shows that it holds these policies; it answered the probe by them.
+
+        Raises ``HaechiError('policy.…')``.
+        """
         try:
             server = await self._connected()
             try:

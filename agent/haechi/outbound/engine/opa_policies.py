@@ -54,9 +54,9 @@ class Proof:
         """
         answer = said.get("result")
         if self.bundle:
-            held = _revisions(said)
-            if self.revision not in (held.get(self.bundle), held.get("")):
-                raise HaechiError("policy.opa-other", what=f"bundle {', '.join(map(str, held.values())) or '–'}"[:200])
+            revision = _revision(said, self.bundle)
+            if revision != self.revision:
+                raise HaechiError("policy.opa-other", what=f"bundle {self.bundle}: {revision or '–'}"[:200])
             return answer
         if answer is None:  # not an input, or a server without our policies: a look tells
             return None
@@ -65,17 +65,12 @@ class Proof:
         return answer.get("decision")
 
 
-def _revisions(said: Mapping[str, Any]) -> dict[str, object]:
-    """The revisions of the bundles that were there when an answer was given, by their names. A server that was
-    configured for one bundle in OPA's old way does not say its name.
-    """
-    about = said.get("provenance")
-    if not isinstance(about, Mapping):
-        return {}
-    bundles = about.get("bundles")
-    if not isinstance(bundles, Mapping):
-        return {"": about.get("revision")}
-    return {str(name): one.get("revision") for name, one in bundles.items() if isinstance(one, Mapping)}
+def _revision(said: Mapping[str, Any], bundle: str) -> str:
+    """The revision that a bundle had when an answer was given; empty where it was not there."""
+    found: object = said
+    for name in ("provenance", "bundles", bundle, "revision"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found if isinstance(found, str) else ""
 
 
 async def proof_by_bundle(server: OpaServer, policies: PolicyFolder) -> Proof:

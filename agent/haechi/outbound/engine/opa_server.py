@@ -28,7 +28,9 @@ WITHIN_S: Final = 5.0
 MAX_TOKEN: Final = 64 * 1024
 MAX_ANSWER: Final = 64 << 20
 """Bytes of one answer. Modules come with their syntax trees, twenty times their length."""
-_WRITES: Final = re.compile(rb'^http_request_duration_seconds_count\{[^}]*method="(?:put|patch|delete)"[^}]*\} (\d+)', re.M)
+_WRITES: Final = re.compile(
+    rb'^http_request_duration_seconds_count\{[^}]*method="(?:put|patch|delete)"[^}]*\} (\d+)', re.M
+)
 """How OPA counts requests that write: by handler, status and method."""
 _SCHEMES: Final = {"http": 80, "https": 443}
 
