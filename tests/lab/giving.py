@@ -14,7 +14,7 @@ Document = Callable[[str], bytes]
 
 class Giving:
     """``document`` gives what is asked for. ``away``: every answer is 503. ``token``: who does not show it gets 401.
-    ``asked`` are the paths of all questions, ``unchanged`` counts answers that said so; ``mark`` makes a document's tag.
+    ``asked``: the paths of all questions, ``unchanged`` counts answers that said so, ``mark`` makes a document's tag.
     """
 
     def __init__(self, document: Document, token: str = "", mark: Callable[[str], str] = '"{}"'.format) -> None:

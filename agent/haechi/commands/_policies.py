@@ -31,16 +31,20 @@ def chosen(folder: Path | None) -> Path:
 
 def tried(policies: PolicyFolder, facts: dict[str, Any] | None = None) -> Answered:
     """Load into a worker of our own; judge the facts, or nothing. Raises ``HaechiError('policy.…')``."""
+    quiet()
+    return asyncio.run(_judged(policies, facts))
+
+
+def quiet() -> None:
+    """Standard output is the answer's alone: what the engine notes for the agent's log is not asked for here."""
     import logging
 
     import structlog
 
     from haechi.outbound.telemetry import logs
 
-    logs.configure("warning", None)  # what the engine logs is the agent's; here it would spoil the answer
-    # Standard output is the answer's alone; what the engine notes for the agent's log is not asked for here.
+    logs.configure("warning", None)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    return asyncio.run(_judged(policies, facts))
 
 
 async def _judged(policies: PolicyFolder, facts: dict[str, Any] | None) -> Answered:

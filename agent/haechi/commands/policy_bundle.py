@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from haechi.commands._frame import Exit, answer, json_option
-from haechi.commands._policies import tried
+from haechi.commands._policies import quiet, tried
 from haechi.commands.keys import key_option, passphrase_option, signing_key
 from haechi.domain.errors import HaechiError
 from haechi.words import say
@@ -160,19 +160,17 @@ def _verified(bundle: Path, trust: Path | None) -> tuple[PolicyFolder, dict[str,
     import os
 
     from haechi.outbound.clock import SystemClock
-    from haechi.outbound.engine.bundle import opened
-    from haechi.outbound.engine.place import bundle_bytes
     from haechi.outbound.engine.signature import SignedPolicies
     from haechi.outbound.engine.succession import Succession
     from haechi.outbound.trust import TrustStore
     from haechi.settings import load as settings_in_force
 
     settings = settings_in_force()
-    policies = opened(bundle_bytes(bundle), bundle)
+    quiet()
     keys = TrustStore.load(trust or settings.trust_path, SystemClock())
-    tried(policies)  # before the signature: it silences what the agent would log
     accept = SignedPolicies(keys)
-    accept.vouch(policies)
+    policies = accept.bundle(bundle)
+    tried(policies)
     signer = accept.holds(policies.revision, policies.token)
     remembered = settings.paths.state / "policy-sequence.json"
     compared = os.access(settings.paths.state, os.X_OK)

@@ -146,8 +146,7 @@ class FollowedPolicies:
         return place
 
     async def _begin(self, place: Path) -> None:
-        policies = await asyncio.to_thread(policies_at, place)
-        signature = await asyncio.to_thread(self._accept.vouch, policies)
+        policies, signature = await asyncio.to_thread(self._accept.read, place)
         accepted = await asyncio.to_thread(self._succession.admit, policies)
         await self._engine.put_in_force(
             policies, lambda: asyncio.to_thread(self._succession.remember, accepted, policies)
@@ -221,8 +220,7 @@ class FollowedPolicies:
         if place == self._shipped() and place != self._from:
             # An institution's policies do not end because their folder is gone.
             raise HaechiError("policy.folder-missing", folders=str(self._from))
-        policies = await asyncio.to_thread(policies_at, place)
-        signature = await asyncio.to_thread(self._accept.vouch, policies)
+        policies, signature = await asyncio.to_thread(self._accept.read, place)
         accepted = await asyncio.to_thread(self._succession.admit, policies)
         before = self._engine.revision
 

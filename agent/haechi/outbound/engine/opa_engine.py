@@ -185,8 +185,7 @@ class OpaEngine(Engine):
             said = await server.ask(facts, proof.asked)
             self._version = version_of(said)
             found = proof.decision(said)
-            if not proof.bundle and await writes.now() != proof.writes:
-                raise HaechiError("policy.opa-written")
+            await _still(proof, writes)
         except TimeoutError:
             raise
         except HaechiError as error:
@@ -283,6 +282,12 @@ class OpaEngine(Engine):
         server, self._server = self._server, None
         if server is not None:
             await server.close_connection()
+
+
+async def _still(proof: Proof, writes: Writes) -> None:
+    """Raises ``HaechiError('policy.opa-written')`` where somebody wrote to a server that we publish to."""
+    if not proof.bundle and await writes.now() != proof.writes:
+        raise HaechiError("policy.opa-written")
 
 
 def _cause(problem: HaechiError) -> Cause:
