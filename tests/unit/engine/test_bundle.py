@@ -7,6 +7,7 @@ import datetime as dt
 import gzip
 import io
 import json
+import os
 import shutil
 import subprocess
 import tarfile
@@ -407,3 +408,36 @@ def test_a_few_lines_that_become_more_than_any_memory_are_refused(tmp_path: Path
     with pytest.raises(HaechiError) as refused:
         read(folder)
     assert refused.value.code == "policy.invalid"
+
+
+@pytest.mark.parametrize("name", ["data.yaml", "rules/opaque/rule.rego", "policies.sig"])
+@pytest.mark.parametrize("what", ["pipe", "endless", "huge"])
+def test_what_is_no_plain_file_is_not_waited_for(tmp_path: Path, name: str, what: str) -> None:
+    folder = tmp_path / "policies"
+    shutil.copytree(locate(), folder)
+    file = folder / name
+    with (folder / "data.yaml").open("a", encoding="ascii") as ours:
+        ours.write("# ours\n")
+    file.unlink(missing_ok=True)
+    if what == "pipe":
+        os.mkfifo(file)
+    elif what == "endless":
+        file.symlink_to("/dev/zero")
+    else:
+        with file.open("wb") as made:
+            made.truncate(1 << 40)
+    with pytest.raises(HaechiError):
+        accept({SigningKey.generate(): {}}, tmp_path).read(folder)
+
+
+@pytest.mark.parametrize("number", ["1e400", "9007199254740992", "-9007199254740992", "123456789012345678901234567890"])
+def test_a_number_that_not_every_engine_keeps_is_refused(tmp_path: Path, number: str) -> None:
+    folder = tmp_path / "policies"
+    shutil.copytree(locate(), folder)
+    data = folder / "data.yaml"
+    text = data.read_text(encoding="utf-8")
+    data.write_text(text + f"\n  ours: {{value: {number}, whose: institution, why: x}}\n", encoding="utf-8")
+    with pytest.raises(HaechiError) as refused:
+        read(folder)
+    assert refused.value.code == "policy.invalid"
+    assert "no number" in str(refused.value.params["why"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -201,3 +203,25 @@ async def test_a_number_that_cannot_be_remembered_waits(machine: Machine, monkey
         assert machine.now == (7, "enforce", "policy.sequence-unwritable")
     assert await machine.settled()
     assert machine.now == (8, "monitor", "")
+
+
+async def test_a_source_that_gives_only_what_is_refused_confirms_nothing(machine: Machine) -> None:
+    """Whoever gives out an old issue for ever would keep the newest back, and look as if all were well."""
+    at = ISSUED + dt.timedelta(hours=2)
+    assert machine.policies.facts(at)["unconfirmed_seconds"] == 12.0
+    machine.distribute(6, "monitor")
+    assert not await machine.settled()
+    assert machine.policies.facts(at + dt.timedelta(hours=1))["unconfirmed_seconds"] == 3612.0
+    again = await machine.restarted()
+    assert again.policies.facts(at)["unconfirmed_seconds"] == 7200.0, "since the issue, for want of better knowledge"
+    again.distribute(8)
+    assert await again.settled()
+    assert again.policies.facts(at)["unconfirmed_seconds"] == 12.0
+    await again.engine.stop()
+
+
+async def test_a_pipe_in_the_bundles_place_keeps_nobody_waiting(machine: Machine) -> None:
+    machine.place.unlink()
+    os.mkfifo(machine.place)
+    assert not await asyncio.wait_for(machine.settled(), 20)
+    assert machine.now == (7, "enforce", "policy.unreadable")

@@ -27,7 +27,7 @@ from haechi.outbound.engine.choices import FILE as DATA
 from haechi.outbound.engine.folder import PolicyFolder, policies_of
 from haechi.outbound.engine.metadata import package_of
 from haechi.outbound.engine.opa_digests import ALGORITHM, digest_of, strict_json
-from haechi.outbound.engine.texts import BUNDLED_CATALOGUE, CATALOGUE, DATA_JSON, matters, revision_of
+from haechi.outbound.engine.texts import BUNDLED_CATALOGUE, CATALOGUE, DATA_JSON, bytes_of, matters, revision_of
 
 MANIFEST = ".manifest"
 SIGNATURES = ".signatures.json"
@@ -102,8 +102,7 @@ def sign(bundle: bytes, where: Path, signing: Signing) -> bytes:
 def bundle_bytes(file: Path) -> bytes:
     """A bundle's bytes, one more at most than are taken. Raises ``HaechiError('policy.unreadable')``."""
     try:
-        with file.open("rb") as held:
-            return held.read(MAX_PACKED + 1)
+        return bytes_of(file, MAX_PACKED + 1)
     except OSError as error:
         raise HaechiError("policy.unreadable", folder=str(file), why=error.strerror or "") from error
 

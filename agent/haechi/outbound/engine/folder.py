@@ -43,6 +43,8 @@ from haechi.settings import Settings
 
 CATALOGUE_DATA = "catalogue"
 """Where rules find the catalogue: ``data.catalogue``."""
+MAX_NUMBER = 2**53 - 1
+"""The largest whole number that every reader of JSON keeps exactly."""
 MAX_VALUES = 200_000
 """Bound of what one file may come to, once names in it that stand for others were followed."""
 
@@ -242,13 +244,17 @@ def _mapping(name: str, text: str) -> Mapping[str, Any]:
 
 
 def _bounded(loaded: object) -> None:
-    """Raises ``ValueError`` for a few lines that name each other until they are more than any memory holds."""
+    """Raises ``ValueError`` for a few lines that name each other until they are more than any memory holds, and for
+    numbers that not every engine keeps as they are written.
+    """
     left, seen = [loaded], 0
     while left:
         one = left.pop()
         seen += 1
         if seen > MAX_VALUES:
             raise ValueError(f"more than {MAX_VALUES} values")
+        if isinstance(one, int | float) and not -MAX_NUMBER <= one <= MAX_NUMBER:  # not a number is in no order
+            raise ValueError(f"{str(one)[:40]} is no number up to {MAX_NUMBER}")
         if isinstance(one, Mapping):
             left.extend(one.values())
         elif isinstance(one, list):
@@ -258,6 +264,7 @@ def _bounded(loaded: object) -> None:
 def _json(name: str, text: str) -> Mapping[str, Any]:
     try:
         loaded = json.loads(text)
+        _bounded(loaded)
     except (ValueError, RecursionError) as error:
         raise HaechiError("policy.invalid", file=name, why=str(error)) from error
     if not isinstance(loaded, Mapping):

@@ -50,7 +50,8 @@ CHECK_EVERY_S: Final = 2.0
 """Seconds between two looks at what the server holds. A look costs the server about 40 ms."""
 DOUBTED_EVERY_S: Final = 0.5
 MAX_PENDING: Final = 1024
-_FAILED: Final = (aiohttp.ClientError, OSError, TimeoutError)
+_FAILED: Final = (aiohttp.ClientError, OSError, TimeoutError, RuntimeError)
+"""The last one is aiohttp's for a session that a look has closed meanwhile."""
 _log = structlog.get_logger(__name__)
 
 

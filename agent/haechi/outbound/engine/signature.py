@@ -17,7 +17,7 @@ import structlog
 from haechi.domain.errors import HaechiError
 from haechi.outbound.engine.bundle import bundle_bytes, opened
 from haechi.outbound.engine.folder import PolicyFolder, locate, read_texts
-from haechi.outbound.engine.texts import revision_of, texts_at
+from haechi.outbound.engine.texts import bytes_of, revision_of, texts_at
 from haechi.outbound.trust.store import Role, Signer, Trust
 
 SIGNATURE = "policies.sig"
@@ -76,8 +76,7 @@ class SignedPolicies:
         if _ships(folder, revision):
             return None
         try:
-            with (folder / SIGNATURE).open("rb") as held:
-                signature = held.read(LIMIT)
+            signature = bytes_of(folder / SIGNATURE, LIMIT)
         except OSError as error:
             raise HaechiError("policy.unsigned", folder=str(folder)) from error
         _told(self.holds(revision, signature))
