@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from haechi.domain.actor import Actor, Certainty
+from haechi.domain.issue import Issue
 from haechi.domain.policy import policy_input
 from haechi.domain.registry import (
     Authorisation,
@@ -32,15 +33,17 @@ from haechi.domain.registry import (
     RegistryData,
     RegistryIndex,
 )
+from haechi.outbound.engine.bundle import build, sign
 from haechi.outbound.engine.compiler import Compiler, located
 from haechi.outbound.engine.folder import read
 from haechi.outbound.engine.opa_engine import OpaEngine
-from haechi.outbound.engine.opa_policies import opa_bundle
 from haechi.outbound.engine.opa_server import OpaAddress
 from haechi.outbound.engine.worker_engine import WorkerEngine
+from haechi.outbound.trust import SigningKey
 from haechi.ports.engine import Answered, PolicyEngine
 
 from bench.decisions import PLACE, TAGS, Stranger, archive, at
+from tests.lab.issues import served
 from tests.policy import opa
 from tests.policy.base import ACTION, NOW, REGISTRY
 
@@ -139,9 +142,9 @@ async def full(policies: Path, rounds: int = ROUNDS) -> Full:
     built = time.perf_counter() - begun
     ours, round_trips, theirs = list[float](), list[float](), list[float]()
     with tempfile.TemporaryDirectory(prefix="haechi-bench-") as place:
-        bundle = Path(place, "haechi.tar.gz")
-        bundle.write_bytes(opa_bundle(read(policies)))
-        with opa.server("--bundle", str(bundle)) as port:
+        issue, key = Issue(1, dt.datetime(2026, 1, 1, tzinfo=dt.UTC)), SigningKey.generate()
+        bundle = sign(build(read(policies), issue), policies, key)
+        with opa.server(*served(Path(place), bundle, key)) as port:
             worker = WorkerEngine(policies, 5000, compiler=Compiler(located()))
             server = OpaEngine(policies, OpaAddress(f"http://127.0.0.1:{port}"), 5000)
             await worker.start()

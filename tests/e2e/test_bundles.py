@@ -3,59 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from haechi.domain.issue import Issue
-from haechi.outbound.engine.bundle import build, opened, sign
-from haechi.outbound.engine.folder import locate, policies_of, read
+from haechi.outbound.engine.bundle import opened
 
 from tests.e2e.s3_lab import World, host_of, world
 from tests.lab import Laboratory
+from tests.lab.giving import Giving
+from tests.lab.issues import signed_issue
 
 pytestmark = pytest.mark.e2e
 SECONDS = 40.0
-
-
-class BundleServer:
-    """Gives out one bundle under its ETag, to whoever shows the token."""
-
-    def __init__(self) -> None:
-        self.bundle, self.away, self.unchanged = b"", False, 0
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                tag = f'W/"{hashlib.sha256(outer.bundle).hexdigest()}"'
-                allowed = self.headers["Authorization"] == "Bearer fleet-1"
-                known = self.headers["If-None-Match"] == tag
-                status = 503 if outer.away else 401 if not allowed else 304 if known else 200
-                outer.unchanged += status == 304
-                self.send_response(status)
-                self.send_header("ETag", tag)
-                self.send_header("Content-Length", str(len(outer.bundle) if status == 200 else 0))
-                self.end_headers()
-                if status == 200:
-                    self.wfile.write(outer.bundle)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/bundles/haechi.tar.gz"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -72,10 +34,17 @@ def engine(at: World) -> dict[str, Any]:
 
 
 def bundle(lab: Laboratory, sequence: int, mode: str, back: int | None = None) -> bytes:
-    texts = dict(read(locate()).texts)
-    texts["data.yaml"] = texts["data.yaml"].replace("default: enforce", f"default: {mode}")
-    issue = Issue(sequence, dt.datetime.now(dt.UTC).replace(microsecond=0), back)
-    return sign(build(policies_of(locate(), tuple(texts.items())), issue), Path("x"), lab.institution.signing)
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    return signed_issue(lab.institution.signing, sequence, mode, back, now)
+
+
+class BundleServer(Giving):
+    """Gives out one bundle, under a weak tag, to whoever shows the token."""
+
+    def __init__(self) -> None:
+        self.bundle = b""
+        super().__init__(lambda _: self.bundle, "fleet-1", 'W/"{}"'.format)
+        self.url = f"{self.root}/bundles/haechi.tar.gz"
 
 
 @pytest.fixture

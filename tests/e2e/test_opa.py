@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from haechi.outbound.engine.folder import locate, read
-from haechi.outbound.engine.opa_policies import opa_bundle
+from haechi.outbound.trust import SigningKey
 
 from tests.e2e.fault_lab import KIB, Ward, started_store, ward
+from tests.lab.issues import served, signed_issue
 from tests.policy import opa
 
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("bundle") / "haechi.tar.gz"
-    file.write_bytes(opa_bundle(read(locate())))
-    return file
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """How OPA is given the policies that ship, and verifies them."""
+    key = SigningKey.generate()
+    return served(tmp_path_factory.mktemp("bundle"), signed_issue(key, 7), key)
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +28,11 @@ def port() -> int:
 
 
 @pytest.fixture(scope="module")
-def at(port: int, bundle: Path) -> Iterator[Ward]:
+def at(port: int, bundle: tuple[str, ...]) -> Iterator[Ward]:
     more = f'[engine]\nkind = "opa"\nopa_url = "http://127.0.0.1:{port}"\ndeadline_ms = 2000\n'
     with (
         started_store() as (store, land),
-        opa.server("--bundle", str(bundle), port=port),
+        opa.server(*bundle, port=port),
         ward(store, land, more=more) as made,
     ):
         yield made
@@ -57,7 +56,9 @@ def test_policy_check_asks_the_server(at: Ward) -> None:
     assert at.lab.asked("policy", "check", "--opa")["opa"]["kind"] == "opa"
 
 
-def test_a_killed_server_is_a_cause_and_it_works_again_when_it_is_back(at: Ward, port: int, bundle: Path) -> None:
+def test_a_killed_server_is_a_cause_and_it_works_again_when_it_is_back(
+    at: Ward, port: int, bundle: tuple[str, ...]
+) -> None:
     killed, key = opa.process(port), at.key("serverless")
     killed.kill()
     killed.wait(10)
@@ -65,7 +66,7 @@ def test_a_killed_server_is_a_cause_and_it_works_again_when_it_is_back(at: Ward,
     event = at.refused(answer)
     assert [cause["code"] for cause in event["decision"]["causes"]] == ["engine-crashed"]
     at.absent(key)
-    with opa.server("--bundle", str(bundle), port=port):
+    with opa.server(*bundle, port=port):
         at.working_again()
         assert at.raw(at.key("again"), os.urandom(KIB)).status == 200
         assert not at.record(at.raw(key, at.tagged))["decision"]["causes"]

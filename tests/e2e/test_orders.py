@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ import pytest
 
 from tests.e2e.s3_lab import Answer, World, host_of, world
 from tests.lab import Laboratory
+from tests.lab.giving import Giving
 from tests.stores import OURS
 
 pytestmark = pytest.mark.e2e
@@ -57,38 +55,13 @@ def test_an_order_in_a_file_stops_uploads_of_its_technology_and_lifting_it_lets_
         until(lambda: not put(at, "lifted").refused)
 
 
-class Office:
+class Office(Giving):
     """Gives out the security team's registry and its signature."""
 
     def __init__(self) -> None:
-        self.folder, self.away, self.unchanged = Path(), False, 0
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                body = b"" if outer.away else (outer.folder / Path(self.path).name).read_bytes()
-                tag = f'"{hashlib.sha256(body).hexdigest()}"'
-                status = 503 if outer.away else 304 if self.headers["If-None-Match"] == tag else 200
-                outer.unchanged += status == 304
-                self.send_response(status)
-                self.send_header("ETag", tag)
-                self.send_header("Content-Length", str(len(body) if status == 200 else 0))
-                self.end_headers()
-                if status == 200:
-                    self.wfile.write(body)
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/fleet/registry.yaml"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self.folder = Path()
+        super().__init__(lambda name: (self.folder / name).read_bytes())
+        self.url = f"{self.root}/fleet/registry.yaml"
 
 
 @pytest.fixture

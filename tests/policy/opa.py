@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.stores.certificates import Certificate
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -33,15 +35,17 @@ def binary() -> str:
 
 
 @contextlib.contextmanager
-def server(*arguments: str, port: int = 0, ca: Path | None = None) -> Iterator[int]:
-    """A running server, on ``port`` or a free one; yields it. ``ca`` verifies a server that speaks TLS."""
+def server(*arguments: str, port: int = 0, ca: Path | None = None, shows: Certificate | None = None) -> Iterator[int]:
+    """A running server, on ``port`` or a free one; yields it. ``ca`` verifies one that speaks TLS, ``shows`` is the
+    client's certificate that it asks for.
+    """
     port = port or free_port()
     command = [
         binary(), "run", "--server", f"--addr=127.0.0.1:{port}", "--log-level=error", "--disable-telemetry", *arguments,
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        _await_ready(process, port, ca)
+        _await_ready(process, port, _context(ca, shows))
         yield port
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -62,8 +66,17 @@ def process(port: int) -> psutil.Process:
     return next(one for one in psutil.Process().children() if f"--addr=127.0.0.1:{port}" in one.cmdline())
 
 
-def _await_ready(process: subprocess.Popen[bytes], port: int, ca: Path | None) -> None:
-    scheme, context = ("https", ssl.create_default_context(cafile=str(ca))) if ca else ("http", None)
+def _context(ca: Path | None, shows: Certificate | None) -> ssl.SSLContext | None:
+    if ca is None:
+        return None
+    context = ssl.create_default_context(cafile=str(ca))
+    if shows is not None:
+        context.load_cert_chain(shows.cert, shows.key)
+    return context
+
+
+def _await_ready(process: subprocess.Popen[bytes], port: int, context: ssl.SSLContext | None) -> None:
+    scheme = "https" if context else "http"
     until = time.monotonic() + 20
     while time.monotonic() < until:
         if process.poll() is not None:

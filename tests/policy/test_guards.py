@@ -84,8 +84,7 @@ def unknowable(document: dict[str, Any]) -> list[str]:
     return [
         path
         for path in generated.paths(document)
-        if (part := generated.at(path)) is not None
-        and generated.takes_unknown(part)
+        if (part := generated.at(path)) is not None and generated.takes_unknown(part)
     ]
 
 

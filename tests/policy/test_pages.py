@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from haechi.domain.errors import HaechiError
 from haechi.outbound.engine.clauses import Coverage, How, coverage, disagreements
-from haechi.outbound.engine.folder import CLAUSES, PolicyFolder
+from haechi.outbound.engine.folder import PolicyFolder
+from haechi.outbound.engine.texts import CLAUSES
 
 from tests.policy import cases
 

@@ -63,15 +63,18 @@ class StoreAuthority:
         self.ca = folder / "store-ca.pem"
         self.ca.write_bytes(self._cert.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, names: tuple[str, ...] = (*LOCAL_NAMES, *AWS_NAMES), stem: str = "store") -> Certificate:
-        """A leaf for these names (host names, wildcards, addresses)."""
+    def issue(
+        self, names: tuple[str, ...] = (*LOCAL_NAMES, *AWS_NAMES), stem: str = "store", *, client: bool = False
+    ) -> Certificate:
+        """A leaf for these names (host names, wildcards, addresses), of a server or of a client."""
+        usage = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
         key = ec.generate_private_key(ec.SECP256R1())
         leaf = (
             self._builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, stem)]), key.public_key())
             .add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )

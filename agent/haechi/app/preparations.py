@@ -1,9 +1,9 @@
 """What was asked for when a multipart upload was begun, applied to the requests that fill and complete it.
 
-Encryption, access, content coding, tags and metadata of an object under assembly are named once, with the request that begins it; its
-parts do not repeat them, and the id that joins them is in a response that nobody reads. So wishes are remembered by
-place (``ports.objects.Assemblies``). Where nothing was seen (begun past the agent, or forgotten) or two beginnings
-disagree, they are unknown, and the policy judges that.
+Encryption, access, content coding, tags and metadata of an object under assembly are named once, with the request that
+begins it; its parts do not repeat them, and the id that joins them is in a response that nobody reads. So wishes are
+remembered by place (``ports.objects.Assemblies``). Where nothing was seen (begun past the agent, or forgotten) or two
+beginnings disagree, they are unknown, and the policy judges that.
 """
 
 from __future__ import annotations

@@ -40,8 +40,8 @@ def add(what: str, fields: tuple[str, ...], path: Path, as_json: bool) -> None:
     """Add an entry to a registry, raise its sequence and set its time of issue. Sign it afterwards.
 
     Fields are those of docs/registry.md. Lists are separated by commas, or the field is given again; a place is
-    destination=country=JP,provider=aws; today is today in Korea, now this instant; file=PATH names that file by its digest. Comments and
-    order of the file stay. What the schema refuses is not written.
+    destination=country=JP,provider=aws; today is today in Korea, now this instant; file=PATH names that file by its
+    digest. Comments and order of the file stay. What the schema refuses is not written.
 
     Example: haechi registry add order id=ORD-2026-002 kind=suspend technology=SEM-03 effective_from=today
     """

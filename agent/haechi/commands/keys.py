@@ -18,11 +18,10 @@ from haechi.words import say
 if TYPE_CHECKING:
     from haechi.outbound.trust import SigningKey
 
+KINDS = ("ed25519", "p256")
 ROLES = ("policy", "registry", "release", "exception", "break-glass")
 
-key_option = click.option(
-    "--key", type=click.Path(path_type=Path), required=True, help="The private key file (PEM, Ed25519)."
-)
+key_option = click.option("--key", type=click.Path(path_type=Path), required=True, help="The private key file (PEM).")
 passphrase_option = click.option(
     "--passphrase-file",
     type=click.Path(path_type=Path),
@@ -39,22 +38,35 @@ def keys() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--role", "roles", multiple=True, required=True, type=click.Choice(ROLES), help="What it will sign.")
 @click.option("--name", default="", help="A name for people, for the trust list.")
+@click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    default="ed25519",
+    show_default=True,
+    help="p256 for policies that OPA servers fetch and verify: keys in OPA's configuration cannot be Ed25519.",
+)
 @click.option("--no-passphrase", is_flag=True, help="Protect the file by its mode (0600) alone.")
 @passphrase_option
 @json_option
 def new(
-    file: Path, roles: tuple[str, ...], name: str, no_passphrase: bool, passphrase_file: Path | None, as_json: bool
+    file: Path,
+    roles: tuple[str, ...],
+    name: str,
+    kind: str,
+    no_passphrase: bool,
+    passphrase_file: Path | None,
+    as_json: bool,
 ) -> None:
     """Make a signing key in FILE, and print its entry for trust.yaml.
 
     Example: haechi keys new registry-signing.pem --role registry --name "정보보호팀 2026"
     """
-    from haechi.outbound.trust import SigningKey
+    from haechi.outbound.trust import KeyKind, SigningKey
 
     secret = None if no_passphrase else _passphrase(passphrase_file, confirm=True)
     if secret is not None and not secret:
         raise HaechiError("trust.key-passphrase", file=str(file), cause="empty")
-    made = SigningKey.generate()
+    made = SigningKey.generate(KeyKind(kind))
     made.save(file, secret)
     _print(made, file, roles, name, as_json)
 
@@ -209,7 +221,7 @@ def _print(key: SigningKey, file: Path, roles: tuple[str, ...], name: str, as_js
         f"  - id: {key.id}\n"
         f"    name: {_quoted(name or say('trust.name-here'))}\n"
         f"    roles: [{listed}]\n"
-        f"    key: {{kty: {jwk['kty']}, crv: {jwk['crv']}, x: {_quoted(jwk['x'])}}}\n"
+        f"    key: {{{', '.join(f'{part}: {_quoted(said)}' for part, said in jwk.items())}}}\n"
     )
     if as_json:
         write_json(document)

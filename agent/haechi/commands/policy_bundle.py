@@ -1,4 +1,4 @@
-"""``haechi policy build|verify|diff|load``: policies as one file that is built, signed and distributed."""
+"""``haechi policy build|sign|verify|diff|load``: policies as one file that is built, signed and distributed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from haechi.commands._frame import Exit, answer, json_option
+from haechi.commands._policies import quiet, tried
+from haechi.commands.keys import key_option, passphrase_option, signing_key
 from haechi.domain.errors import HaechiError
 from haechi.words import say
 
@@ -36,7 +38,6 @@ def build(
 
     Example: haechi policy build ./policies -o haechi.tar.gz --sequence 8
     """
-    from haechi.commands.policy import tried
     from haechi.domain.issue import Issue
     from haechi.outbound.engine.bundle import build as built
     from haechi.outbound.engine.bundle import opened
@@ -52,6 +53,36 @@ def build(
     write(output, bundle)
     document = {"bundle": str(output), "bytes": len(bundle), **_about(policies)}
     answer(document, as_json, lambda console: console.print(say("policy.built", file=output, sequence=sequence)))
+
+
+@click.command()
+@click.argument("folder", metavar="FOLDER|BUNDLE", type=click.Path(path_type=Path, exists=True))
+@key_option
+@passphrase_option
+@json_option
+def sign(folder: Path, key: Path, passphrase_file: Path | None, as_json: bool) -> None:
+    """Sign the policies in a folder or a bundle, so that agents put them in force. Those with a fault are not signed.
+
+    What ships with Haechi needs no signature as a folder; any change to it does, also of a mode in data.yaml. A bundle
+    always does. `opa` verifies a bundle's signature too, with the same key and its id (docs/policies-distribution.md).
+
+    Example: haechi policy sign haechi.tar.gz --key policy-signing.pem
+    """
+    from haechi.outbound.engine.bundle import sign as sign_bundle
+    from haechi.outbound.engine.place import policies_at
+    from haechi.outbound.engine.signature import sign_into
+    from haechi.outbound.trust import Role
+
+    policies = policies_at(folder)
+    tried(policies)
+    signing = signing_key(key, passphrase_file)
+    if policies.bundle:
+        write(folder, sign_bundle(policies.bundle, folder, signing))
+        file = folder
+    else:
+        file = sign_into(policies, signing.sign(Role.POLICY, policies.revision.encode("ascii")))
+    document = {"folder": str(folder), "signature": str(file), "key": signing.id, "revision": policies.revision}
+    answer(document, as_json, lambda console: console.print(say("policy.signed", folder=folder, signature=file)))
 
 
 @click.command()
@@ -128,21 +159,18 @@ def _verified(bundle: Path, trust: Path | None) -> tuple[PolicyFolder, dict[str,
     """Raises ``HaechiError`` as the agent's refusal."""
     import os
 
-    from haechi.commands.policy import tried
     from haechi.outbound.clock import SystemClock
-    from haechi.outbound.engine.bundle import opened
-    from haechi.outbound.engine.place import bundle_bytes
     from haechi.outbound.engine.signature import SignedPolicies
     from haechi.outbound.engine.succession import Succession
     from haechi.outbound.trust import TrustStore
     from haechi.settings import load as settings_in_force
 
     settings = settings_in_force()
-    policies = opened(bundle_bytes(bundle), bundle)
+    quiet()
     keys = TrustStore.load(trust or settings.trust_path, SystemClock())
-    tried(policies)  # before the signature: it silences what the agent would log
     accept = SignedPolicies(keys)
-    accept.vouch(policies)
+    policies = accept.bundle(bundle)
+    tried(policies)
     signer = accept.holds(policies.revision, policies.token)
     remembered = settings.paths.state / "policy-sequence.json"
     compared = os.access(settings.paths.state, os.X_OK)

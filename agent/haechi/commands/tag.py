@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from haechi.commands._catalogue import catalogue_in_force
 from haechi.commands._frame import answer, json_option, printable, progress
 from haechi.domain.errors import HaechiError
 from haechi.words import catalogue, language, say
@@ -24,7 +25,6 @@ from haechi.words import catalogue, language, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from haechi.domain.catalogue import Catalogue
     from haechi.domain.tags import Tag
 
 UNREADABLE_SHOWN = 50
@@ -36,7 +36,7 @@ _ATTENTION = 600
 def _list(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if not value:
         return
-    for technology in shipped_catalogue().all():
+    for technology in catalogue_in_force().all():
         click.echo(f"{technology.id:<8} {technology.ko if language() == 'ko' else technology.en}")
     ctx.exit()
 
@@ -65,7 +65,7 @@ def tag(files: tuple[Path, ...], technology: str, grade: str, funding: str, owne
     from haechi.app.tagging import checked_tag
     from haechi.outbound.tags import AttributeTags
 
-    catalogue = shipped_catalogue()
+    catalogue = catalogue_in_force()
     wanted = checked_tag(catalogue, technology, grade, funding, owner, dt.datetime.now(dt.UTC))
     attribute = AttributeTags(catalogue)
     names = [name for path in files for name in _files(path)]
@@ -163,32 +163,8 @@ def untag(file: Path, release_file: Path, lower_to: str | None, technology: str,
         arguments |= {"technology": technology, "grade": lower_to, "funding": funding}
     with file.open("rb") as opened:
         result = call("tags.release", arguments, timeout=_ATTENTION, files=[opened.fileno()])
-    AttributeTags(shipped_catalogue()).write(str(file), tags_from(result["after"]))
+    AttributeTags(catalogue_in_force()).write(str(file), tags_from(result["after"]))
     answer(result, as_json, lambda console: _show_released(console, result))
-
-
-def shipped_catalogue() -> Catalogue:
-    """The catalogue of the policies in force, as the agent reads it."""
-    from haechi.outbound.engine.folder import CATALOGUE, in_force
-    from haechi.outbound.tags import load_catalogue
-    from haechi.settings import load
-
-    place = in_force(load())
-    return load_catalogue(place / CATALOGUE) if place.is_dir() else _bundled(place)
-
-
-def _bundled(bundle: Path) -> Catalogue:
-    """The catalogue in a bundle; the one that ships where there is none, or where only the agent may read it."""
-    from haechi.outbound.engine.archive import ArchiveError, unpacked
-    from haechi.outbound.engine.folder import BUNDLED_CATALOGUE
-    from haechi.outbound.engine.place import bundle_bytes
-    from haechi.outbound.tags.catalogue import catalogue_from, load_catalogue, shipped
-
-    try:
-        text = unpacked(bundle_bytes(bundle))[BUNDLED_CATALOGUE].decode()
-    except (HaechiError, ArchiveError, KeyError, UnicodeDecodeError):
-        return load_catalogue(shipped())
-    return catalogue_from(text, str(bundle))
 
 
 def _is_gone(path: str) -> bool:

@@ -171,6 +171,7 @@ def _register_tagging(
     server.register("tags.index", calls.index, Role.ENGINEER, timeout=HOUR)
     server.register("tags.list", calls.list, Role.ENGINEER)
     server.register("tags.release", calls.release, Role.ENGINEER)
+    server.register("tags.catalogue", calls.catalogue, Role.ENGINEER)
 
 
 def wait_for(recording: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, seconds: float) -> None:

@@ -7,6 +7,8 @@ import datetime as dt
 import gzip
 import io
 import json
+import os
+import shutil
 import subprocess
 import tarfile
 import urllib.request
@@ -20,6 +22,7 @@ from haechi.domain.errors import HaechiError
 from haechi.domain.issue import Issue
 from haechi.outbound.clock import SystemClock
 from haechi.outbound.engine import archive
+from haechi.outbound.engine import bundle as bundle_module
 from haechi.outbound.engine.archive import packed, unpacked
 from haechi.outbound.engine.bundle import MANIFEST, SIGNATURES, build, opened, sign
 from haechi.outbound.engine.folder import locate, read
@@ -322,3 +325,119 @@ def test_a_hostile_archive_is_refused_by_name(name: str) -> None:
 def test_a_bundle_that_is_cut_anywhere_is_none(made: Made, at: int) -> None:
     with pytest.raises(HaechiError):
         opened(made.bundle[: len(made.bundle) * at // 100], WHERE)
+
+
+# --- verified, then read ---
+
+
+def test_nothing_of_a_bundle_is_parsed_before_its_signature_counts(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[str] = []
+
+    def noted(name: str) -> Callable[..., Any]:
+        def called(*_: object, **__: object) -> Any:
+            parsed.append(name)
+            raise AssertionError(name)
+
+        return called
+
+    for name in ("policies_of", "strict_json", "digest_of"):
+        monkeypatch.setattr(bundle_module, name, noted(name))
+    good, stranger = accept({made.signing: {}}, tmp_path / "good"), accept({SigningKey.generate(): {}}, tmp_path / "no")
+    file = tmp_path / "haechi.tar.gz"
+    for content, keys, cause in (
+        (made.bundle, stranger, "trust.key-unknown"),
+        (changed(made.bundle, unsigned), good, "policy.bundle-unsigned"),
+        (changed(made.bundle, resigned), good, "trust.signature-wrong"),
+    ):
+        file.write_bytes(content)
+        with pytest.raises(HaechiError) as refused:
+            keys.read(file)
+        assert (refused.value.code, parsed) == (cause, [])
+
+
+def test_what_was_changed_below_a_signature_that_counts_is_not_parsed(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[str] = []
+    monkeypatch.setattr(bundle_module, "policies_of", lambda *_: parsed.append("policies"))
+    file = tmp_path / "haechi.tar.gz"
+    for change in (looser, without_a_rule, with_another_rule, renumbered, respaced):
+        file.write_bytes(changed(made.bundle, change))
+        with pytest.raises(HaechiError) as refused:
+            accept({made.signing: {}}, tmp_path).read(file)
+        assert (refused.value.code, parsed) == ("policy.bundle", [])
+
+
+def unsigned(files: dict[str, bytes]) -> None:
+    del files[SIGNATURES]
+
+
+def resigned(files: dict[str, bytes]) -> None:
+    """The right key's name, another's signature."""
+    head, payload, _ = json.loads(files[SIGNATURES])["signatures"][0].split(".")
+    files[SIGNATURES] = json.dumps({"signatures": [f"{head}.{payload}.{'A' * 86}"]}).encode()
+
+
+def test_a_folder_is_not_parsed_before_its_signature_counts(tmp_path: Path) -> None:
+    folder = tmp_path / "policies"
+    shutil.copytree(locate(), folder)
+    (folder / "data.yaml").write_text("&a [*a]", encoding="ascii")
+    with pytest.raises(HaechiError) as refused:
+        accept({SigningKey.generate(): {}}, tmp_path).read(folder)
+    assert refused.value.code == "policy.unsigned"
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "a: &a [x,x,x,x,x,x,x,x]\n"
+        + "".join(
+            f"{n}: &{n} [{','.join([f'*{before}'] * 8)}]\n" for before, n in zip("abcdefgh", "bcdefghi", strict=True)
+        ),
+        "choices: &a {value: *a}\n",
+        "[" * 5000 + "]" * 5000,
+    ],
+    ids=["names that name each other", "a value in itself", "nested"],
+)
+def test_a_few_lines_that_become_more_than_any_memory_are_refused(tmp_path: Path, bomb: str) -> None:
+    folder = tmp_path / "policies"
+    shutil.copytree(locate(), folder)
+    (folder / "data.yaml").write_text(bomb, encoding="ascii")
+    with pytest.raises(HaechiError) as refused:
+        read(folder)
+    assert refused.value.code == "policy.invalid"
+
+
+@pytest.mark.parametrize("name", ["data.yaml", "rules/opaque/rule.rego", "policies.sig"])
+@pytest.mark.parametrize("what", ["pipe", "endless", "huge"])
+def test_what_is_no_plain_file_is_not_waited_for(tmp_path: Path, name: str, what: str) -> None:
+    folder = tmp_path / "policies"
+    shutil.copytree(locate(), folder)
+    file = folder / name
+    with (folder / "data.yaml").open("a", encoding="ascii") as ours:
+        ours.write("# ours\n")
+    file.unlink(missing_ok=True)
+    if what == "pipe":
+        os.mkfifo(file)
+    elif what == "endless":
+        file.symlink_to("/dev/zero")
+    else:
+        with file.open("wb") as made:
+            made.truncate(1 << 40)
+    with pytest.raises(HaechiError):
+        accept({SigningKey.generate(): {}}, tmp_path).read(folder)
+
+
+@pytest.mark.parametrize("number", ["1e400", "9007199254740992", "-9007199254740992", "123456789012345678901234567890"])
+def test_a_number_that_not_every_engine_keeps_is_refused(tmp_path: Path, number: str) -> None:
+    folder = tmp_path / "policies"
+    shutil.copytree(locate(), folder)
+    data = folder / "data.yaml"
+    text = data.read_text(encoding="utf-8")
+    data.write_text(text + f"\n  ours: {{value: {number}, whose: institution, why: x}}\n", encoding="utf-8")
+    with pytest.raises(HaechiError) as refused:
+        read(folder)
+    assert refused.value.code == "policy.invalid"
+    assert "no number" in str(refused.value.params["why"])

@@ -17,8 +17,9 @@ from haechi.outbound.engine.following import FollowedPolicies, InForce
 from haechi.outbound.engine.kept import KeptPolicies
 from haechi.outbound.engine.probe import probe_input
 from haechi.outbound.engine.process import WorkerProcess
-from haechi.outbound.engine.signature import SignedPolicies
+from haechi.outbound.engine.signature import SIGNATURE, SignedPolicies
 from haechi.outbound.engine.succession import Succession
+from haechi.outbound.engine.texts import revision_of, texts_at
 from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.outbound.trust import SigningKey, TrustFile
 from haechi.ports.engine import Answered
@@ -65,9 +66,11 @@ class Team:
         return again
 
     def break_it(self) -> None:
-        """The folder's data lose their form."""
+        """The folder's data lose their form, and are signed so."""
         file = self.folder / "data.yaml"
         file.write_text(file.read_text(encoding="utf-8").replace("rules: {}", "rules: "), encoding="utf-8")
+        digest = revision_of(texts_at(self.folder)).encode("ascii")
+        (self.folder / SIGNATURE).write_text(self.institution.signing.sign("policy", digest), encoding="ascii")
 
     async def record(self, before: str, after: str, void: HaechiError | None) -> None:
         if self.unwritable and void is None:
@@ -212,7 +215,7 @@ async def test_a_revoked_key_voids_its_policies_though_the_folder_cannot_be_unde
     shipped = read(locate()).revision
     assert (team.engine.revision, team.engine.modes.default.value) == (shipped, "enforce")
     assert team.records[-1] == (void, shipped, "trust.key-revoked")
-    assert (team.policies.state, team.problem) == (InForce.SHIPPED, "policy.invalid")
+    assert (team.policies.state, team.problem) == (InForce.SHIPPED, "trust.key-revoked")
 
 
 @pytest.mark.parametrize("step", ["read", "locate"])
@@ -229,7 +232,7 @@ async def test_an_error_that_nobody_foresaw_does_not_keep_void_policies_in_force
         return reads(folder)
 
     if step == "read":
-        monkeypatch.setattr("haechi.outbound.engine.following.policies_at", breaks)
+        monkeypatch.setattr("haechi.outbound.engine.signature.texts_at", breaks)
     else:
         team.policies._place = lambda: breaks(team.folder)  # type: ignore[assignment, return-value]
     team.institution.trust_keys({team.institution.signing: {"revoked": True}})
@@ -274,7 +277,7 @@ async def test_a_kept_copy_is_void_with_the_key_that_signed_it(team: Team) -> No
     team.break_it()
     team.institution.trust_keys({SigningKey.generate(): {}})
     again = await team.restarted()
-    assert (again.policies.state, again.problem) == (InForce.NONE, "policy.invalid")
+    assert (again.policies.state, again.problem) == (InForce.NONE, "trust.key-unknown")
     await again.engine.stop()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +12,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from haechi.domain.errors import HaechiError
-from haechi.domain.issue import Issue
 from haechi.outbound.clock import SystemClock
-from haechi.outbound.engine.bundle import build, sign
-from haechi.outbound.engine.folder import locate, policies_of, read
+from haechi.outbound.engine.folder import locate
 from haechi.outbound.engine.following import FollowedPolicies, InForce
 from haechi.outbound.engine.kept import KeptPolicies
 from haechi.outbound.engine.probe import probe_input
@@ -24,8 +24,7 @@ from haechi.outbound.trust import SigningKey, TrustFile
 from haechi.ports.engine import Answered
 
 from tests.lab.institution import Institution
-
-ISSUED = dt.datetime(2026, 3, 2, 9, tzinfo=dt.UTC)
+from tests.lab.issues import ISSUED, signed_issue
 
 
 @dataclass
@@ -60,7 +59,7 @@ class Machine:
     def distribute(
         self, sequence: int, mode: str = "enforce", back: int | None = None, key: SigningKey | None = None
     ) -> None:
-        self.place.write_bytes(bundle(sequence, mode, back, key or self.institution.signing))
+        self.place.write_bytes(signed_issue(key or self.institution.signing, sequence, mode, back))
 
     async def settled(self) -> bool:
         self.trust.refresh()
@@ -77,12 +76,6 @@ class Machine:
         """The number and the mode in force, and the problem."""
         issue, problem = self.engine.in_force.issue, self.policies.problem
         return issue.sequence if issue else None, self.engine.modes.default.value, problem.code if problem else ""
-
-
-def bundle(sequence: int, mode: str, back: int | None, key: SigningKey) -> bytes:
-    texts = dict(read(locate()).texts)
-    texts["data.yaml"] = texts["data.yaml"].replace("default: enforce", f"default: {mode}")
-    return sign(build(policies_of(locate(), tuple(texts.items())), Issue(sequence, ISSUED, back)), Path("x"), key)
 
 
 @pytest_asyncio.fixture
@@ -210,3 +203,25 @@ async def test_a_number_that_cannot_be_remembered_waits(machine: Machine, monkey
         assert machine.now == (7, "enforce", "policy.sequence-unwritable")
     assert await machine.settled()
     assert machine.now == (8, "monitor", "")
+
+
+async def test_a_source_that_gives_only_what_is_refused_confirms_nothing(machine: Machine) -> None:
+    """Whoever gives out an old issue for ever would keep the newest back, and look as if all were well."""
+    at = ISSUED + dt.timedelta(hours=2)
+    assert machine.policies.facts(at)["unconfirmed_seconds"] == 12.0
+    machine.distribute(6, "monitor")
+    assert not await machine.settled()
+    assert machine.policies.facts(at + dt.timedelta(hours=1))["unconfirmed_seconds"] == 3612.0
+    again = await machine.restarted()
+    assert again.policies.facts(at)["unconfirmed_seconds"] == 7200.0, "since the issue, for want of better knowledge"
+    again.distribute(8)
+    assert await again.settled()
+    assert again.policies.facts(at)["unconfirmed_seconds"] == 12.0
+    await again.engine.stop()
+
+
+async def test_a_pipe_in_the_bundles_place_keeps_nobody_waiting(machine: Machine) -> None:
+    machine.place.unlink()
+    os.mkfifo(machine.place)
+    assert not await asyncio.wait_for(machine.settled(), 20)
+    assert machine.now == (7, "enforce", "policy.unreadable")

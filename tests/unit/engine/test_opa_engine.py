@@ -15,23 +15,24 @@ import pytest_asyncio
 from aiohttp import web
 from haechi.domain.decision import Cause
 from haechi.domain.errors import HaechiError
+from haechi.outbound.engine import opa_engine
 from haechi.outbound.engine.folder import locate, none_of, read
 from haechi.outbound.engine.opa_engine import OpaEngine
-from haechi.outbound.engine.opa_policies import opa_bundle
 from haechi.outbound.engine.opa_server import OpaAddress, version_of
+from haechi.outbound.trust import SigningKey
 from haechi.ports.engine import Answered
 
+from tests.lab.issues import served, signed_issue
 from tests.policy import cases, opa
-from tests.stores.certificates import StoreAuthority
 
 TOKEN = "s3cret-token-value"
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("bundle") / "haechi.tar.gz"
-    file.write_bytes(opa_bundle(read(locate())))
-    return file
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """How OPA is given the policies that ship."""
+    key = SigningKey.generate()
+    return served(tmp_path_factory.mktemp("bundle"), signed_issue(key, 7), key)
 
 
 def address(port: int) -> OpaAddress:
@@ -51,8 +52,8 @@ async def becomes(engine: OpaEngine, wanted: str) -> None:
     raise AssertionError(f"{await code(engine)} instead of {wanted}: {engine.problem}")
 
 
-async def test_a_server_with_our_bundle_answers(bundle: Path) -> None:
-    with opa.server("--bundle", str(bundle)) as port:
+async def test_a_server_with_our_bundle_answers(bundle: tuple[str, ...]) -> None:
+    with opa.server(*bundle) as port:
         engine = OpaEngine(locate(), address(port), 5000)
         await engine.start()
         try:
@@ -65,10 +66,6 @@ async def test_a_server_with_our_bundle_answers(bundle: Path) -> None:
             assert not engine.ready
         finally:
             await engine.stop()
-
-
-def test_the_same_policies_make_the_same_bundle(bundle: Path) -> None:
-    assert opa_bundle(read(locate())) == bundle.read_bytes()
 
 
 @pytest.mark.parametrize("more", [(), ("--bundle", str(locate()))], ids=["nothing", "a bundle of the bare folder"])
@@ -97,34 +94,58 @@ CHANGES: dict[str, Callable[[int], None]] = {
 }  # fmt: skip
 
 
+@pytest.fixture
+def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks at the server of his own accord: what is noticed, an answer showed."""
+    monkeypatch.setattr(opa_engine, "CHECK_EVERY_S", 3600.0)
+
+
+@pytest.mark.usefixtures("unwatched")
 @pytest.mark.parametrize("what", CHANGES)
-async def test_policies_that_somebody_changed_on_the_server_are_a_cause(what: str, tmp_path: Path) -> None:
-    """Only who publishes puts it right again: here the change is made again until the agent is seen to notice."""
+async def test_whoever_changes_policies_that_we_published_is_seen_with_the_very_next_answer(what: str) -> None:
+    doubts: list[str] = []
     with opa.server() as port:
-        publishing = OpaEngine(locate(), address(port), 5000, publish=True)
-        await publishing.start()
-        await publishing.stop()
-        reading = OpaEngine(locate(), address(port), 5000)
-        await reading.start()
+        engine = OpaEngine(locate(), address(port), 5000, publish=True, count=doubts.append)
+        await engine.start()
         try:
-            assert await code(reading) == "answered"
+            assert await code(engine) == "answered"
+            assert not doubts
             await asyncio.to_thread(CHANGES[what], port)
-            await becomes(reading, "engine-other")
-            assert reading.problem is not None
-            assert reading.problem.code == "policy.opa-other"
+            assert await code(engine) == "engine-other"
+            assert doubts == ["haechi_engine_doubts_total"]
+            await becomes(engine, "answered")  # whoever publishes puts it right
+            await asyncio.to_thread(CHANGES[what], port)
+            assert await code(engine) == "engine-other"
+            assert len(doubts) == 2
         finally:
-            await reading.stop()
+            await engine.stop()
 
 
-async def test_a_changed_seal_is_seen_with_the_very_answer() -> None:
+@pytest.mark.usefixtures("unwatched")
+async def test_a_change_that_was_taken_back_is_seen_too() -> None:
+    """Whoever changes a rule for one upload and restores it leaves nothing but the server's own count."""
+    rule = "rules/r10_region/rule.rego"
+    text = dict(read(locate()).modules)[rule].encode()
     with opa.server() as port:
         engine = OpaEngine(locate(), address(port), 5000, publish=True)
         await engine.start()
         try:
-            seal = b'package haechi.in_force\n\nanswer := {"revision": "blake3:00", "decision": {}}\n'
-            await asyncio.to_thread(put, port, "policies/haechi/in_force/in_force.rego", seal)
+            await asyncio.to_thread(CHANGES["a rule that never speaks"], port)
+            await asyncio.to_thread(put, port, f"policies/haechi/{rule}", text)
             assert await code(engine) == "engine-other"
-            await becomes(engine, "answered")  # whoever publishes puts it right
+            await becomes(engine, "answered")
+        finally:
+            await engine.stop()
+
+
+@pytest.mark.usefixtures("unwatched")
+async def test_many_answers_at_once_share_what_they_ask() -> None:
+    with opa.server() as port:
+        engine = OpaEngine(locate(), address(port), 5000, publish=True)
+        await engine.start()
+        try:
+            said = await asyncio.gather(*(code(engine) for _ in range(40)))
+            assert set(said) == {"answered"}
         finally:
             await engine.stop()
 
@@ -227,8 +248,8 @@ async def test_an_address_that_is_none_is_refused(url: str) -> None:
     assert refused.value.code == "policy.opa-url"
 
 
-async def test_a_hanging_server_is_late_and_a_killed_one_is_back(bundle: Path) -> None:
-    with opa.server("--bundle", str(bundle)) as port:
+async def test_a_hanging_server_is_late_and_a_killed_one_is_back(bundle: tuple[str, ...]) -> None:
+    with opa.server(*bundle) as port:
         process = opa.process(port)
         engine = OpaEngine(locate(), address(port), 300)
         await engine.start()
@@ -241,25 +262,8 @@ async def test_a_hanging_server_is_late_and_a_killed_one_is_back(bundle: Path) -
             process.kill()
             await becomes(engine, "engine-crashed")
             assert not engine.ready
-            with opa.server("--bundle", str(bundle), port=port):
+            with opa.server(*bundle, port=port):
                 await becomes(engine, "answered")
                 assert engine.ready
         finally:
             await engine.stop()
-
-
-async def test_a_server_with_tls_is_verified(tmp_path: Path, bundle: Path) -> None:
-    authority = StoreAuthority(tmp_path)
-    leaf = authority.issue(("localhost",))
-    files = (f"--tls-cert-file={leaf.cert}", f"--tls-private-key-file={leaf.key}")
-    with opa.server("--bundle", str(bundle), *files, ca=authority.ca) as port:
-        there = OpaAddress(f"https://localhost:{port}", ca=authority.ca)
-        engine = OpaEngine(locate(), there, 5000)
-        await engine.start()
-        assert await code(engine) == "answered"
-        await engine.stop()
-        for wrong in (dataclasses.replace(there, ca=None), dataclasses.replace(there, url=f"https://127.0.0.1:{port}")):
-            with pytest.raises(HaechiError) as refused:
-                await OpaEngine(locate(), wrong, 5000).start()
-            assert refused.value.code == "policy.opa-unreachable"
-            assert "certificate" in str(refused.value.params["why"]).lower()

@@ -12,12 +12,12 @@ from pathlib import Path
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed448, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from haechi.cli import run
 from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Grade
 from haechi.outbound.clock import SystemClock
-from haechi.outbound.trust import Role, SignedReleases, SigningKey, TrustedKey, TrustStore, load_public_key
+from haechi.outbound.trust import KeyKind, Role, SignedReleases, SigningKey, TrustedKey, TrustStore, load_public_key
 from haechi.outbound.trust.keys import typ_of
 from haechi.outbound.trust.releases import make_release
 from haechi.ports.releases import ReleaseAction
@@ -255,3 +255,42 @@ def test_an_expired_release_is_not_signed_and_a_passphrase_needs_a_terminal(
     assert run(["keys", "show", key]) == 0
     said = capsys.readouterr()
     assert 'name: ""' not in said.out and "registry" in said.out and "…" not in said.out
+
+
+@pytest.mark.parametrize("kind", KeyKind)
+def test_a_key_of_each_kind_is_kept_shown_and_verified(team, tmp_path, kind):
+    SigningKey.generate(kind).save(tmp_path / "key.pem", b"secret")
+    key = SigningKey.load(tmp_path / "key.pem", b"secret")
+    team.entries[1] |= {"id": key.id, "key": key.jwk()}
+    assert team.trust().verify("registry", b"p", key.sign("registry", b"p")).key == key.id
+    team.entries[1]["key"] = key.public_pem()
+    payload, signer = team.trust().open("registry", key.envelop("registry", b"p"))
+    assert (payload, signer.key) == (b"p", key.id)
+    with refused("trust.signature-wrong"):
+        team.trust().verify("registry", b"q", key.sign("registry", b"p"))
+
+
+def test_the_keys_type_says_how_it_signs_and_the_token_never(team):
+    key = SigningKey.generate(KeyKind.P256)
+    team.entries[1] |= {"id": key.id, "key": key.jwk()}
+    good = key.envelop("registry", b"p").split(".")
+    for algorithm in ("EdDSA", "ES384", "HS256", "none"):
+        head = b64(json.dumps({"alg": algorithm, "kid": key.id, "typ": typ_of("registry")}).encode()).decode()
+        with pytest.raises(HaechiError, match=r"^trust\.signature"):
+            team.trust().open("registry", ".".join([head, *good[1:]]))
+
+
+def test_a_key_on_another_curve_is_none(tmp_path):
+    other = ec.generate_private_key(ec.SECP384R1())
+    public = other.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    with refused("trust.key-not-ed25519"):
+        load_public_key(public.decode())
+    file = tmp_path / "key.pem"
+    file.touch(0o600)
+    file.write_bytes(
+        other.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    with refused("trust.key-not-ed25519"):
+        SigningKey.load(file)

@@ -53,6 +53,10 @@ class Agent:
     ) -> dict[str, Any]:
         if not self.running:
             raise HaechiError("control.not-running", socket="s")
+        if name == "tags.catalogue" and name not in self.answers:
+            raise HaechiError("control.unknown-call", call=name)
+        if name == "tags.catalogue":
+            return self.answers[name]
         self.asked.append((name, args))
         self.files.append([os.fstat(file).st_ino for file in files])
         return json.loads(json.dumps(self.answers[name]))
@@ -207,3 +211,33 @@ def test_an_empty_file_is_not_said_to_be_protected(agent: Agent, tmp_path: Path)
         CliRunner().invoke(tag, [str(tmp_path / "f"), "--technology", "SEM-01", "--grade", "A"]).output.split()
     )
     assert "1 empty file(s) tagged" in said and "protected. Uploads" not in said
+
+
+def test_a_tag_may_name_what_the_agents_policies_name_and_nothing_else(agent: Agent, tmp_path: Path) -> None:
+    """They may have been fetched: only the agent can read them then."""
+    path = tmp_path / "f"
+    path.write_bytes(b"die layout")
+    ours = {"id": "OURS-01", "ko": "우리 기술", "en": "our technology", "field": "ours"}
+    agent.answers["tags.catalogue"] = {"technologies": [ours], "as_of": "2026-01-01"}
+    agent.answers["tags.index"] = {"files": [FILE], "count": 1, "unreadable": [], "problems": []}
+    said = CliRunner().invoke(tag, [str(path), "--technology", "ours-01", "--grade", "a"])
+    assert said.exit_code == 0, said.output
+    assert json.loads(os.getxattr(path, ATTRIBUTE))["tags"][0]["technology"] == "OURS-01"
+    refused = CliRunner().invoke(tag, [str(path), "--technology", "SEM-01", "--grade", "a"])
+    assert isinstance(refused.exception, HaechiError)
+    assert CliRunner().invoke(tag, ["--list"]).output == "OURS-01  our technology\n"
+    agent.running = False
+    assert "SEM-01" in CliRunner().invoke(tag, ["--list"]).output
+
+
+def test_without_an_agent_a_catalogue_that_only_it_could_read_is_told_to_be_missing(
+    agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent.running = False
+    settings = tmp_path / "haechi.toml"
+    lines = f'[paths]\nlayout = "user"\nstate = "{tmp_path}"\n[policy]\nsource = "https://bundles.example/x"\n'
+    settings.write_text(lines, encoding="utf-8")
+    monkeypatch.setenv("HAECHI_CONFIG", str(settings))
+    said = CliRunner().invoke(tag, ["--list"])
+    assert "SEM-01" in said.stdout
+    assert "the catalogue that ships stands in" in said.stderr

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import dataclasses
 import fcntl
 import json
 import os
@@ -42,7 +43,7 @@ PAGE: Final = MAX_LINE // 2
 
 
 class TagCalls:
-    """Handlers to register: ``tags.index``, ``tags.list``, ``tags.release``."""
+    """Handlers to register: ``tags.index``, ``tags.list``, ``tags.release``, ``tags.catalogue``."""
 
     def __init__(
         self,
@@ -63,6 +64,11 @@ class TagCalls:
         self._record = record
         self._tagged = tagged
         self._authorise = authorise
+
+    async def catalogue(self, args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
+        """``{}`` → ``{technologies, as_of}``: what tags may name by the policies in force."""
+        known = self._tagging.catalogue
+        return {"technologies": [dataclasses.asdict(one) for one in known.all()], "as_of": known.as_of}
 
     async def index(self, args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         """``{paths, technology, grade, funding, owner}`` and each file open → ``{files, unreadable, problems}``."""

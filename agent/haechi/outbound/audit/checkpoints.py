@@ -16,14 +16,13 @@ from pathlib import Path
 import jwt
 import msgspec
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from haechi.domain.audit import Checkpoint, Link, canonical
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
 from haechi.durable import replace_file
 from haechi.outbound.audit.segments import KEYS
-from haechi.outbound.trust.keys import SigningKey, jwk_of, load_public_key, open_jws, thumbprint
+from haechi.outbound.trust.keys import PublicKey, SigningKey, jwk_of, load_public_key, open_jws, thumbprint
 
 ROLE = "checkpoint"
 MAX_LINE = 8 * 1024
@@ -33,7 +32,7 @@ MAX_WITNESSES = 1000
 
 _log = structlog.get_logger(__name__)
 
-Keys = Mapping[str, Ed25519PublicKey]
+Keys = Mapping[str, PublicKey]
 
 
 class _Statement(msgspec.Struct, frozen=True):
@@ -96,7 +95,7 @@ def _jws_of(line: bytes) -> str:
     return jws
 
 
-def read_keys(path: Traversable) -> dict[str, Ed25519PublicKey]:
+def read_keys(path: Traversable) -> dict[str, PublicKey]:
     """Public keys from a file: JWKS, one JWK, or PEM. Raises ``HaechiError('trust.key-…')``."""
     try:
         text = path.read_text(encoding="utf-8")
@@ -114,7 +113,7 @@ def read_keys(path: Traversable) -> dict[str, Ed25519PublicKey]:
 def publish_key(folder: Path, key: SigningKey) -> None:
     """Keep the public keys that ever signed here beside the log. Raises ``OSError``."""
     path = folder / KEYS
-    known: dict[str, Ed25519PublicKey] = {}
+    known: dict[str, PublicKey] = {}
     try:
         known = read_keys(path)
     except HaechiError as error:
@@ -138,7 +137,7 @@ def _set_aside(path: Path) -> Path:
     return path.rename(next(name for name in names if not os.path.lexists(name)))
 
 
-def _entry(key: Ed25519PublicKey) -> dict[str, str]:
+def _entry(key: PublicKey) -> dict[str, str]:
     return {**jwk_of(key), "kid": thumbprint(key)}
 
 

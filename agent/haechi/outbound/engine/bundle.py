@@ -12,7 +12,7 @@ Must not know: whose signatures count, which issue may follow which.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
@@ -22,11 +22,12 @@ import msgspec
 
 from haechi.domain.errors import HaechiError
 from haechi.domain.issue import Issue
-from haechi.outbound.engine.archive import ArchiveError, packed, unpacked
+from haechi.outbound.engine.archive import MAX_PACKED, ArchiveError, packed, unpacked
 from haechi.outbound.engine.choices import FILE as DATA
-from haechi.outbound.engine.folder import BUNDLED_CATALOGUE, CATALOGUE, DATA_JSON, PolicyFolder, matters, policies_of
+from haechi.outbound.engine.folder import PolicyFolder, policies_of
 from haechi.outbound.engine.metadata import package_of
 from haechi.outbound.engine.opa_digests import ALGORITHM, digest_of, strict_json
+from haechi.outbound.engine.texts import BUNDLED_CATALOGUE, CATALOGUE, DATA_JSON, bytes_of, matters, revision_of
 
 MANIFEST = ".manifest"
 SIGNATURES = ".signatures.json"
@@ -34,6 +35,9 @@ SCHEMA = "haechi.policy-bundle/1"
 _ROLE = "policy"
 _SPECIAL = ("data.json", "patch.json")
 """Names that mean something to OPA in whatever folder they lie."""
+
+Verify = Callable[[bytes], bytes]
+"""Checks a token, empty where a bundle has none, and gives what it says. Raises ``HaechiError`` unless it counts."""
 
 
 class Signing(Protocol):
@@ -95,12 +99,23 @@ def sign(bundle: bytes, where: Path, signing: Signing) -> bytes:
     return _archive({**files, SIGNATURES: msgspec.json.encode(said) + b"\n"})
 
 
-def opened(bundle: bytes, where: Path) -> PolicyFolder:
-    """What a bundle holds, its own claims checked, its signature not: ``token`` is empty where it has none. ``where``
-    is for messages. Raises ``HaechiError``: ``policy.bundle``, and what ``folder.read`` raises.
+def bundle_bytes(file: Path) -> bytes:
+    """A bundle's bytes, one more at most than are taken. Raises ``HaechiError('policy.unreadable')``."""
+    try:
+        return bytes_of(file, MAX_PACKED + 1)
+    except OSError as error:
+        raise HaechiError("policy.unreadable", folder=str(file), why=error.strerror or "") from error
+
+
+def opened(bundle: bytes, where: Path, verified: Verify | None = None) -> PolicyFolder:
+    """What a bundle holds, its own claims checked. ``where`` is for messages.
+
+    ``verified`` checks the signature before anything of the bundle is read but its names and the signature itself;
+    without it nobody did, and ``token`` is empty where there is none. Raises ``HaechiError``: ``policy.bundle``, and
+    what ``folder.read`` and ``verified`` raise.
     """
     try:
-        return _opened(bundle, where)
+        return _opened(bundle, where, verified)
     except HaechiError:
         raise
     except ArchiveError as error:
@@ -109,43 +124,52 @@ def opened(bundle: bytes, where: Path) -> PolicyFolder:
         raise HaechiError("policy.bundle", file=str(where), why=f"{type(error).__name__}: {error}") from error
 
 
-def _opened(bundle: bytes, where: Path) -> PolicyFolder:
+def _opened(bundle: bytes, where: Path, verified: Verify | None) -> PolicyFolder:
     files = unpacked(bundle)
     signatures, manifest = files.pop(SIGNATURES, None), files.get(MANIFEST)
+    token = _token(signatures) if signatures is not None else b""
+    payload = verified(token) if verified is not None else _unverified(token)
+    claims = msgspec.json.decode(payload, type=Claims) if token else None
+    for name in files:
+        if name != MANIFEST and (_foreign(name) or not matters(name)):
+            raise ArchiveError(f"{name!r} does not belong into a bundle of policies")
+    if claims is not None:
+        _fit(files, claims)
     if manifest is None:
         raise ArchiveError(f"no {MANIFEST}")
-    texts = []
-    for name, content in sorted(files.items()):
-        if name == MANIFEST:
-            continue
-        if _foreign(name) or not matters(name):
-            raise ArchiveError(f"{name!r} does not belong into a bundle of policies")
-        texts.append((name, content.decode()))
     said = strict_json(manifest)
     issue = _issue(said)
+    texts = [(name, content.decode()) for name, content in sorted(files.items()) if name != MANIFEST]
+    if claims is not None and claims.revision != revision_of(texts, issue):
+        raise ArchiveError("its signature is over another revision")
     if DATA_JSON in files:
         strict_json(files[DATA_JSON])
     policies = policies_of(where, texts, issue)
     if said != _manifest(policies, issue):
         raise ArchiveError(f"{MANIFEST} does not fit what the bundle holds")
-    token = _token(signatures, files, policies.revision) if signatures is not None else b""
     return replace(policies, bundle=bundle, token=token)
 
 
-def _token(signatures: bytes, files: Mapping[str, bytes], revision: str) -> bytes:
-    """The token, if what it says of the files is so. Whether it was signed, and by whom, it does not tell."""
-    token = msgspec.json.decode(signatures, type=_Signatures).signatures[0].encode("ascii")
-    said = jwt.api_jws.decode_complete(token, options={"verify_signature": False})
-    claims = msgspec.json.decode(said["payload"], type=Claims)
+def _token(signatures: bytes) -> bytes:
+    return msgspec.json.decode(signatures, type=_Signatures).signatures[0].encode("ascii")
+
+
+def _unverified(token: bytes) -> bytes:
+    """What a token says. Whether it was signed, and by whom, it does not tell."""
+    if not token:
+        return b""
+    payload: bytes = jwt.api_jws.decode_complete(token, options={"verify_signature": False})["payload"]
+    return payload
+
+
+def _fit(files: Mapping[str, bytes], claims: Claims) -> None:
+    """Raises ``ArchiveError`` unless these are the files of the claims."""
     named = {file.name: file for file in claims.files}
     if len(named) != len(claims.files) or set(named) != set(files):
         raise ArchiveError("its signature is over other files")
     for name, content in files.items():
         if named[name].algorithm != ALGORITHM or named[name].hash != digest_of(name, content):
             raise ArchiveError(f"{name!r} is not the file that was signed")
-    if claims.revision != revision:
-        raise ArchiveError("its signature is over another revision")
-    return token
 
 
 def _archive(files: Mapping[str, bytes]) -> bytes:

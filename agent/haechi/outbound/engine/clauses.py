@@ -16,7 +16,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from haechi.domain.errors import HaechiError
-from haechi.outbound.engine.folder import CLAUSES, PolicyFolder
+from haechi.outbound.engine.folder import PolicyFolder
+from haechi.outbound.engine.texts import CLAUSES
 
 NO_DOCUMENT = "haechi"
 """What rules cite that no document asks for."""

@@ -18,7 +18,8 @@ from haechi.domain.decision import FailMode, Mode, Severity
 from haechi.domain.facts import JSON
 from haechi.domain.scope import ScopeMode
 from haechi.outbound.engine.choices import FILE as DATA
-from haechi.outbound.engine.folder import BUNDLED_CATALOGUE, CATALOGUE, DATA_JSON, PolicyFolder
+from haechi.outbound.engine.folder import PolicyFolder
+from haechi.outbound.engine.texts import BUNDLED_CATALOGUE, CATALOGUE, DATA_JSON
 
 
 class Tends(StrEnum):

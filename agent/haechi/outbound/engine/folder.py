@@ -17,7 +17,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import blake3
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -31,21 +30,24 @@ from haechi.outbound import quick_yaml
 from haechi.outbound.engine.choices import FILE as DATA
 from haechi.outbound.engine.choices import Choices, policy_data
 from haechi.outbound.engine.metadata import package_of, rule_info
+from haechi.outbound.engine.texts import (
+    BUNDLED_CATALOGUE,
+    CATALOGUE,
+    DATA_JSON,
+    MAX_FILES,
+    revision_of,
+    texts_at,
+)
 from haechi.outbound.tags.catalogue import catalogue_from
 from haechi.outbound.tags.policy import PolicyTags
 from haechi.settings import Settings
 
-CATALOGUE = "catalogue/data.yaml"
-BUNDLED_CATALOGUE = "catalogue/catalogue.yaml"
-"""The same file in a bundle, where ``data.json`` has what rules ask of it."""
 CATALOGUE_DATA = "catalogue"
 """Where rules find the catalogue: ``data.catalogue``."""
-CLAUSES = "clauses.yaml"
-DATA_JSON = "data.json"
-"""``data.yaml`` in the form that every engine reads alike; a bundle has this one."""
-MAX_FILES = 500
-MAX_BYTES = 4 * 1024 * 1024
-"""Bounds of what is read at all: a policy folder is small, and whoever can write it could otherwise exhaust us."""
+MAX_NUMBER = 2**53 - 1
+"""The largest whole number that every reader of JSON keeps exactly."""
+MAX_VALUES = 200_000
+"""Bound of what one file may come to, once names in it that stand for others were followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,13 @@ def read(folder: Path) -> PolicyFolder:
     Raises ``HaechiError``: ``policy.unreadable``, ``policy.invalid`` (file and why), ``catalogue.unreadable``,
     ``tag.bad-policy-rule``.
     """
+    return read_texts(folder, texts_at(folder))
+
+
+def read_texts(folder: Path, texts: Sequence[tuple[str, str]]) -> PolicyFolder:
+    """What the texts of a folder say. Raises as ``read``."""
     try:
-        return policies_of(folder, _texts(folder))
+        return policies_of(folder, texts)
     except HaechiError:
         raise
     except Exception as error:  # whatever else a file's form can break is a fault of the file all the same
@@ -188,17 +195,6 @@ def policies_of(place: Path, texts: Sequence[tuple[str, str]], issue: Issue | No
     )
 
 
-def revision_of(texts: Sequence[tuple[str, str]], issue: Issue | None = None) -> str:
-    """The digest of texts in this order, and of the issue: an issue is never taken for another one."""
-    digest = blake3.blake3()
-    for name, text in texts:
-        digest.update(f"{name}\0{len(text.encode())}\0".encode() + text.encode())
-    if issue is not None:
-        issued = issue.issued_at.isoformat()
-        digest.update(f"\0issue\0{issue.sequence}\0{issued}\0{issue.rolls_back_from}\0".encode())
-    return f"blake3:{digest.hexdigest()}"
-
-
 def _designated(catalogue: Catalogue) -> dict[str, Any]:
     """What the rules look technologies up in: the same places as in the file, which an OPA server reads by itself."""
     fields: dict[str, Any] = {}
@@ -206,43 +202,6 @@ def _designated(catalogue: Catalogue) -> dict[str, Any]:
         group = fields.setdefault(one.field, {"technologies": {}})
         group["technologies"][one.id] = {"ko": one.ko, "en": one.en}
     return {"fields": fields}
-
-
-def files(folder: Path) -> list[Path]:
-    """Every file of a folder that ``read`` would read, ordered."""
-    return [path for path in sorted(folder.rglob("*")) if matters(path.relative_to(folder).as_posix())]
-
-
-def _texts(folder: Path) -> list[tuple[str, str]]:
-    """Every file that matters, by its path in the folder, ordered."""
-    found: list[tuple[str, str]] = []
-    total = 0
-    try:
-        for path in files(folder):
-            name = path.relative_to(folder).as_posix()
-            content = path.read_bytes()
-            total += len(content)
-            if len(found) >= MAX_FILES or total > MAX_BYTES:
-                raise HaechiError("policy.invalid", file=name, why=f"more than {MAX_FILES} files or {MAX_BYTES} bytes")
-            found.append((name, content.decode()))
-    except OSError as error:
-        raise HaechiError("policy.unreadable", folder=str(folder), why=error.strerror or str(error)) from error
-    except UnicodeDecodeError as error:
-        raise HaechiError("policy.invalid", file=name, why="not UTF-8") from error
-    return found
-
-
-def matters(name: str) -> bool:
-    """Whether a file of this name says something."""
-    if name.startswith(("testing/", "cases/")):
-        return False
-    if name.endswith(".rego"):
-        return not name.endswith("_test.rego")
-    if name in (DATA, DATA_JSON, CATALOGUE, BUNDLED_CATALOGUE, CLAUSES):
-        return True
-    if name.startswith("schema/"):
-        return name.endswith(".json")
-    return name.startswith("rules/") and name.endswith("/words.yaml")
 
 
 def _rule_id(name: str, text: str) -> str:
@@ -281,6 +240,7 @@ def _words(text: str) -> Any:
 def _mapping(name: str, text: str, parse: Callable[[str], Any] = _yaml) -> Mapping[str, Any]:
     try:
         loaded = parse(text)
+        _bounded(loaded)
     except (YAMLError, ValueError, RecursionError) as error:  # a date that there is not, or nested without end
         raise HaechiError("policy.invalid", file=name, why=" ".join(str(error).split())) from error
     if not isinstance(loaded, Mapping):
@@ -288,9 +248,28 @@ def _mapping(name: str, text: str, parse: Callable[[str], Any] = _yaml) -> Mappi
     return loaded
 
 
+def _bounded(loaded: object) -> None:
+    """Raises ``ValueError`` for a few lines that name each other until they are more than any memory holds, and for
+    numbers that not every engine keeps as they are written.
+    """
+    left, seen = [loaded], 0
+    while left:
+        one = left.pop()
+        seen += 1
+        if seen > MAX_VALUES:
+            raise ValueError(f"more than {MAX_VALUES} values")
+        if isinstance(one, int | float) and not -MAX_NUMBER <= one <= MAX_NUMBER:  # not a number is in no order
+            raise ValueError(f"{str(one)[:40]} is no number up to {MAX_NUMBER}")
+        if isinstance(one, Mapping):
+            left.extend(one.values())
+        elif isinstance(one, list):
+            left.extend(one)
+
+
 def _json(name: str, text: str) -> Mapping[str, Any]:
     try:
         loaded = json.loads(text)
+        _bounded(loaded)
     except (ValueError, RecursionError) as error:
         raise HaechiError("policy.invalid", file=name, why=str(error)) from error
     if not isinstance(loaded, Mapping):

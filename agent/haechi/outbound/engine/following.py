@@ -107,6 +107,7 @@ class FollowedPolicies:
         self._kept, self._succession, self._shipped, self._own = kept, succession, shipped, own
         self._unconfirmed = unconfirmed
         self._from = Path()
+        self._confirmed_at: dt.datetime | None = None
         self._signature: bytes | None = None
         self._glimpsed: _Seen | None = None
         self._taken_up: _Seen | None = None
@@ -120,7 +121,20 @@ class FollowedPolicies:
 
     def facts(self, now: dt.datetime) -> dict[str, JSON]:
         """What rules may know of the policies in force (``domain.issue.issue_facts``)."""
-        return issue_facts(self._engine.in_force.issue, now, self._unconfirmed(now))
+        return issue_facts(self._engine.in_force.issue, now, self._unsure(now))
+
+    def _unsure(self, now: dt.datetime) -> float | None:
+        """Seconds since the source last gave what is in force. One that gives only what is refused, be it broken, old
+        or nobody's, confirms nothing: it may keep newer ones back just so.
+        """
+        told, issue = self._unconfirmed(now), self._engine.in_force.issue
+        if told is None:
+            return None
+        if self.problem is None:
+            self._confirmed_at = now - dt.timedelta(seconds=told)
+            return told
+        since = self._confirmed_at or (issue.issued_at if issue else None)
+        return told if since is None else max(told, (now - since).total_seconds())
 
     async def start(self) -> None:
         """Put the policies of their place in force, else the last that were accepted, else none: the look goes on.
@@ -146,8 +160,7 @@ class FollowedPolicies:
         return place
 
     async def _begin(self, place: Path) -> None:
-        policies = await asyncio.to_thread(policies_at, place)
-        signature = await asyncio.to_thread(self._accept.vouch, policies)
+        policies, signature = await asyncio.to_thread(self._accept.read, place)
         accepted = await asyncio.to_thread(self._succession.admit, policies)
         await self._engine.put_in_force(
             policies, lambda: asyncio.to_thread(self._succession.remember, accepted, policies)
@@ -221,8 +234,7 @@ class FollowedPolicies:
         if place == self._shipped() and place != self._from:
             # An institution's policies do not end because their folder is gone.
             raise HaechiError("policy.folder-missing", folders=str(self._from))
-        policies = await asyncio.to_thread(policies_at, place)
-        signature = await asyncio.to_thread(self._accept.vouch, policies)
+        policies, signature = await asyncio.to_thread(self._accept.read, place)
         accepted = await asyncio.to_thread(self._succession.admit, policies)
         before = self._engine.revision
 

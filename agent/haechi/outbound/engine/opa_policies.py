@@ -1,57 +1,122 @@
-"""Policies as an OPA server holds them: what it has to hold, whether it does, how they get there.
+"""Policies as an OPA server holds them: what it has to hold, what its answers have to say, how policies get there.
 
-Theory. Beside the modules that were read stands one more (the seal), generated from their digest: every question asks
-it for the decision and the digest together, so that a server that was restarted empty, or has another bundle, says so
-with the very answer. The digest alone could stand beside other rules; so at the start, after every doubt and regularly,
-the texts and the data on the server are compared, word by word, with those in force. Must not know: what asks, or when.
+Theory. There are two ways. From a **bundle** (``bundle``): OPA says with every answer, out of the same transaction,
+which bundles it holds and their revisions. **Published** by us, without a bundle: one module more (the seal) stands
+there, and every question asks it for the decision and the policies' digest together. OPA keeps both from standing
+beside other rules as long as nobody writes to it, so the texts and data there are compared, word by word, at the start,
+after every doubt and regularly; and of a server that we publish to, each answer counts only where OPA counted no write
+since. Must not know: what asks, or when.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
 from opa_client.errors import DeletePolicyError, RegoParseError  # type: ignore[import-untyped]
 
 from haechi.domain.errors import HaechiError
-from haechi.outbound.engine.archive import packed
-from haechi.outbound.engine.bundle import MANIFEST
-from haechi.outbound.engine.folder import DATA_JSON, PolicyFolder
+from haechi.outbound.engine.folder import PolicyFolder
+from haechi.outbound.engine.metadata import package_of
 from haechi.outbound.engine.opa_server import OpaServer
 
 SEAL_PACKAGE: Final = "haechi.in_force"
-SEAL_RULE: Final = "answer"
+_DECISION: Final = "haechi/decision/decision"
+_SEALED: Final = "haechi/in_force/answer"
 _SEAL: Final = "in_force/in_force.rego"
 _OURS: Final = "haechi/"
 """What the ids of the modules begin with that we publish."""
+_BUNDLES: Final = "system/bundles"
+"""Where OPA keeps the manifests of its bundles, in its data."""
 
 
-def sealed_modules(policies: PolicyFolder) -> tuple[tuple[str, str], ...]:
-    """The modules of policies, by their path, with the one that tells their digest."""
-    seal = (
-        f"package {SEAL_PACKAGE}\n\n"
-        f'{SEAL_RULE} := {{"revision": "{policies.revision}", "decision": data.haechi.decision.decision}}\n'
-    )
-    return (*policies.modules, (_SEAL, seal))
-
-
-def opa_bundle(policies: PolicyFolder) -> bytes:
-    """An OPA bundle (``.tar.gz``) of the policies; the same policies make the same bytes. For a server's own bundles,
-    which OPA signs and verifies by itself (``opa sign``).
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """By what an answer shows who gave it: the ``bundle`` of that name with the ``revision``; or, where there is none,
+    the seal with it, and that the server has had just so many ``writes``.
     """
-    roots = ["haechi", *sorted(policies.data)]
-    manifest = {"revision": policies.revision, "roots": roots, "rego_version": 1}
-    files = {name: text.encode() for name, text in sealed_modules(policies)}
-    files |= {MANIFEST: msgspec.json.encode(manifest), DATA_JSON: msgspec.json.encode(policies.data)}
-    return packed(files, first=(MANIFEST,))
+
+    revision: str
+    bundle: str = ""
+    writes: int = 0
+
+    @property
+    def asked(self) -> str:
+        """The document to ask for."""
+        return _DECISION if self.bundle else _SEALED
+
+    def decision(self, said: Mapping[str, Any]) -> object:
+        """The decision in an answer; None where it is undefined. Raises ``HaechiError('policy.opa-other')`` where
+        others gave it.
+        """
+        answer = said.get("result")
+        if self.bundle:
+            revision = _revision(said, self.bundle)
+            if revision != self.revision:
+                raise HaechiError("policy.opa-other", what=f"bundle {self.bundle}: {revision or '–'}"[:200])
+            return answer
+        if answer is None:  # not an input, or a server without our policies: a look tells
+            return None
+        if not isinstance(answer, Mapping) or answer.get("revision") != self.revision:
+            raise HaechiError("policy.opa-other", what=SEAL_PACKAGE)
+        return answer.get("decision")
 
 
-async def compared(server: OpaServer, policies: PolicyFolder) -> None:
-    """Raises ``HaechiError('policy.opa-other')`` unless the server holds these policies and no other of their names."""
-    wanted = sorted(text for _, text in sealed_modules(policies))
-    held = [one for one in await server.modules() if one.package.split(".")[0] == "haechi"]
+def _revision(said: Mapping[str, Any], bundle: str) -> str:
+    """The revision that a bundle had when an answer was given; empty where it was not there."""
+    found: object = said
+    for name in ("provenance", "bundles", bundle, "revision"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found if isinstance(found, str) else ""
+
+
+async def proof_by_bundle(server: OpaServer, policies: PolicyFolder) -> Proof:
+    """How the server's answers will show that a bundle of these policies gave them.
+
+    Policies of a folder have no number: they are taken from any bundle with the same texts and data. Raises
+    ``HaechiError('policy.opa-other')`` unless one bundle holds them, and nothing else can put anything beside it.
+    """
+    wanted = {*_roots(policies), *policies.data}
+    held = await server.document(_BUNDLES)
+    for name, manifest in _manifests(held):
+        roots = manifest.get("roots")
+        if not isinstance(roots, list) or not (wanted <= set(roots) or "" in roots):
+            continue
+        revision = str(manifest.get("revision", ""))
+        if not revision or (policies.bundle and revision != policies.revision):
+            raise HaechiError("policy.opa-other", what=f"bundle {name}: {revision[:100] or '–'}")
+        await _compared(server, policies.modules, policies)
+        return Proof(revision, name)
+    raise HaechiError("policy.opa-other", what="no bundle")
+
+
+def _manifests(held: object) -> list[tuple[str, Mapping[str, Any]]]:
+    if not isinstance(held, Mapping):
+        return []
+    said = [(str(name), one.get("manifest")) for name, one in held.items() if isinstance(one, Mapping)]
+    return [(name, manifest) for name, manifest in said if isinstance(manifest, Mapping)]
+
+
+def _roots(policies: PolicyFolder) -> set[str]:
+    return {package_of(text).split(".")[0] for _, text in policies.modules}
+
+
+async def proof_by_seal(server: OpaServer, policies: PolicyFolder) -> Proof:
+    """How the answers of a server will show that what was published gave them. Raises
+    ``HaechiError('policy.opa-other')`` unless it is there.
+    """
+    writes = await server.writes()  # before the texts, so that what is written meanwhile is seen afterwards
+    await _compared(server, _sealed(policies), policies)
+    return Proof(policies.revision, writes=writes)
+
+
+async def _compared(server: OpaServer, modules: Sequence[tuple[str, str]], policies: PolicyFolder) -> None:
+    wanted = sorted(text for _, text in modules)
+    roots = _roots(policies)
+    held = [one for one in await server.modules() if one.package.split(".")[0] in roots]
     if sorted(one.text for one in held) != wanted:
         known = set(wanted)
         other = next((one.id for one in held if one.text not in known), "")
@@ -61,18 +126,32 @@ async def compared(server: OpaServer, policies: PolicyFolder) -> None:
             raise HaechiError("policy.opa-other", what=f"data.{name}")
 
 
+def _sealed(policies: PolicyFolder) -> tuple[tuple[str, str], ...]:
+    """The modules of policies, by their path, with the one that tells their digest, which is the last."""
+    seal = (
+        f"package {SEAL_PACKAGE}\n\n"
+        f'answer := {{"revision": "{policies.revision}", "decision": data.haechi.decision.decision}}\n'
+    )
+    return (*policies.modules, (_SEAL, seal))
+
+
 async def publish(server: OpaServer, policies: PolicyFolder) -> None:
-    """Put the policies on the server, in place of what was published there before.
+    """Put the policies on the server, in place of all that stands in their packages there.
 
     The seal goes first and comes last, so that no answer in between counts. Raises ``policy.opa-publish`` for
     what the server refuses, and what ``OpaServer`` raises.
     """
-    held = {one.id: one.text for one in await server.modules() if one.id.startswith(_OURS)}
+    roots = _roots(policies)
+    held = {
+        one.id: one.text
+        for one in await server.modules()
+        if one.package.split(".")[0] in roots or one.id.startswith(_OURS)
+    }
     if held.pop(_OURS + _SEAL, None) is not None:
         await server.delete_policy(_OURS + _SEAL)
     for name, value in policies.data.items():
         await server.update_or_create_data(msgspec.to_builtins(value), name)
-    *modules, seal = sealed_modules(policies)
+    *modules, seal = _sealed(policies)
     wanted = {_OURS + name for name, _ in modules}
     removed = [_removing(server, name) for name in held if name not in wanted]
     # Only what differs, for the server compiles everything at each step; what rules call before the rules.

@@ -7,6 +7,7 @@ is read anew for each connection, and never told: neither errors nor representat
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
+import msgspec
 from opa_client.opa_async import AsyncOpaClient  # type: ignore[import-untyped]
 
 from haechi.domain.errors import HaechiError
@@ -24,6 +26,12 @@ LEAST: Final = (1, 21, 3)
 WITHIN_S: Final = 5.0
 """Seconds for all but questions, which have the engine's deadline."""
 MAX_TOKEN: Final = 64 * 1024
+MAX_ANSWER: Final = 64 << 20
+"""Bytes of one answer. Modules come with their syntax trees, twenty times their length."""
+_WRITES: Final = re.compile(
+    rb'^http_request_duration_seconds_count\{[^}]*method="(?:put|patch|delete)"[^}]*\} (\d+)', re.M
+)
+"""How OPA counts requests that write: by handler, status and method."""
 _SCHEMES: Final = {"http": 80, "https": 443}
 
 
@@ -115,9 +123,13 @@ class OpaServer(AsyncOpaClient):  # type: ignore[misc]
         """Make the connections' pool."""
         await self._init_session()
 
-    async def ask(self, facts: Mapping[str, Any], package: str, rule: str) -> Mapping[str, Any]:
-        """The answer with its ``provenance``, as the server gave it. Raises ``ValueError`` for what is no answer."""
-        said = await self.query_rule({**facts}, package, rule, {"provenance": "true"})
+    async def ask(self, facts: bytes, path: str) -> Mapping[str, Any]:
+        """The answer with its ``provenance``, as the server gave it. ``facts`` is JSON, ``path`` is like
+        ``haechi/decision``. Raises ``ValueError`` for what is no answer.
+        """
+        url, form = f"{self.root_url}/data/{path}?provenance=true", {"Content-Type": "application/json"}
+        async with self._request("POST", url, data=b'{"input":' + facts + b"}", headers=form) as response:
+            said = await _json(response)
         if not isinstance(said, Mapping):
             raise ValueError("the server's answer is no object")  # noqa: TRY004 - one error for a bad answer
         return said
@@ -125,15 +137,33 @@ class OpaServer(AsyncOpaClient):  # type: ignore[misc]
     async def modules(self) -> list[Module]:
         """Every module that is loaded, from bundles too."""
         async with self._request("GET", f"{self.root_url}/policies") as response:
-            response.raise_for_status()
-            listed = (await response.json()).get("result") or []
+            listed = (await _json(response)).get("result") or []
         return [Module(str(one["id"]), _package(one["ast"]), one["raw"]) for one in listed]
 
     async def document(self, name: str) -> object:
         """A document of the data; None where there is none."""
         async with self._request("GET", f"{self.root_url}/data/{name}") as response:
-            response.raise_for_status()
-            return (await response.json()).get("result")
+            return (await _json(response)).get("result")
+
+    async def writes(self) -> int:
+        """How many requests to change something it has had since it began, as it counts them itself."""
+        async with self._request("GET", f"{self.root_url.removesuffix('/v1')}/metrics") as response:
+            return sum(int(count) for count in _WRITES.findall(await _within(response)))
+
+
+async def _json(response: aiohttp.ClientResponse) -> Any:
+    return msgspec.json.decode(await _within(response))
+
+
+async def _within(response: aiohttp.ClientResponse) -> bytes:
+    """The body of a good answer. Raises ``aiohttp.ClientResponseError``, and ``ValueError`` where it is too long."""
+    response.raise_for_status()
+    said = bytearray()
+    async for piece in response.content.iter_any():
+        said += piece
+        if len(said) > MAX_ANSWER:
+            raise ValueError(f"an answer of more than {MAX_ANSWER} bytes")
+    return bytes(said)
 
 
 def _package(tree: Mapping[str, Any]) -> str:

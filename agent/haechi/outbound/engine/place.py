@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from haechi.domain.errors import HaechiError
-from haechi.outbound.engine.archive import MAX_PACKED
-from haechi.outbound.engine.bundle import opened
-from haechi.outbound.engine.folder import PolicyFolder, files, read
+from haechi.outbound.engine.bundle import bundle_bytes, opened
+from haechi.outbound.engine.folder import PolicyFolder, read
 from haechi.outbound.engine.signature import SIGNATURE
+from haechi.outbound.engine.texts import files
 from haechi.outbound.trust.stamp import Stamp, stamp_of
 
 
 def policies_at(place: Path) -> PolicyFolder:
-    """Raises ``HaechiError``: ``policy.unreadable``, and as ``folder.read`` and ``bundle.opened``."""
+    """Whoever signed them: for people who look at them. ``SignedPolicies.read`` is for what may be put in force.
+
+    Raises ``HaechiError``: ``policy.unreadable``, and as ``folder.read`` and ``bundle.opened``.
+    """
     return read(place) if place.is_dir() else opened(bundle_bytes(place), place)
-
-
-def bundle_bytes(file: Path) -> bytes:
-    """A bundle's bytes, one more at most than are taken. Raises ``HaechiError('policy.unreadable')``."""
-    try:
-        with file.open("rb") as held:
-            return held.read(MAX_PACKED + 1)
-    except OSError as error:
-        raise HaechiError("policy.unreadable", folder=str(file), why=error.strerror or "") from error
 
 
 def stamp_at(place: Path) -> Stamp:

@@ -15,7 +15,9 @@ import msgspec
 import structlog
 
 from haechi.domain.errors import HaechiError
-from haechi.outbound.engine.folder import PolicyFolder, locate, read
+from haechi.outbound.engine.bundle import bundle_bytes, opened
+from haechi.outbound.engine.folder import PolicyFolder, locate, read_texts
+from haechi.outbound.engine.texts import bytes_of, revision_of, texts_at
 from haechi.outbound.trust.store import Role, Signer, Trust
 
 SIGNATURE = "policies.sig"
@@ -41,30 +43,52 @@ class SignedPolicies:
         """Raises as ``vouch``."""
         self.vouch(policies)
 
+    def read(self, place: Path) -> tuple[PolicyFolder, bytes | None]:
+        """The policies in a folder or a bundle, and the signature by which they may be put in force; None for what
+        ships. Nothing of them is parsed before somebody vouched for it.
+
+        Raises as ``vouch``, and ``policy.unreadable``, ``policy.bundle``, and what ``folder.read`` raises.
+        """
+        if place.is_dir():
+            texts = texts_at(place)
+            signature = self._beside(place, revision_of(texts))
+            return read_texts(place, texts), signature
+        policies = self.bundle(place)
+        return policies, policies.token
+
+    def bundle(self, file: Path) -> PolicyFolder:
+        """The policies in a bundle. Raises as ``read``."""
+        return opened(bundle_bytes(file), file, lambda token: self._within(file, token))
+
     def vouch(self, policies: PolicyFolder) -> bytes | None:
         """The signature by which they may be put in force; None for what ships.
 
         Raises ``HaechiError``: ``policy.unsigned``, ``policy.bundle-unsigned``, or the trust store's for a signature
         that does not hold.
         """
-        if policies.bundle:
-            if not policies.token:
-                raise HaechiError("policy.bundle-unsigned", file=str(policies.path))
-            return self._told(policies, policies.token)
-        if _ships(policies):
-            return None
-        file = policies.path / SIGNATURE
-        try:
-            with file.open("rb") as opened:
-                signature = opened.read(LIMIT)
-        except OSError as error:
-            raise HaechiError("policy.unsigned", folder=str(policies.path)) from error
-        return self._told(policies, signature)
+        if not policies.bundle:
+            return self._beside(policies.path, policies.revision)
+        self._within(policies.path, policies.token)
+        self.holds(policies.revision, policies.token)
+        return policies.token
 
-    def _told(self, policies: PolicyFolder, signature: bytes) -> bytes:
-        signer = self.holds(policies.revision, signature)
-        _log.info("policies-signed-by", key=signer.key, name=signer.name)
+    def _beside(self, folder: Path, revision: str) -> bytes | None:
+        if _ships(folder, revision):
+            return None
+        try:
+            signature = bytes_of(folder / SIGNATURE, LIMIT)
+        except OSError as error:
+            raise HaechiError("policy.unsigned", folder=str(folder)) from error
+        _told(self.holds(revision, signature))
         return signature
+
+    def _within(self, bundle: Path, token: bytes) -> bytes:
+        """What a bundle's token says, if it counts."""
+        if not token:
+            raise HaechiError("policy.bundle-unsigned", file=str(bundle))
+        payload, signer = self.trust.open(Role.POLICY, token)
+        _told(signer)
+        return payload
 
     def holds(self, revision: str, signature: bytes) -> Signer:
         """Whether a signature still vouches for policies. Raises ``HaechiError('trust.…')``."""
@@ -80,11 +104,15 @@ class SignedPolicies:
         return signer
 
 
-def _ships(policies: PolicyFolder) -> bool:
+def _told(signer: Signer) -> None:
+    _log.info("policies-signed-by", key=signer.key, name=signer.name)
+
+
+def _ships(folder: Path, revision: str) -> bool:
     """Whether these are the policies that ship with this program. Their own folder need not be read a second time."""
     try:
         shipped = locate()
-        return policies.path == shipped or policies.revision == read(shipped).revision
+        return folder == shipped or revision == revision_of(texts_at(shipped))
     except HaechiError:
         return False
 

@@ -52,6 +52,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("haechi_registry_age_seconds", Kind.GAUGE, "How long ago the registry in force was issued"),
     Metric("haechi_registry_unconfirmed_seconds", Kind.GAUGE, "How long ago the registry was known to be the newest"),
     Metric("haechi_engine_restarts_total", Kind.COUNTER, "Engine workers that were lost and started again"),
+    Metric("haechi_engine_doubts_total", Kind.COUNTER, "Times that the OPA server could not be relied on"),
     Metric("haechi_background_failures_total", Kind.COUNTER, "Work of the agent's own that ended with an error"),
     Metric("haechi_audit_refused_total", Kind.COUNTER, "Records that the audit could not take", ("cause",)),
     Metric("haechi_audit_outages_total", Kind.COUNTER, "Times the audit could not write", ("cause",)),

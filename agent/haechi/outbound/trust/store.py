@@ -18,12 +18,11 @@ from typing import Any, Protocol
 
 import jwt
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from haechi.domain.errors import HaechiError
 from haechi.domain.registry import Period, begins, ends
 from haechi.outbound.trust.document import FIRST_YEAR, LAST_YEAR, Document, moment, parse_document, read_bytes
-from haechi.outbound.trust.keys import load_public_key, open_jws, thumbprint
+from haechi.outbound.trust.keys import PublicKey, load_public_key, open_jws, thumbprint
 from haechi.ports.clock import Clock
 
 MAX_SIGNATURE = 8 * 1024
@@ -46,7 +45,7 @@ class TrustedKey:
     """One key and what it is trusted for."""
 
     id: str
-    key: Ed25519PublicKey
+    key: PublicKey
     roles: frozenset[str]
     name: str = ""
     period: Period = field(default_factory=Period)
