@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -63,7 +64,7 @@ def replay(place: Path, start: str | None, end: str | None, details: bool, as_js
     with failing_as("replay.failed"), _listing(details, as_json) as (note, listed):
         from haechi.outbound.engine.candidate import candidate
 
-        if not place.exists():
+        if not os.path.exists(place):  # noqa: PTH110  # Path.exists raises where a folder above is closed
             raise HaechiError("replay.no-candidate", place=str(place))
         policies = candidate(place)
         with progress(say("replay.running"), shown=True) as advance:

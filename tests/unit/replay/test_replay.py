@@ -183,9 +183,9 @@ def test_a_justification_opens_no_way_past_a_rule_that_now_blocks(permitted, can
 
 @pytest.mark.parametrize(("kind", "blocked"), [(PermitKind.EXCEPTION, 1), (PermitKind.BREAK_GLASS, 0)])
 def test_an_exception_reaches_the_rules_that_it_names_and_no_other(permitted, candidate, kind, blocked, capsys):
-    """The candidate finds a word in the object's name: by a rule that found nothing then, and is no statute's."""
-    words = candidate(sensitive_words=["lots"], severities={"r31_names": "block"})
-    _, found = replayed(capsys, permitted(kind), words, "--details")
+    """The candidate wants fresh statements of the provider: rules that found nothing then, and are no statute's."""
+    fresh = candidate(attestation_max_age_days={"default": 1, "subjects": {}})
+    _, found = replayed(capsys, permitted(kind), fresh, "--details")
     assert found["changes"]["newly_blocked"] == blocked, found["details"]
 
 
