@@ -13,6 +13,8 @@ from tests.stores import AFFILIATE, OURS, MotoStore, build_landscape
 from tests.stores.landscape import Landscape
 
 pytestmark = pytest.mark.e2e
+ROLE = "[affiliate]\nrole_arn = arn:aws:iam::{account}:role/haechi\nsource_profile = default\n"
+"""A profile of the agent's that assumes a role in another account."""
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +25,8 @@ def place() -> Iterator[tuple[Laboratory, Landscape]]:
             keys = [land.seoul_key, land.tokyo_key]
             lab.institution.publish(accounts=[OURS.id, AFFILIATE.id], keys=keys, personnel=[me()])
             lab.configure()
+            with (lab.folder / "config" / "agent-credentials").open("a") as file:
+                file.write(ROLE.format(account=AFFILIATE.id))
             lab.start()
             yield lab, land
 
@@ -73,6 +77,22 @@ def test_a_registered_account_that_the_agent_cannot_list_is_named(told):
     causes = {one["account"]: (one["cause"], one["registered"]) for one in told["listings"]}
     assert causes == {OURS.id: (None, True), AFFILIATE.id: ("other-account", True)}
     assert told["complete"] is False
+
+
+def test_a_profile_that_assumes_a_role_lists_and_reads_another_account(place):
+    lab, land = place
+    found = lab.asked("baseline", "buckets", "--profile", "affiliate", "--profile", "forgotten")
+    causes = [(one["account"], one["access"], one["cause"]) for one in found["listings"]]
+    assert causes == [
+        (OURS.id, None, None),
+        (AFFILIATE.id, "affiliate", None),
+        ({"unknown": "no-credentials"}, "forgotten", "no-credentials"),
+    ]
+    (theirs,) = (one for one in found["listed"] if one["container"] == land.affiliate)
+    assert (theirs["access"], theirs["owner"], theirs["unknown"]) == ("affiliate", AFFILIATE.id, [])
+    assert found["complete"] is False, "a profile that is not there is no account that was listed"
+    said = lab.haechi("baseline", "buckets", "--profile", "affiliate").said
+    assert "(profile affiliate)" in said and "other-account" not in said
 
 
 def test_a_person_reads_a_table_with_remedies(place):

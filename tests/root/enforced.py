@@ -161,6 +161,24 @@ def roles(story: Story) -> None:
     story.note("check", at.haechi(ENGINEER, "check", at.home(ENGINEER) / "holiday.jpg", f"s3://{at.land.own_key}/x"))
 
 
+def trials(story: Story) -> None:
+    """What other policies would have decided: officers read the audit through the agent, nobody else does."""
+    at = story.at
+    candidate = at.home(OFFICER) / "milder"
+    shutil.copytree(HANDOVER / "policies", candidate)
+    data = candidate / "data.yaml"
+    text = data.read_text(encoding="utf-8")
+    data.write_text(text.replace("{default: enforce, rules", "{default: monitor, rules", 1), encoding="utf-8")
+    story.note("replay_milder", at.haechi(OFFICER, "replay", "--policy", candidate, "--json", seconds=120))
+    for user in (OFFICER, ENGINEER):
+        same = at.haechi(user, "replay", "--policy", "/etc/haechi/policies", "--json", seconds=120)
+        story.note(f"replay_{user}", same)
+        story.note(f"report_{user}", at.haechi(user, "baseline", "report", "--json"))
+        story.note(f"buckets_{user}", at.haechi(user, "baseline", "buckets", "--json", seconds=120))
+    story.note("baseline_check", at.haechi(ENGINEER, "baseline", "check"))
+    story.seen["audit_as_officer"] = at.run(OFFICER, "ls", AUDIT).status
+
+
 def network(story: Story) -> None:
     at = story.at
     uid = at.home(ENGINEER).stat().st_uid
@@ -240,7 +258,7 @@ def _processes(uid: int) -> list[Mapping[str, Any]]:
     return [one for one in found if not one["State"].startswith("Z")]
 
 
-CHAPTERS = (installs, uploads, sealing, secrets, roles, network, dies, changes_scope)
+CHAPTERS = (installs, uploads, sealing, secrets, roles, trials, network, dies, changes_scope)
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iam.models import AccessKey, iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.s3.models import s3_backends
+from moto.sts.models import sts_backends
 from werkzeug.serving import ThreadedWSGIServer
 
 StartResponse = Callable[..., Any]
@@ -107,6 +108,10 @@ def _principal(environ: dict[str, Any]) -> tuple[str, str]:
         held = backends["aws"].access_keys.get(key)
         if held:
             return account, f"arn:aws:iam::{account}:user/{held.user_name}"
+    for account, backends in list(sts_backends.items()):
+        role = backends["aws"].get_assumed_role_from_access_key(key)
+        if role:
+            return account, role.arn
     return DEFAULT_ACCOUNT_ID, "anonymous"
 
 

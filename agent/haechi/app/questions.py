@@ -11,6 +11,7 @@ from typing import Any, Final
 from haechi.app.recording import SCHEMA
 from haechi.domain.decision import Cause, Effect
 from haechi.domain.facts import JSON
+from haechi.domain.permit import Permit, permit_from
 from haechi.domain.policy import INPUT_SCHEMA
 from haechi.ports.recorded import Damage, Recorded
 
@@ -53,8 +54,8 @@ class Question:
     effect: Effect
     findings: tuple[Mapping[str, Any], ...]
     causes: tuple[Cause, ...]
-    lifted: frozenset[str] = frozenset()
-    """Rules whose findings a permit took the force from."""
+    permit: Permit | None = None
+    """What let it go though rules spoke against it."""
 
     @property
     def may_be_tagged(self) -> bool:
@@ -81,9 +82,20 @@ def question_of(recorded: Recorded) -> Question | Unasked:
         return Unasked(Skip.NO_FACTS.value, _codes(causes))
     if facts.get("schema") != INPUT_SCHEMA:
         return Unasked(Skip.OTHER_INPUT.value, str(facts.get("schema"))[:64])
-    said = event["decision"].get("lifted", ())
-    lifted = frozenset(map(str, said)) if isinstance(said, list | tuple) else frozenset()
-    return Question(recorded, facts, effect, findings, causes, lifted)
+    try:
+        permit = _permit(event.get("permit"))
+    except (ValueError, KeyError, TypeError):
+        return Unasked(Skip.OTHER_RECORD.value, "permit")
+    return Question(recorded, facts, effect, findings, causes, permit)
+
+
+def _permit(form: object) -> Permit | None:
+    """The permit of a record; its place is the recorded upload's own. Raises as ``permit_from``."""
+    if form is None:
+        return None
+    if not isinstance(form, Mapping):
+        raise TypeError("a permit is an object")
+    return permit_from(form, None)
 
 
 def decision_of(event: Mapping[str, Any]) -> tuple[Effect, tuple[Mapping[str, Any], ...], tuple[Cause, ...]] | None:

@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 
+from haechi.app.concluding import enforcing
 from haechi.domain.decision import NO_POLICIES, Cause, Decision, Effect, Finding, Mode, Modes, Severity, decide
+from haechi.domain.permit import Permit
 from haechi.ports.engine import Answered
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
@@ -33,17 +35,17 @@ def again(
     modes: Modes,
     *,
     may_be_tagged: bool,
-    lifted: frozenset[str] = frozenset(),
+    permit: Permit | None = None,
 ) -> Decision:
-    """The decision that the candidate would have led to. ``before``, ``causes`` and ``lifted`` (the rules that a permit
-    took the force from) are the record's: the same permit would have been there.
+    """The decision that the candidate would have led to. ``before``, ``causes`` and ``permit`` are the record's: the
+    same permit would have been there, and reach as far as its kind does (``haechi.domain.permit``), no farther.
     """
     kept = tuple(cause for cause in causes if not cause.code.startswith("engine-") and cause.code != NO_POLICIES)
     failed = (*kept, answer) if isinstance(answer, Cause) else kept
     findings = answer.findings if isinstance(answer, Answered) else ()
-    decision = decide(
-        findings, modes, failed, may_be_tagged=may_be_tagged, lifts=lambda finding: finding.rule in lifted
-    )
+    decision = decide(findings, modes, failed, may_be_tagged=may_be_tagged)
+    if permit is not None and decision.blocks and not failed and all(map(permit.lifts, enforcing(findings, modes))):
+        decision = decide(findings, modes, may_be_tagged=may_be_tagged, lifts=permit.lifts)
     unrecorded = any(cause.code.startswith("audit-") for cause in kept)
     if unrecorded and before is Effect.BLOCK and modes.default is Mode.ENFORCE:
         return Decision(Effect.BLOCK, decision.findings, decision.causes)

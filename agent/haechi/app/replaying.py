@@ -12,6 +12,8 @@ of the record (``audit-…``)          kept: such a request is refused, unless i
 any other (body, index, …)           kept: it would fail again
 ===================================  =============================================================
 
+A permit that let an upload go is held against the candidate's findings as the agent would hold it.
+
 Every record is counted exactly once: judged, or skipped for a named reason. An answer that is late or lost is asked for
 again, alone; one that never comes is a reason to skip, never "unchanged". Memory is constant: counts, bounded tables,
 a few examples. Must not know: Rego, files, words.
@@ -83,7 +85,7 @@ class Skipped:
 @dataclass(slots=True)
 class Replayed:
     """What a replay found. ``by_mode`` counts changes of effect without any change of findings: the modes alone differ.
-    ``slow`` counts answers that took longer than the agent would wait.
+    ``slow`` counts answers that took longer than the agent would wait, ``permitted`` decisions that rest on a permit.
     """
 
     records: int = 0
@@ -91,6 +93,7 @@ class Replayed:
     by_mode: int = 0
     slow: int = 0
     again: int = 0
+    permitted: int = 0
     first: str = ""
     last: str = ""
     changes: dict[Change, int] = field(default_factory=lambda: dict.fromkeys(Change, 0))
@@ -110,6 +113,11 @@ class Replayed:
     def incomplete(self) -> int:
         """Records that should have been judged and could not be."""
         return sum(one.count for (reason, _), one in self.skipped.items() if reason not in EXPECTED)
+
+    @property
+    def summaries(self) -> int:
+        """Allowed uploads in which nothing was recognised: without their input, nobody can judge them again."""
+        return sum(one.count for (reason, _), one in self.skipped.items() if reason == Skip.SUMMARY.value)
 
     def asked(self, recorded: Recorded) -> Question | None:
         """Count a record; what can be asked about it."""
@@ -148,6 +156,8 @@ class Replayed:
             "by_mode": self.by_mode,
             "slow": self.slow,
             "asked_again": self.again,
+            "permitted": self.permitted,
+            "summaries": self.summaries,
             "complete": self.incomplete == 0,
             "skipped": [
                 {"reason": reason, "detail": detail, "count": one.count, "examples": list(one.examples)}
@@ -241,6 +251,7 @@ class ReplayDecisions:
             found.skip(Skip.UNANSWERED, answer.code if answer else "", id_of(question.recorded))
             return None
         found.judged += 1
+        found.permitted += question.permit is not None
         found.slow += isinstance(answer, Answered) and answer.seconds > self.deadline
         modes = self.engine.in_force.modes
         decision = again(
@@ -249,7 +260,7 @@ class ReplayDecisions:
             answer,
             modes,
             may_be_tagged=question.may_be_tagged,
-            lifted=question.lifted,
+            permit=question.permit,
         )
         change, by_mode = compared(question.effect, question.findings, decision)
         found.changes[change] += 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -38,13 +38,14 @@ Report = Callable[[Mapping[str, Any], int, int], Awaitable[None]]
 
 @dataclass(slots=True)
 class SurveyBuckets:
-    """The use case. ``assessors`` opens an assessor with a cache of its own, so that no upload's facts are displaced.
+    """The use case. ``assessors`` opens an assessor with a cache of its own, so that no upload's facts are displaced; it
+    reads with the credentials of that name, as ``Listing.access`` has it.
 
-    ``someone`` is whom the uploads are taken for; ``accounts`` the institution's at a provider.
+    ``further`` names the credentials that the settings give beside the usual ones. ``someone`` is whom the uploads are taken for; ``accounts`` the institution's at a provider.
     """
 
     lists: BucketLists
-    assessors: Callable[[], AbstractAsyncContextManager[Assessor]]
+    assessors: Callable[[str], AbstractAsyncContextManager[Assessor]]
     connectors: Sequence[Connector]
     engine: PolicyEngine
     rule_words: RuleWords
@@ -52,20 +53,27 @@ class SurveyBuckets:
     accounts: Callable[[str], Sequence[str]]
     technology: Callable[[], str] = lambda: UNDETERMINED.technology
     """A designated one: before anything is tagged, what is found is to be about the bucket."""
+    further: Sequence[str] = ()
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def __call__(self, report: Report, lang: str) -> dict[str, Any]:
+    async def __call__(self, report: Report, lang: str, further: Sequence[str] = ()) -> dict[str, Any]:
         """Judge every bucket; each goes to ``report``, the answer has the rest. One survey at a time.
+
+        ``further`` names credentials instead of those that the settings name.
 
         Raises ``HaechiError('baseline.busy')``, and what ``report`` raises.
         """
         if self._one.locked():
             raise HaechiError("baseline.busy")
-        async with self._one, self.assessors() as assessor:
-            listings = await self.lists.listed()
+        async with self._one, AsyncExitStack() as open_ones:
+            listings = await self.lists.listed(tuple(further or self.further))
             actor = self.someone()
             every = [(listing, bucket) for listing in listings for bucket in listing.buckets]
-            await self._all(assessor, actor, every, report, lang)
+            assessors = {
+                access: await open_ones.enter_async_context(self.assessors(access))
+                for access in dict.fromkeys(listing.access for listing, _ in every)
+            }
+            await self._all(assessors, actor, every, report, lang)
             return {
                 "buckets": len(every),
                 "listings": [self._told(listing) for listing in listings],
@@ -76,7 +84,7 @@ class SurveyBuckets:
 
     async def _all(
         self,
-        assessor: Assessor,
+        assessors: Mapping[str, Assessor],
         actor: Actor,
         every: Sequence[tuple[Listing, Bucket]],
         report: Report,
@@ -87,7 +95,7 @@ class SurveyBuckets:
         async def lane(buckets: Iterator[tuple[Listing, Bucket]]) -> None:
             nonlocal done
             for listing, bucket in buckets:
-                told = await self._judged(assessor, actor, listing, bucket, lang)
+                told = await self._judged(assessors[listing.access], actor, listing, bucket, lang)
                 async with telling:  # one message after another
                     done += 1
                     await report(told, done, len(every))
@@ -107,6 +115,7 @@ class SurveyBuckets:
         base: dict[str, Any] = {
             "provider": listing.provider,
             "account": as_json(listing.account),
+            "access": listing.access or None,
             "container": bucket.name,
             "region": as_json(bucket.region),
         }
@@ -175,6 +184,7 @@ class SurveyBuckets:
         return {
             "provider": listing.provider,
             "account": as_json(listing.account),
+            "access": listing.access or None,
             "endpoint": listing.endpoint,
             "buckets": len(listing.buckets),
             "registered": registered,

@@ -231,6 +231,8 @@ def _line(record: Record) -> str:
         if record.kind == "appeal":
             told["act"] = say(f"appeal.act-{event.get('act')}")
             told["about"] = _plain(event.get("name") or event.get("digest"))
+        if record.kind == "permit":
+            told |= _permit(event)
         if record.kind == "self-test":
             told["summary"] = summary(event.get("tools") or {})
         text = say(known, **told)
@@ -253,6 +255,16 @@ def _line(record: Record) -> str:
         _some([*causes, *rules]),
     ]
     return "  ".join(part for part in parts if part)
+
+
+def _permit(event: Mapping[str, Any]) -> Mapping[str, str]:
+    """What was done with a permit, and which: its kind and user as far as this act records them."""
+    permit = event.get("permit") or {}
+    kind = say(f"permit.kind-{permit['kind']}") if permit.get("kind") else ""
+    who = _plain(permit.get("user") or event.get("user") or event.get("by"))
+    why = event.get("why")
+    about = [kind, _plain(event.get("permit_id")), who, _plain(permit.get("reason")), f"({_plain(why)})" if why else ""]
+    return {"act": say(f"permit.act-{event.get('act')}"), "about": "  ".join(part for part in about if part)}
 
 
 def _some(names: Sequence[str], shown: int = 3) -> str:

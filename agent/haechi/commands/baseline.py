@@ -171,15 +171,23 @@ def _show(console: Console, document: Mapping[str, Any]) -> None:
 
 
 @baseline.command()
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="NAME",
+    help="A further profile of the agent's, for another account; repeatable. Default: destinations.survey_profiles.",
+)
 @json_option
-def buckets(as_json: bool) -> int:
+def buckets(profiles: tuple[str, ...], as_json: bool) -> int:
     """List the existing buckets of the institution's accounts, and what tagged content would meet in each.
 
-    The agent lists and reads them with its own credentials; nothing is uploaded or changed. For officers.
+    The agent lists and reads them with its own credentials; nothing is uploaded or changed. For officers. Its usual
+    credentials list one account; each profile, which may assume a role, lists that of its own.
 
     Exit code 0: every account was listed and every bucket read; 1: something stayed unknown; 3: no agent answers.
 
-    Example: haechi baseline buckets
+    Example: haechi baseline buckets --profile factory --profile research
     """
     from haechi.inbound.control import client
 
@@ -191,7 +199,9 @@ def buckets(as_json: bool) -> int:
                 listed.append(fact["bucket"])
             advance({"done": fact.get("done"), "total": fact.get("total")})
 
-        result = client.call("baseline.buckets", {"lang": language()}, told, timeout=SILENCE)
+        result = client.call(
+            "baseline.buckets", {"lang": language(), "profiles": list(profiles)}, told, timeout=SILENCE
+        )
     listed.sort(key=lambda one: (one["provider"], str(one["account"]), one["container"]))
     whole = len(listed) == result["buckets"] and not any(one["cause"] for one in result["listings"])
     complete = whole and not any(one["unknown"] for one in listed)
@@ -204,16 +214,20 @@ def _show_buckets(console: Console, document: Mapping[str, Any]) -> None:
     from rich.table import Table
 
     for listing in document["listings"]:
-        account = _known(listing["account"])
-        if listing["cause"]:
+        account, provider = _known(listing["account"]), listing["provider"]
+        by = say("baseline.by-profile", profile=listing["access"]) if listing["access"] else ""
+        if not isinstance(listing["account"], str):
+            said = "✗ " + say("baseline.no-account", provider=provider, why=why_unknown(listing["cause"]))
+        elif listing["cause"]:
             why = why_unknown(listing["cause"])
-            console.print("✗ " + say("baseline.not-listed", account=account, provider=listing["provider"], why=why))
+            said = "✗ " + say("baseline.not-listed", account=account, provider=provider, why=why)
         else:
-            console.print(
-                "✓ " + say("baseline.listed", account=account, provider=listing["provider"], count=listing["buckets"])
-            )
-        if not listing["registered"]:
+            said = "✓ " + say("baseline.listed", account=account, provider=provider, count=listing["buckets"])
+        console.print(said + by, soft_wrap=True)
+        if isinstance(listing["account"], str) and not listing["registered"]:
             console.print("  " + say("baseline.not-registered", account=account), soft_wrap=True)
+    if any(listing["access"] and listing["buckets"] for listing in document["listings"]):
+        console.print(say("baseline.uploads-by-usual"), soft_wrap=True)
     listed: Sequence[Fact] = document["listed"]
     if not listed:
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 import click
 
 from haechi.commands._frame import Exit, console, failing_as, json_option, printable, progress
+from haechi.domain.errors import HaechiError
 from haechi.words import catalogue, say
 
 if TYPE_CHECKING:
@@ -62,6 +64,8 @@ def replay(place: Path, start: str | None, end: str | None, details: bool, as_js
     with failing_as("replay.failed"), _listing(details, as_json) as (note, listed):
         from haechi.outbound.engine.candidate import candidate
 
+        if not os.path.exists(place):  # noqa: PTH110  # Path.exists raises where a folder above is closed
+            raise HaechiError("replay.no-candidate", place=str(place))
         policies = candidate(place)
         with progress(say("replay.running"), shown=True) as advance:
             found, interpreted = asyncio.run(_replayed(policies, audit_folder(folder), span, note, advance))
@@ -181,10 +185,15 @@ def _show(console: Console, document: Document) -> None:
         style="bold",
         soft_wrap=True,
     )
+    console.print(_window(document), soft_wrap=True)
+    if not document["records"]:
+        return
     for change in (*CHANGES, "unchanged"):
         console.print(f"  {say(f'replay.{change}')}: {changes[change]}")
     if document["by_mode"]:
         console.print(say("replay.by-mode", count=document["by_mode"], mode=_mode(candidate)), soft_wrap=True)
+    if document["permitted"]:
+        console.print(say("replay.permitted", count=document["permitted"]), soft_wrap=True)
     if document["slow"]:
         console.print(say("replay.slow", count=document["slow"]), soft_wrap=True)
     if candidate["interpreted"]:
@@ -197,12 +206,40 @@ def _show(console: Console, document: Document) -> None:
         console.print("\n" + say("replay.next"), soft_wrap=True)
 
 
+def _window(document: Document) -> str:
+    """What was looked at, in Korean time: the window as asked, and what records there are in it."""
+    asked = {name: _korean(document[name]) or "…" for name in ("from", "to")}
+    if not document["records"]:
+        return say("replay.no-records", start=asked["from"], end=asked["to"])
+    return say(
+        "replay.window",
+        start=asked["from"],
+        end=asked["to"],
+        first=_korean(document["first"]) or "?",
+        last=_korean(document["last"]) or "?",
+    )
+
+
+def _korean(moment: str | None) -> str:
+    import datetime as dt
+
+    from haechi.domain.registry import KST
+
+    try:
+        return dt.datetime.fromisoformat(moment or "").astimezone(KST).strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError):
+        return ""
+
+
 def _mode(candidate: Mapping[str, Any]) -> str:
     return say(f"policy.mode-{candidate['modes']['default']}")
 
 
 def _show_skipped(console: Console, document: Document) -> None:
     """What was not judged, each reason by its name: the rest of the answer is worth no more than that."""
+    if document["summaries"]:
+        told = say("replay.summaries", count=document["summaries"], records=document["records"])
+        console.print("\n" + told, style="bold", soft_wrap=True)
     if not document["skipped"]:
         return
     console.print("\n" + say("replay.skipped"), soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -20,7 +21,8 @@ class Bucket:
 class Listing:
     """The containers of one account at one store. ``endpoint`` is a URL, empty for the provider's own.
 
-    ``account`` is whose list it is. ``cause`` says why the list is missing or not whole; empty where it is.
+    ``account`` is whose list it is. ``cause`` says why the list is missing or not whole; empty where it is. ``access``
+    names the credentials that list and read it, as ``BucketLists.listed`` was given them; empty: the agent's usual ones.
     """
 
     provider: str
@@ -28,12 +30,14 @@ class Listing:
     buckets: tuple[Bucket, ...] = ()
     endpoint: str = ""
     cause: str = ""
+    access: str = ""
 
 
 class BucketLists(Protocol):
-    """Lists containers with the agent's own credentials."""
+    """Lists containers with the agent's own credentials: the usual ones, and those it has for further accounts."""
 
-    async def listed(self) -> tuple[Listing, ...]:
-        """One listing for each store that can be asked, and one with a cause for each registered account that the
-        agent's credentials do not list. Never raises.
+    async def listed(self, further: Sequence[str] = ()) -> tuple[Listing, ...]:
+        """One listing for each store that can be asked, one for each of the ``further`` credentials by name (an account
+        that was listed already is left out), and one with a cause for each registered account that none of them
+        lists. Never raises.
         """

@@ -177,6 +177,7 @@ class Destinations:
     read_timeout: float = _of(Whose.OPERATIONS, 5.0, unit="seconds", least=0.1)
     aws_profile: str = _of(Whose.OPERATIONS, "")
     aws_credentials_file: Path | None = _of(Whose.OPERATIONS, None)
+    survey_profiles: tuple[str, ...] = _of(Whose.OPERATIONS, ())
     endpoints: Mapping[str, str] = _of(Whose.OPERATIONS, {}, unit="URL")
 
 

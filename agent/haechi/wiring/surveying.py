@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from haechi_connectors.s3.buckets import S3Buckets
 from haechi_connectors.s3.posture import S3Posture
+from haechi_connectors.s3.posture_clients import Clients
 
 from haechi.app.assessing import UNDETERMINED, Assessor
 from haechi.app.surveying import SurveyBuckets
@@ -25,9 +26,15 @@ def make_survey(ground: Ground, rules: Rules, stores: Stores, judging: Judging) 
     """The use case over the same registry, policies and connectors as the judge's."""
     registry = rules.registry
 
+    of_profile: dict[str, Clients] = {"": judging.clients}
+
+    def clients(profile: str) -> Clients:
+        # setdefault, not a look and a write: the accounts are listed in threads.
+        return of_profile.setdefault(profile, judging.clients.with_profile(profile))
+
     @asynccontextmanager
-    async def assessors() -> AsyncIterator[Assessor]:
-        posture = S3Posture(judging.clients, registry.accounts, ground.clock, sites=lambda: registry.sites)
+    async def assessors(access: str) -> AsyncIterator[Assessor]:
+        posture = S3Posture(clients(access), registry.accounts, ground.clock, sites=lambda: registry.sites)
         readers = dict.fromkeys({"aws", *(site.provider for site in registry.sites)}, posture)
         destinations = CachedDestinations(readers, ground.clock, ground.metrics)
         try:
@@ -37,7 +44,7 @@ def make_survey(ground: Ground, rules: Rules, stores: Stores, judging: Judging) 
             posture.close()
 
     return SurveyBuckets(
-        S3Buckets(judging.clients, registry.accounts, sites=lambda: registry.sites),
+        S3Buckets(clients, registry.accounts, sites=lambda: registry.sites),
         assessors,
         judging.connectors,
         rules.engine,
@@ -45,6 +52,7 @@ def make_survey(ground: Ground, rules: Rules, stores: Stores, judging: Judging) 
         lambda: designated(registry, ground.clock),
         registry.accounts,
         lambda: next((one.id for one in rules.engine.in_force.catalogue.all()), UNDETERMINED.technology),
+        ground.settings.destinations.survey_profiles,
     )
 
 

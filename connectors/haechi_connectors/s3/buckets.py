@@ -1,7 +1,7 @@
 """Lists the buckets that the agent's credentials own, at AWS and at the institution's own sites. Never raises.
 
-ListBuckets answers for one account alone, the asking one's: a registered account that it is not is listed as not
-listed, never left out. It must not know what the buckets are for.
+ListBuckets answers for one account alone, the asking one's: it is asked once with each of the agent's credentials. A
+registered account that none of them belongs to is listed as not listed, never left out. It must not know what the buckets are for.
 """
 
 from __future__ import annotations
@@ -24,46 +24,52 @@ MOST: Final = 100_000
 
 
 class S3Buckets:
-    """Implements ``haechi.ports.buckets.BucketLists``. ``accounts`` and ``sites`` as ``S3Posture`` takes them."""
+    """Implements ``haechi.ports.buckets.BucketLists``. ``accounts`` and ``sites`` as ``S3Posture`` takes them.
+
+    ``clients`` gives those of a profile of the agent's; of the empty name, those that it reads destinations with.
+    """
 
     def __init__(
         self,
-        clients: Clients,
+        clients: Callable[[str], Clients],
         accounts: Callable[[str], Sequence[str]],
         *,
         sites: Callable[[], Sequence[Site]] = lambda: (),
     ) -> None:
         self._clients, self._accounts, self._sites = clients, accounts, sites
 
-    async def listed(self) -> tuple[Listing, ...]:
-        """AWS where the registry names an account there, or names no store at all; then each site, once."""
+    async def listed(self, further: Sequence[str] = ()) -> tuple[Listing, ...]:
+        """AWS where the registry names an account there, or names no store at all; each profile; then each site, once."""
         sites = {endpoint: site for site in self._sites() if (endpoint := _endpoint(site))}
-        asked = [asyncio.to_thread(self._site, site, endpoint) for endpoint, site in sites.items()]
-        if self._accounts(AWS) or not asked:
-            asked.insert(0, asyncio.to_thread(self._aws))
-        found = await asyncio.gather(*asked)
+        usual = [""] if self._accounts(AWS) or not sites else []
+        profiles = dict.fromkeys((*usual, *further))
+        at_aws = await asyncio.gather(*(asyncio.to_thread(self._aws, profile) for profile in profiles))
+        at_sites = await asyncio.gather(*(asyncio.to_thread(self._site, *one[::-1]) for one in sites.items()))
+        found = (*_once_each(at_aws), *at_sites)
         return (*found, *self._unlisted(found))
 
-    def _aws(self) -> Listing:
-        identity = ask(lambda: self._clients.of("sts", AWS, FIRST_REGION).get_caller_identity())
+    def _aws(self, profile: str) -> Listing:
+        identity = ask(lambda: self._clients(profile).of("sts", AWS, FIRST_REGION).get_caller_identity())
         account = identity.data.get("Account") if identity.ok else None
         whose: Known[str] = str(account) if account else identity.unknown
-        buckets, _, cause = self._pages(AWS, FIRST_REGION, "")
-        return Listing(AWS, whose, buckets, "", cause)
+        buckets, _, cause = self._pages(profile, AWS, FIRST_REGION, "")
+        return Listing(AWS, whose, buckets, "", cause, profile)
 
     def _site(self, site: Site, endpoint: str) -> Listing:
-        buckets, answer, cause = self._pages(site.provider, site.region, endpoint)
+        buckets, answer, cause = self._pages("", site.provider, site.region, endpoint)
         owner = answer.data.get("Owner", {}).get("ID")
         whose: Known[str] = str(owner) if owner else Unknown(cause or "owner-not-proven")
         return Listing(site.provider, whose, buckets, endpoint, cause)
 
-    def _pages(self, provider: str, region: str, endpoint: str) -> tuple[tuple[Bucket, ...], Answer, str]:
+    def _pages(
+        self, profile: str, provider: str, region: str, endpoint: str
+    ) -> tuple[tuple[Bucket, ...], Answer, str]:
         """Every page; what was listed before a failure, with its cause. Blocks."""
         found: dict[str, Bucket] = {}
         more: dict[str, Any] = {}
         while True:
             answer = ask(
-                lambda more=more: self._clients.of("s3", provider, region, endpoint).list_buckets(  # type: ignore[misc]
+                lambda more=more: self._clients(profile).of("s3", provider, region, endpoint).list_buckets(  # type: ignore[misc]
                     MaxBuckets=PAGE, **more
                 )
             )
@@ -90,6 +96,16 @@ class S3Buckets:
             for account in self._accounts(provider)
             if (provider, account) not in known
         ]
+
+
+def _once_each(found: Sequence[Listing]) -> list[Listing]:
+    """One listing an account: the first that is whole, else the first. Those of unknown accounts all stay."""
+    of: dict[object, Listing] = {}
+    for number, one in enumerate(found):
+        key = number if isinstance(one.account, Unknown) else one.account
+        if key not in of or (of[key].cause and not one.cause):
+            of[key] = one
+    return list(of.values())
 
 
 def _bucket(told: Mapping[str, Any]) -> Bucket:

@@ -119,6 +119,7 @@ def _broken(error: Exception) -> str:
         ((boto.ConnectTimeoutError, boto.ReadTimeoutError, TimeoutError), "timeout"),
         ((boto.NoCredentialsError, boto.PartialCredentialsError, boto.ProfileNotFound), "no-credentials"),
         ((boto.CredentialRetrievalError, boto.TokenRetrievalError, boto.UnauthorizedSSOTokenError), "bad-credentials"),
+        ((boto.InvalidConfigError, boto.ConfigParseError, boto.UnknownCredentialError), "bad-credentials"),
         ((boto.SSLError,), "untrusted-certificate"),
         ((boto.HTTPClientError, boto.EndpointConnectionError, OSError), "unreachable"),
         ((ResponseParserError, boto.ParamValidationError), "invalid-answer"),

@@ -6,6 +6,7 @@ What it must not know: facts and their meaning.
 
 from __future__ import annotations
 
+import dataclasses
 import ssl
 import threading
 from collections.abc import Mapping
@@ -77,31 +78,41 @@ class Clients:
                 client = self._made[key] = self._make(*key)
             return client
 
+    def with_profile(self, profile: str) -> Clients:
+        """The same way with the credentials of another profile, of the same file."""
+        return Clients(dataclasses.replace(self._access, profile=profile))
+
     def _make(self, service: str, provider: str, region: str, endpoint: str) -> Any:
         url = endpoint or (self._endpoint(service, region) if provider == "aws" else "")
         if self._session is None:
             self._session = self._open()
-        client = self._session.client(
+        return self._session.client(
             service,  # type: ignore[call-overload]
             region_name=region,
             endpoint_url=url or None,
             verify=str(self._access.bundle) if self._access.bundle else True,
-            config=Config(  # type: ignore[call-arg]  # the stubs lag behind botocore by one option
+            config=Config(
+                s3={"addressing_style": "path" if url else "auto", "us_east_1_regional_endpoint": "regional"}
+            ),
+        )
+
+    def _open(self) -> boto3.session.Session:
+        """Way and limits hold for each client of the session, those too that the SDK makes to assume a role."""
+        core = botocore.session.Session()
+        core.register("before-send", self._wire.send)
+        if self._access.bundle:
+            core.set_config_variable("ca_bundle", str(self._access.bundle))
+        core.set_default_client_config(
+            Config(  # type: ignore[call-arg]  # the stubs lag behind botocore by one option
                 connect_timeout=self._access.connect_timeout,
                 read_timeout=self._access.read_timeout,
                 retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
                 max_pool_connections=CONNECTIONS,
                 proxies={"http": self._access.proxy, "https": self._access.proxy} if self._access.proxy else {},
-                s3={"addressing_style": "path" if url else "auto", "us_east_1_regional_endpoint": "regional"},
                 ignore_configured_endpoint_urls=True,
                 user_agent_extra="haechi",
-            ),
+            )
         )
-        client.meta.events.register("before-send.*", self._wire.send)
-        return client
-
-    def _open(self) -> boto3.session.Session:
-        core = botocore.session.Session()
         if self._access.credentials_file:
             core.set_config_variable("credentials_file", str(self._access.credentials_file))
         if self._access.profile or self._access.credentials_file:

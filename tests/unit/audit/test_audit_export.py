@@ -205,3 +205,17 @@ def test_a_table_names_files_and_people_too(by_hand):
     rows = {row["kind"]: row for row in csv.DictReader(io.StringIO(text))}
     assert [rows["tag"][name] for name in ("user", "technologies", "files")] == ["kim", "SEM-01", "/w/dram.gds"]
     assert rows["sealed"]["files"] == "/w/dram.gds.age"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("act", ["armed", "used", "refused", "ended", "behind"])
+def test_what_happened_to_a_permit_is_told_in_words(folder, key, clock, monkeypatch, language, act):
+    monkeypatch.setenv("HAECHI_LANG", language)
+    permit = {"kind": "exception", "user": "kim", "reason": "line stands"}
+    more = {"armed": {"permit": permit}, "used": {"permit": permit}, "refused": {"user": "kim", "why": "permit.used"}}
+    event = {"kind": "permit", "id": "hd-1", "act": act, "permit_id": "hd-P", **more.get(act, {})}
+    with SegmentedAuditLog(folder, key, clock) as log:
+        asyncio.run(log.durable(event))
+    (line,) = CliRunner().invoke(audit, ["tail", "--folder", str(folder)]).output.splitlines()
+    assert catalogue()[f"permit.act-{act}"][language] in line and "hd-P" in line
+    assert ("kim" in line) == (act in more)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,9 +32,12 @@ KIM = Actor("kim")
 
 
 class Lists:
-    async def listed(self) -> tuple[Listing, ...]:
+    """One account by the usual credentials, and one a profile."""
+
+    async def listed(self, further: Sequence[str] = ()) -> tuple[Listing, ...]:
         here = tuple(Bucket(f"box-{number}", SEOUL) for number in range(9))
-        return (Listing("aws", "1", here), Listing("aws", "2", cause="other-account"))
+        others = (Listing("aws", f"1{name}", (Bucket(f"of-{name}", SEOUL),), access=name) for name in further)
+        return (Listing("aws", "1", here), *others, Listing("aws", "2", cause="other-account"))
 
 
 class Assessor:
@@ -67,17 +70,23 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder, self.roles, self.assessor = folder, set(Role), Assessor()
         self.mode = "enforce"
+        self.accesses: list[str] = []
+        self.further: tuple[str, ...] = ()
 
     def register(self, server: ControlServer) -> None:
         @asynccontextmanager
-        async def assessors() -> AsyncIterator[Any]:
+        async def assessors(access: str) -> AsyncIterator[Any]:
+            self.accesses.append(access)
             yield self.assessor
 
         engine: Any = SimpleNamespace(revision="p", rules={}, modes=Modes(Mode.MONITOR))
         words: Any = None
         register_survey(
             server,
-            SurveyBuckets(Lists(), assessors, [S3Connector()], engine, words, lambda: KIM, lambda _: ["1", "2"]),
+            SurveyBuckets(
+                Lists(), assessors, [S3Connector()], engine, words, lambda: KIM, lambda _: ["1", "2"],
+                further=self.further,
+            ),  # fmt: skip
         )
 
         async def status(args: dict[str, Any], peer: Any, progress: Any) -> dict[str, Any]:
@@ -109,6 +118,28 @@ def test_every_bucket_is_judged_sealed_and_plain_by_the_way_of_its_region(bench,
     }
 
 
+def test_each_profile_is_listed_and_read_with_its_own_credentials(bench, capsys):
+    assert run(["baseline", "buckets", "--profile", "plant", "--profile", "lab", "--json"]) == 1
+    document = told(capsys)
+    assert {one["account"]: one["access"] for one in document["listings"]} == {
+        "1": None, "1plant": "plant", "1lab": "lab", "2": None,
+    }  # fmt: skip
+    assert bench.accesses == ["", "plant", "lab"]
+    assert {one["container"]: one["access"] for one in document["listed"] if one["access"]} == {
+        "of-plant": "plant",
+        "of-lab": "lab",
+    }
+    assert run(["baseline", "buckets", "--profile", "plant"]) == 1
+    said = capsys.readouterr().out
+    assert "account 1plant: 1 buckets (profile plant)" in said and "usual credentials" in said
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "x" * 129])
+def test_a_profile_that_is_no_name_is_refused(bench, capsys, name):
+    assert run(["baseline", "buckets", "--profile", name, "--json"]) != 0
+    assert told(capsys)["error"]["code"] == "control.bad-request" and bench.assessor.asked == []
+
+
 def test_an_engineer_is_told_nothing(bench, capsys):
     bench.roles = {Role.ENGINEER}
     assert run(["baseline", "buckets", "--json"]) == 1
@@ -134,7 +165,7 @@ async def test_who_hangs_up_ends_the_survey() -> None:
     assessor = Assessor()
 
     @asynccontextmanager
-    async def assessors() -> AsyncIterator[Any]:
+    async def assessors(access: str) -> AsyncIterator[Any]:
         yield assessor
 
     async def gone(bucket: Mapping[str, Any], done: int, total: int) -> None:

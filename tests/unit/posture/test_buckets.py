@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -50,9 +50,12 @@ def page(*names: str, token: str = "", owner: str = "tenant") -> dict[str, Any]:
     return {**found, "ContinuationToken": token} if token else found
 
 
-def lists(clients: Clients, *accounts: str, sites: tuple[Site, ...] = ()) -> S3Buckets:
+def lists(
+    clients: Clients, *accounts: str, sites: tuple[Site, ...] = (), of_profile: Mapping[str, Clients] | None = None
+) -> S3Buckets:
+    of_profile = of_profile or {}
     of: Callable[[str], tuple[str, ...]] = lambda provider: accounts if provider == "aws" else ("tenant",)  # noqa: E731
-    return S3Buckets(clients, of, sites=lambda: sites)
+    return S3Buckets(lambda profile: of_profile.get(profile, clients), of, sites=lambda: sites)
 
 
 async def test_every_page_is_read() -> None:
@@ -91,3 +94,21 @@ async def test_sites_are_listed_at_their_endpoint_once() -> None:
     (site,) = await lists(store, sites=(own, same)).listed()
     assert (site.provider, site.account, site.endpoint) == ("example", "tenant", "https://objects.example")
     assert [endpoint for endpoint, _ in store.asked] == ["https://objects.example"]
+
+
+async def test_each_profile_lists_its_own_account_and_none_is_listed_twice() -> None:
+    store = lists(
+        Pages(denied()), OURS, OTHER,
+        of_profile={
+            "other": Pages(page("theirs"), account=OTHER),
+            "again": Pages(page("theirs"), account=OTHER),
+            "ours": Pages(page("a")),
+            "lost": Pages(denied(), account=None),
+        },
+    )  # fmt: skip
+    found = await store.listed(("other", "again", "ours", "lost", "other"))
+    assert [(one.account, one.access, len(one.buckets), one.cause) for one in found] == [
+        (OURS, "ours", 1, ""),  # the usual credentials could not list it
+        (OTHER, "other", 1, ""),
+        (Unknown("access-denied"), "lost", 0, "access-denied"),
+    ]

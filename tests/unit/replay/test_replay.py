@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import os
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 import pytest
 from haechi.app.replaying import LOST_IN_A_ROW, ReplayDecisions
 from haechi.cli import run
-from haechi.domain.decision import Cause, Mode, Modes, decide
+from haechi.domain.decision import Cause, Effect, Mode, Modes, Severity, decide
 from haechi.domain.errors import HaechiError
 from haechi.domain.issue import Issue
+from haechi.domain.permit import Permit, PermitKind
 from haechi.outbound.audit.decisions import FolderDecisions
 from haechi.outbound.engine.bundle import build
 from haechi.outbound.engine.candidate import candidate as policies_at
@@ -23,6 +25,7 @@ from haechi.ports.engine import Answered
 from haechi.ports.recorded import Span
 
 from tests.lab.recorded import SetClock, judged, write
+from tests.policy.base import PLACE
 from tests.unit.replay.conftest import DAY
 
 
@@ -140,16 +143,82 @@ def test_failures_of_then_are_not_taken_for_the_policies_answer(tmp_path, decide
     assert found["changes"]["unchanged"] == 1
 
 
-def test_what_a_permit_let_go_stays_let_go(decided, tmp_path, capsys):
-    made = []
-    for number, (user, container, facts, answer) in enumerate(decided):
-        one = judged(number, facts, answer.findings, user=user, container=container, at=DAY)
-        rules = {finding.rule for finding in answer.findings}
-        lifted = decide(answer.findings, Modes(), lifts=lambda finding, rules=rules: finding.rule in rules)
-        made.append(dataclasses.replace(one, made=dataclasses.replace(one.made, decision=lifted)).event())
-    write(tmp_path / "permitted", made, SetClock(DAY))
-    status, found = replayed(capsys, tmp_path / "permitted", locate())
-    assert (status, found["judged"], found["changed"]) == (0, len(decided), 0)
+@pytest.fixture
+def permitted(decided, tmp_path):
+    """Plain content that a permit of this kind let go to our own bucket; only ``r13_layer1`` (guidance) forbids it."""
+
+    def make(kind: PermitKind, severity: Severity = Severity.BLOCK) -> Path:
+        user, container, facts, answer = decided[1]
+        findings = [
+            dataclasses.replace(one, severity=severity) if one.rule == "r13_layer1" else one for one in answer.findings
+        ]
+        permit = Permit("P-1", kind, user, DAY + dt.timedelta(hours=1), frozenset({"r13_layer1"}), place=PLACE)
+        one = judged(0, facts, findings, user=user, container=container, at=DAY)
+        decision = decide(findings, Modes(), lifts=permit.lifts)
+        assert decision.effect is Effect.ALLOW and decision.lifted == ("r13_layer1",)
+        folder = tmp_path / kind.value
+        made = dataclasses.replace(one, made=dataclasses.replace(one.made, decision=decision, permit=permit))
+        write(folder, [made.event()], SetClock(DAY))
+        return folder
+
+    return make
+
+
+@pytest.mark.parametrize("kind", [PermitKind.EXCEPTION, PermitKind.BREAK_GLASS])
+def test_what_a_permit_let_go_stays_let_go(permitted, kind, capsys):
+    folder = permitted(kind)
+    status, found = replayed(capsys, folder, locate())
+    assert (status, found["judged"], found["changed"], found["permitted"]) == (0, 1, 0, 1)
+    run(["replay", "--policy", str(locate()), "--folder", str(folder)])
+    assert "1 of them went through by an exception" in capsys.readouterr().out
+
+
+def test_a_justification_opens_no_way_past_a_rule_that_now_blocks(permitted, candidate, capsys):
+    folder = permitted(PermitKind.JUSTIFICATION, Severity.JUSTIFY)
+    status, found = replayed(capsys, folder, candidate(severities={"r13_layer1": "justify"}))
+    assert (status, found["changed"]) == (0, 0)
+    status, found = replayed(capsys, folder, candidate(severities={}))
+    assert (status, found["changes"]["newly_blocked"]) == (1, 1)
+
+
+@pytest.mark.parametrize(("kind", "blocked"), [(PermitKind.EXCEPTION, 1), (PermitKind.BREAK_GLASS, 0)])
+def test_an_exception_reaches_the_rules_that_it_names_and_no_other(permitted, candidate, kind, blocked, capsys):
+    """The candidate wants fresh statements of the provider: rules that found nothing then, and are no statute's."""
+    fresh = candidate(attestation_max_age_days={"default": 1, "subjects": {}})
+    _, found = replayed(capsys, permitted(kind), fresh, "--details")
+    assert found["changes"]["newly_blocked"] == blocked, found["details"]
+
+
+def test_a_permit_of_another_form_makes_the_answer_incomplete(events, tmp_path, capsys):
+    one = {**events(1)[1], "permit": {"kind": "indulgence"}}
+    write(tmp_path / "strange", [one], SetClock(DAY))
+    status, found = replayed(capsys, tmp_path / "strange", locate())
+    assert (status, found["complete"]) == (3, False)
+    assert [(row["reason"], row["detail"]) for row in found["skipped"]] == [("other-record", "permit")]
+
+
+def test_clean_uploads_are_said_to_be_beyond_it(audit, capsys):
+    _, found = replayed(capsys, audit, locate())
+    assert found["summaries"] == 3
+    run(["replay", "--policy", str(locate()), "--folder", str(audit)])
+    assert "3 of 12 cannot be judged again" in capsys.readouterr().out
+
+
+def test_a_window_without_records_is_no_all_clear(audit, capsys):
+    assert run(["replay", "--policy", str(locate()), "--folder", str(audit), "--from", "2026-03-03"]) == 3
+    said = capsys.readouterr().out
+    assert "No decision is on record in this window (2026-03-03 00:00" in said and "unchanged" not in said
+
+
+def test_the_window_is_told_in_korean_time(audit, capsys):
+    run(["replay", "--policy", str(locate()), "--folder", str(audit), "--from", "2026-03-02T01:04:00Z"])
+    said = capsys.readouterr().out
+    assert "2026-03-02 10:04 – …; the records in it are from 2026-03-02 10:04 to 2026-03-02 10:11" in said
+
+
+def test_a_candidate_that_is_not_there_is_named(audit, capsys):
+    status, told = replayed(capsys, audit, audit / "nowhere")
+    assert (status, told["error"]["code"]) == (3, "replay.no-candidate")
 
 
 def test_a_bundle_is_a_candidate_too(audit, tmp_path, capsys):

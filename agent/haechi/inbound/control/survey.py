@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from haechi.app.surveying import SurveyBuckets
-from haechi.inbound.control.calls import HOUR, lang
+from haechi.domain.errors import HaechiError
+from haechi.inbound.control.calls import HOUR, lang, listed
 from haechi.inbound.control.peer import Peer, Role
 from haechi.inbound.control.server import ControlServer, Progress
+
+MOST_PROFILES = 64
+"""Accounts that one survey may be asked about."""
 
 
 def register_survey(server: ControlServer, survey: SurveyBuckets) -> None:
@@ -18,6 +22,16 @@ def register_survey(server: ControlServer, survey: SurveyBuckets) -> None:
         async def report(bucket: Mapping[str, Any], done: int, total: int) -> None:
             await progress({"bucket": dict(bucket), "done": done, "total": total})
 
-        return await survey(report, lang(args))
+        return await survey(report, lang(args), _profiles(args))
 
     server.register("baseline.buckets", baseline_buckets, Role.OFFICER, timeout=HOUR)
+
+
+def _profiles(args: Mapping[str, Any]) -> list[str]:
+    """Names of the agent's profiles, a few. Raises ``control.bad-request``."""
+    names = listed(args, "profiles")
+    if len(names) > MOST_PROFILES or not all(
+        isinstance(name, str) and name.isprintable() and 0 < len(name) <= 128 for name in names
+    ):
+        raise HaechiError("control.bad-request", reason="profiles")
+    return list(names)

@@ -1,0 +1,48 @@
+"""The first week, word for word, after the first steps: watch, report, survey, replay, enforce, as the guide says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.test_first_steps import ROOT, home, machine, script, store
+from tests.stores.landscape import Landscape
+from tests.stores.moto import MotoStore
+
+__all__ = ["home", "store"]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(560)]
+
+
+SAID = (
+    "Monitor mode: nothing is blocked",
+    "3 recorded decisions: 1 would have been blocked, 1 were blocked, 1 allowed",
+    "What the registry lacks",
+    "✓ aws account 111122223333: 9 buckets",
+    "newly blocked: 1",
+    "Enforce mode",
+    "Haechi refused this upload",
+)
+
+
+def test_the_guide_leads_from_watching_to_enforcing(store: tuple[MotoStore, Landscape], home: Path) -> None:
+    """The English one: that the Korean has the same commands is test_docs.py's to say."""
+    running, land = store
+    environment = machine(home, running)
+    environment |= {"BUCKET": land.own_key, "KEY_ARN": land.seoul_key, "HAECHI_LANG": "en"}
+    guides = [script(ROOT / "docs" / f"{name}.md") for name in ("first-steps", "first-week")]
+    try:
+        done = subprocess.run(
+            ["bash", "-c", "".join(guides)],
+            env=environment, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False,
+        )  # fmt: skip
+    finally:
+        subprocess.run([sys.executable, "-m", "haechi.cli", "agent", "stop"], env=environment, timeout=30, check=False)
+    printed = done.stdout + done.stderr
+    assert done.returncode == 0, printed[-3000:]
+    for words in SAID:
+        assert words in printed, words
+    assert running.same(land.own_key, "first-week.bin", home / "work" / "recipe.bin"), "watched, not blocked"
+    assert running.digest(land.own_key, "refused.bin") is None
