@@ -26,6 +26,7 @@ from haechi.wiring.ground import Ground
 from haechi.wiring.judge import make_judge
 from haechi.wiring.marking import make_marking
 from haechi.wiring.permits import make_permits
+from haechi.wiring.reads import Group, open_group, start_reads
 from haechi.wiring.rules import start_rules
 from haechi.wiring.status import make_status
 from haechi.wiring.stores import open_stores
@@ -37,12 +38,13 @@ log = structlog.get_logger(__name__)
 
 async def run_agent(settings: Settings) -> int:
     """Run until told to stop (SIGTERM, SIGINT). Raises ``HaechiError`` where a part cannot start."""
+    group = open_group(settings)  # before any thread: see haechi.outbound.reads.rights
     lines = logs.configure(settings.telemetry.log_level, settings.telemetry.log)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as stack:
-        data_path = await start_agent(settings, stack, lines)
+        data_path = await start_agent(settings, stack, lines, group)
         gc.collect()
         gc.freeze()  # what lives as long as the agent need not be gone through again in the middle of an upload
         log.info("agent ready", version=__version__, layout=settings.paths.layout.value, proxy=data_path.proxy_port)
@@ -51,23 +53,24 @@ async def run_agent(settings: Settings) -> int:
     return 0
 
 
-async def start_agent(settings: Settings, stack: AsyncExitStack, lines: Lines) -> DataPath:
+async def start_agent(settings: Settings, stack: AsyncExitStack, lines: Lines, group: Group) -> DataPath:
     """Make and start every part; ``stack`` takes them down. Raises ``HaechiError``."""
     prepare_folders(settings.paths)
     ground = Ground(settings, stack, lines)
     notices = start_telemetry(ground)
     stores = open_stores(ground)
+    reads = start_reads(ground, stores, group)
     rules = await start_rules(ground, stores.audit)
     marking = make_marking(ground, rules, stores)
     started: list[WayIn] = []
     permits = make_permits(ground, rules, stores, notices)
     judging = make_judge(
-        ground, rules, stores, notices, permits, lambda: [("127.0.0.1", started[0].data_path.proxy_port)]
+        ground, rules, stores, notices, permits, reads, lambda: [("127.0.0.1", started[0].data_path.proxy_port)]
     )
     way_in = await start_way_in(ground, rules, judging)
     started.append(way_in)
     following = Following(ground, rules, stores, marking, judging, way_in)
-    status = make_status(ground, rules, stores, marking, way_in, permits, following.failed)
+    status = make_status(ground, rules, stores, marking, way_in, permits, reads, following.failed)
     control = await start_control(ground, rules, stores, marking, judging, way_in, permits, status)
     marking.start_watching()
     marking.start_learning()
