@@ -2,7 +2,7 @@
 
 Theory. What is encrypted shares no byte with its source, so the content says nothing. What can be known is that the
 source was opened a while ago, by the process that uploads now, by one that it descends from, by one that it began, or
-by anybody of the same user. A *read* is one opening (or closing) of a tagged file; a *gap* is a time in which nobody
+by anybody of the same user. A *read* is one opening or reading of a tagged file; a *gap* is a time in which nobody
 looked. Both count for as long as the window is. Nothing seen is *no* only where all was looked at: in a gap, or where
 a reader went away before it could be asked who it is, the answer is unknown, and the policy takes that for a read.
 
@@ -49,9 +49,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One opening of tagged content. ``processes`` is the reader's line, empty where nobody could say which process it
-    was; ``users`` are then those that it is counted for, and ``only`` the one user (beside root) who could have opened
-    the file at all, None for anybody.
+    """Tagged content was opened or read. ``processes`` is the reader's line, empty where nobody could say which process
+    it was; ``users`` are then those that it is counted for, and ``only`` the one user (beside root) who could have
+    opened the file at all, None for anybody.
     """
 
     at: dt.datetime
@@ -60,6 +60,11 @@ class Read:
     processes: tuple[ProcessId, ...] = ()
     executable: Known[str] = field(default_factory=lambda: Unknown("not-read"))
     only: int | None = None
+
+    @property
+    def reader(self) -> object:
+        """Who it was, as far as that is known: of two reads of the same the later one is all that matters."""
+        return self.processes[0] if self.processes else self.only, self.users
 
     @property
     def sure(self) -> bool:

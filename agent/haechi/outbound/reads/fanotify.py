@@ -31,8 +31,7 @@ FAN_REPORT_FID = 0x200
 FAN_MARK_ADD = 0x1
 FAN_MARK_DONT_FOLLOW = 0x4
 # events
-FAN_CLOSE_WRITE = 0x8
-FAN_CLOSE_NOWRITE = 0x10
+FAN_ACCESS = 0x1
 FAN_OPEN = 0x20
 FAN_DELETE_SELF = 0x400
 FAN_Q_OVERFLOW = 0x4000
@@ -48,7 +47,10 @@ VERSION = 3
 INFO = struct.Struct("=BBH")
 ROOM = 1 << 16
 """Bytes read at once: some 600 events."""
-WANTED = FAN_OPEN | FAN_CLOSE_WRITE | FAN_CLOSE_NOWRITE | FAN_DELETE_SELF
+WANTED = FAN_OPEN | FAN_ACCESS | FAN_DELETE_SELF
+"""Opening (whoever maps a file into memory reads without a further call), and reading, for what is held open for long.
+As long as one waits, the kernel counts further readings by the same process as that one.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Event:
 
     @property
     def opening(self) -> bool:
-        """Whether it was opened, perhaps closed again."""
+        """Whether it was opened, perhaps read as well."""
         return bool(self.mask & FAN_OPEN)
 
 
@@ -79,6 +81,7 @@ class Fanotify:
     """One group. Raises ``OSError`` where the kernel is too old (``EINVAL``) or does not permit it (``EPERM``)."""
 
     def __init__(self) -> None:
+        self._systems: dict[int, bytes] = {}
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._libc.fanotify_mark.argtypes = (
             ctypes.c_int,
@@ -99,8 +102,9 @@ class Fanotify:
         """Let the group and all its marks go."""
         os.close(self.descriptor)
 
-    def mark(self, path: str) -> bytes:
+    def mark(self, path: str, device: int) -> bytes:
         """Tell of openings of this file from now on, by whatever name; the key by which its events will name it.
+        ``device`` is the file system's number, whose identity is asked for once.
 
         Raises ``OSError``; of note ``ENOSPC`` (too many marks), ``EXDEV`` and ``EOPNOTSUPP`` (the file system has no
         identities or no handles).
@@ -114,7 +118,9 @@ class Fanotify:
             if error.errno != errno.EOPNOTSUPP:
                 raise
             handle = self._handle(name, AT_HANDLE_FID)
-        return struct.pack("=Q", os.statvfs(name).f_fsid) + handle
+        if device not in self._systems:
+            self._systems[device] = struct.pack("=Q", os.statvfs(name).f_fsid)
+        return self._systems[device] + handle
 
     def events(self) -> Iterator[Event]:
         """Everything that happened since the last call, in order; waits for nothing. Raises ``OSError``."""

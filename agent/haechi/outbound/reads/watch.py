@@ -39,7 +39,12 @@ BEAT = 5.0
 """Seconds between two writings of what was seen: an agent that is killed leaves a gap that begins at the last."""
 WAKE = 1.0
 OPENERS = 4096
-"""Openings that are remembered to tell who closes a file, where that process is gone by then."""
+"""Openings that are remembered, so that nobody is asked anew who reads on in what it opened."""
+PAUSE = 0.005
+"""Seconds between two looks while known processes read on in files that they opened, for more than ``IDLE`` looks:
+nothing new is learned then.
+"""
+IDLE = 32
 MOST_TOLD = 10
 
 log = structlog.get_logger(__name__)
@@ -77,13 +82,14 @@ class ReadWatch:
         self._recent = RecentReads()
         self._files: dict[bytes, _File] = {}
         self._openers: OrderedDict[tuple[int, bytes], Line] = OrderedDict()
-        self._unkept: list[Read] = []
+        self._unkept: dict[object, Read] = {}
         self._unkept_gaps: list[Gap] = []
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._drained = self._kept_until = clock.now()
         self._since: dt.datetime | None = None
+        self._fresh = False
         self.unwatched: dict[str, str] = {}
         """Tagged files that cannot be marked, and why."""
         self.why = why
@@ -153,7 +159,8 @@ class ReadWatch:
         if group is None:
             return
         try:
-            key, status = group.mark(path), os.stat(path, follow_symlinks=False)  # noqa: PTH116 - names are plain here
+            status = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - names are plain here
+            key = group.mark(path, status.st_dev)
         except OSError as error:
             with self._lock:
                 if error.errno in (errno.ENOENT, errno.ENOTDIR):
@@ -197,7 +204,7 @@ class ReadWatch:
         group = self._group
         if group is None:
             return
-        waiting = select.poll()
+        idle, waiting = 0, select.poll()
         waiting.register(group.descriptor, select.POLLIN)
         while not self._stopping.is_set():
             try:
@@ -205,7 +212,11 @@ class ReadWatch:
                     self._begin()
                 waiting.poll(WAKE * 1000)
                 with self._lock:
+                    self._fresh = False
                     self._drain()
+                    idle = 0 if self._fresh else idle + 1
+                if idle > IDLE:
+                    self._stopping.wait(PAUSE)
                 if (self._clock.now() - self._kept_until).total_seconds() >= BEAT:
                     self._beat()
             except Exception as error:  # an adapter's edge: what is strange is a gap, and never the end of watching
@@ -235,7 +246,7 @@ class ReadWatch:
             log.warning("reads.not-remembered", cause=error.code)
         with self._lock:
             meanwhile, self._recent = self._recent.gaps, RecentReads(dropped=remembered.dropped)
-            for read in (*remembered.reads, *self._unkept):
+            for read in (*remembered.reads, *self._unkept.values()):
                 self._recent.add(read)
             for gap in (*remembered.gaps, *meanwhile):
                 self._recent.missed(gap)
@@ -266,16 +277,16 @@ class ReadWatch:
         """Write what was seen. What cannot be written stays to be written; a restart then finds the gap longer."""
         with self._lock:
             until, reads, gaps = self._drained, self._unkept, self._unkept_gaps
-            self._unkept, self._unkept_gaps = [], []
+            self._unkept, self._unkept_gaps = {}, []
             dropped, self._kept_until = self._recent.dropped, self._clock.now()
         try:
-            self._ledger.keep(until, reads, gaps, dropped)
+            self._ledger.keep(until, reads.values(), gaps, dropped)
         except HaechiError as error:
             if self.problem != error.code:
                 log.warning("reads.not-kept", cause=error.code)
             self.problem = error.code
             with self._lock:
-                self._unkept = [*reads, *self._unkept][-self._recent.most :]
+                self._unkept = reads | self._unkept
                 self._unkept_gaps = [*gaps, *self._unkept_gaps]
         else:
             self.problem = ""
@@ -332,10 +343,10 @@ class ReadWatch:
         if not read.sure and not read.users:
             self.gone += 1
         self._recent.add(read)
-        self._unkept.append(read)
-        if len(self._unkept) > self._recent.most:
-            del self._unkept[: len(self._unkept) // 2]
-            self._missed("reads-overflowed", now)
+        self._unkept[read.reader] = read
+        while len(self._unkept) > self._recent.most:  # cannot be written for long: a restart then knows less
+            oldest = self._unkept.pop(next(iter(self._unkept)))
+            self._gap(Gap(min(oldest.at, now), now, "reads-overflowed"))
 
     def _name(self, file: _File) -> str:
         """What the file is called now; empty where it is tagged no more."""
@@ -349,11 +360,14 @@ class ReadWatch:
         told = spelled(name)
         if self._group is not None and not self._group.privileged:
             return Read(now, told, frozenset([self._own]), (), Unknown("reader-not-named"), _only(name))
+        opened = (event.pid, event.key)
+        if not event.opening and opened in self._openers:
+            known = self._openers[opened]
+            return Read(now, told, known.users, known.processes, known.executable)
+        self._fresh = True
         if event.pid not in lines:
             lines[event.pid] = line_of(event.pid) if event.pid > 0 else Unknown("reader-gone")
-        line, opened = lines[event.pid], (event.pid, event.key)
-        if isinstance(line, Unknown) and not event.opening:
-            line = self._openers.get(opened, line)
+        line = lines[event.pid]
         if isinstance(line, Unknown):
             return Read(now, told, frozenset(), (), Unknown("reader-gone"), _only(name))
         self._openers[opened] = line
