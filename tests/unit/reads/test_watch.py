@@ -104,8 +104,25 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     made.stop()
 
 
+READER = "import sys; [open(name).read() for name in sys.argv[1:]]; print(flush=True); sys.stdin.read()"
+readers: list[subprocess.Popen[bytes]] = []
+
+
 def read_by_another(*paths: Path) -> None:
-    subprocess.run([sys.executable, "-Sc", "import sys; [open(name).read() for name in sys.argv[1:]]", *paths], check=True)
+    """By a process that is still there when the queue is looked at; one that is not may be anybody."""
+    reader = subprocess.Popen(
+        [sys.executable, "-Sc", READER, *paths], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    )
+    readers.append(reader)
+    assert reader.stdout is not None
+    assert reader.stdout.readline() == b"\n"
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    yield
+    while readers:
+        readers.pop().communicate()
 
 
 def test_a_read_is_seen_before_the_question_is_answered(machine: Machine) -> None:
@@ -180,9 +197,32 @@ def test_a_memory_that_is_lost_is_a_gap_for_everybody(machine: Machine) -> None:
     machine.write("lot.csv")
     machine.stop()
     (machine.folder / "reads.sqlite").write_bytes(b"no database at all" * 100)
-    watch = machine.start()
+    machine.start()
     assert machine.facts(stranger()).user == Unknown("reads-interrupted")
-    assert watch.problem.startswith("ledger.")
+    assert (machine.folder / "reads.sqlite.damaged").exists()
+    read_by_another(machine.index.paths[0])
+    machine.stop()
+    machine.start()
+    assert machine.facts().user is True, "the one made anew remembers"
+    assert machine.facts(stranger()).user == Unknown("reads-interrupted"), "and so it does the gap"
+
+
+def test_an_agent_that_never_took_up_what_was_seen_writes_nothing_over_it(machine: Machine) -> None:
+    machine.start()
+    machine.write("lot.csv")
+    machine.stop()
+    before = SqliteReads(machine.folder / "reads.sqlite").load(SystemClock().now()).until
+
+    def fails() -> list[TaggedFile]:
+        raise HaechiError("index.locked", path="x")
+
+    ledger = SqliteReads(machine.folder / "reads.sqlite")
+    watch = ReadWatch(Fanotify(), ledger, SystemClock(), fails, machine.index.named)
+    watch.start()
+    assert not watch.wait_ready(0.2)
+    assert watch.facts(me(), WINDOW).user == Unknown("reads-failed")
+    watch.stop()
+    assert SqliteReads(machine.folder / "reads.sqlite").load(SystemClock().now()).until == before
 
 
 def test_a_file_that_cannot_be_marked_leaves_everything_unknown(machine: Machine) -> None:
@@ -248,6 +288,6 @@ def test_an_index_that_fails_makes_no_read_unseen(machine: Machine) -> None:
     def fails(device: int, inode: int) -> Sequence[TaggedFile]:
         raise HaechiError("index.locked", path="x")
 
-    machine.running._named = fails
+    machine.running._readers._named = fails
     read_by_another(path)
     assert machine.facts().user is True

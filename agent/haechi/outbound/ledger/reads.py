@@ -91,6 +91,23 @@ class SqliteReads:
                 (until.timestamp(), dropped.timestamp() if dropped else None),
             )
 
+    def renew(self, error: HaechiError) -> str:
+        """Put a file aside that cannot be understood (``error`` says so), so that the next is made anew; where it is
+        now, empty where it was left. What it said is a gap, as long as anything is remembered.
+        """
+        if error.code not in ("ledger.corrupt", "ledger.other-version"):
+            return ""
+        self._database.close()
+        path = self._database.path
+        aside = path.with_name(path.name + ".damaged")
+        try:
+            path.replace(aside)
+            for ending in ("-wal", "-shm"):
+                path.with_name(path.name + ending).unlink(missing_ok=True)
+        except OSError:
+            return ""
+        return str(aside)
+
     def close(self) -> None:
         """Let the file go."""
         self._database.close()

@@ -7,8 +7,8 @@ a privileged group gives the number of the process, any other gives 0 for everyb
 when the group is made, not afterwards. Our own openings are told apart by that number, and the kernel never merges
 events of two processes; inotify does, and names none, which is why it is not used here.
 
-No package that is kept up to date binds these calls, so they are called in the C library. Constants are of
-``linux/fanotify.h`` and ``fcntl.h``.
+No package that is kept up to date does this without root, so the calls of the C library are used
+(docs/adr/0013). Constants are of ``linux/fanotify.h`` and ``fcntl.h``.
 """
 
 from __future__ import annotations

@@ -16,11 +16,9 @@ import datetime as dt
 import errno
 import os
 import select
-import stat
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 
@@ -28,18 +26,16 @@ from haechi.domain.actor import Actor
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import Known, Unknown
 from haechi.domain.reads import KEPT, SHORT, Gap, Line, Read, ReadFacts, RecentReads, unseen
-from haechi.outbound.index.names import spelled
 from haechi.outbound.ledger.reads import Remembered, SqliteReads
-from haechi.outbound.reads.fanotify import Event, Fanotify
+from haechi.outbound.reads.fanotify import Fanotify
 from haechi.outbound.reads.processes import line_of, present
+from haechi.outbound.reads.readers import Marked, Readers
 from haechi.ports.clock import Clock
 from haechi.ports.protection import Observed, TaggedFile
 
 BEAT = 5.0
 """Seconds between two writings of what was seen: an agent that is killed leaves a gap that begins at the last."""
 WAKE = 1.0
-OPENERS = 4096
-"""Openings that are remembered, so that nobody is asked anew who reads on in what it opened."""
 PAUSE = 0.005
 """Seconds between two looks while known processes read on in files that they opened, for more than ``IDLE`` looks:
 nothing new is learned then.
@@ -48,15 +44,6 @@ IDLE = 32
 MOST_TOLD = 10
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A marked file: its name when it was marked, and its identity."""
-
-    path: str
-    device: int
-    inode: int
 
 
 class ReadWatch:
@@ -77,11 +64,10 @@ class ReadWatch:
         own: int | None = None,
     ) -> None:
         self._group, self._ledger, self._clock = group, ledger, clock
-        self._known, self._named = known, named
-        self._own = os.getuid() if own is None else own
+        self._known = known
+        own = os.getuid() if own is None else own
+        self._readers = Readers(group is not None and group.privileged, own, named)
         self._recent = RecentReads()
-        self._files: dict[bytes, _File] = {}
-        self._openers: OrderedDict[tuple[int, bytes], Line] = OrderedDict()
         self._unkept: dict[object, Read] = {}
         self._unkept_gaps: list[Gap] = []
         self._lock = threading.Lock()
@@ -89,14 +75,24 @@ class ReadWatch:
         self._thread: threading.Thread | None = None
         self._drained = self._kept_until = clock.now()
         self._since: dt.datetime | None = None
-        self._fresh = False
+        self._stands = threading.Event()
         self.unwatched: dict[str, str] = {}
         """Tagged files that cannot be marked, and why."""
         self.why = why
         """What the kernel said, where it gave no group."""
         self.problem = "" if group else "reads.not-watched"
         """The code of why nothing, or not all, is seen or kept; empty where all is well."""
-        self.seen = self.overflows = self.gone = 0
+        self.overflows = 0
+
+    @property
+    def seen(self) -> int:
+        """Openings and readings of tagged files."""
+        return self._readers.seen
+
+    @property
+    def gone(self) -> int:
+        """Those of a process that could not be asked any more."""
+        return self._readers.gone
 
     # --- asked ----------------------------------------------------------------------------------------------------
 
@@ -138,7 +134,7 @@ class ReadWatch:
             return {
                 "sees": sees,
                 "since": self._since.isoformat() if self._since else None,
-                "files": len(self._files),
+                "files": len(self._readers.files),
                 "unwatched": len(self.unwatched),
                 "readers": len(self._recent),
                 "overflows": self.overflows,
@@ -169,7 +165,7 @@ class ReadWatch:
                     self.unwatched[path] = os.strerror(error.errno or 0)
             return
         with self._lock:
-            self._files[key] = _File(path, status.st_dev, status.st_ino)
+            self._readers.files[key] = Marked(path, status.st_dev, status.st_ino)
             self.unwatched.pop(path, None)
 
     # --- from start to stop -----------------------------------------------------------------------------------------
@@ -193,12 +189,7 @@ class ReadWatch:
 
     def wait_ready(self, seconds: float) -> bool:
         """Wait until the watch stands."""
-        end = threading.Event()
-        for _ in range(max(1, int(seconds / 0.05))):
-            if self._since is not None:
-                return True
-            end.wait(0.05)
-        return self._since is not None
+        return self._stands.wait(seconds)
 
     def _work(self) -> None:
         group = self._group
@@ -212,9 +203,8 @@ class ReadWatch:
                     self._begin()
                 waiting.poll(WAKE * 1000)
                 with self._lock:
-                    self._fresh = False
                     self._drain()
-                    idle = 0 if self._fresh else idle + 1
+                    idle = 0 if self._readers.fresh else idle + 1
                 if idle > IDLE:
                     self._stopping.wait(PAUSE)
                 if (self._clock.now() - self._kept_until).total_seconds() >= BEAT:
@@ -222,9 +212,10 @@ class ReadWatch:
             except Exception as error:  # an adapter's edge: what is strange is a gap, and never the end of watching
                 self._doubt(error)
                 self._stopping.wait(WAKE)
-        with self._lock:
-            self._drain()
-        self._keep()
+        if self._since is not None:  # else nothing was taken up that could be written on
+            with self._lock:
+                self._drain()
+            self._keep()
 
     def _doubt(self, error: Exception) -> None:
         """What failed may have lost reads: unknown from the last look on, until it works again."""
@@ -243,7 +234,7 @@ class ReadWatch:
             remembered = self._ledger.load(begun)
         except HaechiError as error:
             self.problem = lost = error.code
-            log.warning("reads.not-remembered", cause=error.code)
+            log.warning("reads.not-remembered", cause=error.code, kept=self._ledger.renew(error))
         with self._lock:
             meanwhile, self._recent = self._recent.gaps, RecentReads(dropped=remembered.dropped)
             for read in (*remembered.reads, *self._unkept.values()):
@@ -256,8 +247,9 @@ class ReadWatch:
                 self._gap(Gap(away, begun, "reads-interrupted", self._there(away, begun)))
             self._drain()
             self._since = begun
+        self._stands.set()
         self._keep()
-        log.info("reads.watched", files=len(self._files), unwatched=len(self.unwatched))
+        log.info("reads.watched", files=len(self._readers.files), unwatched=len(self.unwatched))
 
     @staticmethod
     def _there(begin: dt.datetime, end: dt.datetime) -> frozenset[int] | None:
@@ -298,16 +290,17 @@ class ReadWatch:
         group = self._group
         if group is None:
             return
-        now, lines, names = self._clock.now(), dict[int, Line | Unknown](), dict[bytes, str]()
+        now, own = self._clock.now(), os.getpid()
+        self._readers.begin()
         try:
             for event in group.events():
                 if event.overflow:
                     self.overflows += 1
                     self._missed("reads-overflowed", now)
                 elif event.gone:
-                    self._files.pop(event.key, None)
-                elif event.pid != os.getpid():
-                    self._note(event, now, lines, names)
+                    self._readers.files.pop(event.key, None)
+                elif event.pid != own and (read := self._readers.read(event, now)) is not None:
+                    self._remember(read, now)
         except OSError as error:
             self.problem = "reads.failed"
             log.warning("reads.failed", cause=repr(error))
@@ -328,52 +321,12 @@ class ReadWatch:
         self._recent.missed(gap)
         self._unkept_gaps.append(gap)
 
-    def _note(self, event: Event, now: dt.datetime, lines: dict[int, Line | Unknown], names: dict[bytes, str]) -> None:
-        file = self._files.get(event.key)
-        if file is None:  # marked a moment ago by another thread, which then writes down what it is
-            name = ""
-        elif event.key in names:
-            name = names[event.key]
-        else:
-            name = names[event.key] = self._name(file)
-        if file is not None and not name:
-            return
-        self.seen += 1
-        read = self._read(event, now, name, lines)
-        if not read.sure and not read.users:
-            self.gone += 1
+    def _remember(self, read: Read, now: dt.datetime) -> None:
         self._recent.add(read)
         self._unkept[read.reader] = read
         while len(self._unkept) > self._recent.most:  # cannot be written for long: a restart then knows less
             oldest = self._unkept.pop(next(iter(self._unkept)))
             self._gap(Gap(min(oldest.at, now), now, "reads-overflowed"))
-
-    def _name(self, file: _File) -> str:
-        """What the file is called now; empty where it is tagged no more."""
-        try:
-            names = [one.path for one in self._named(file.device, file.inode)]
-        except HaechiError:
-            return file.path
-        return file.path if file.path in names else names[0] if names else ""
-
-    def _read(self, event: Event, now: dt.datetime, name: str, lines: dict[int, Line | Unknown]) -> Read:
-        told = spelled(name)
-        if self._group is not None and not self._group.privileged:
-            return Read(now, told, frozenset([self._own]), (), Unknown("reader-not-named"), _only(name))
-        opened = (event.pid, event.key)
-        if not event.opening and opened in self._openers:
-            known = self._openers[opened]
-            return Read(now, told, known.users, known.processes, known.executable)
-        self._fresh = True
-        if event.pid not in lines:
-            lines[event.pid] = line_of(event.pid) if event.pid > 0 else Unknown("reader-gone")
-        line = lines[event.pid]
-        if isinstance(line, Unknown):
-            return Read(now, told, frozenset(), (), Unknown("reader-gone"), _only(name))
-        self._openers[opened] = line
-        while len(self._openers) > OPENERS:
-            self._openers.popitem(last=False)
-        return Read(now, told, line.users, line.processes, line.executable)
 
 
 def _line(actor: Actor) -> Line | Unknown:
@@ -385,14 +338,3 @@ def _line(actor: Actor) -> Line | Unknown:
     if isinstance(line, Line) and not isinstance(actor.started, Unknown) and line.processes[0][1] != actor.started:
         return Unknown("process-ended")
     return line
-
-
-def _only(path: str) -> int | None:
-    """The one user, beside root, whom the file's mode lets open it; None where others may, or that is not known."""
-    try:
-        status = os.stat(path, follow_symlinks=False)  # noqa: PTH116
-        if stat.S_IMODE(status.st_mode) & 0o077:
-            return None  # an access list shows in the group's bits too
-        return status.st_uid
-    except OSError:
-        return None
