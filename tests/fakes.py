@@ -6,6 +6,7 @@ Everything else in the judge's tests is real: index, ledgers, audit, engine and 
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 from haechi.domain.actor import Actor
 from haechi.domain.content import Content
 from haechi.domain.destination import Destination, KeyFacts
-from haechi.domain.facts import JSON, Unknown
+from haechi.domain.facts import JSON, Known, Unknown
+from haechi.domain.reads import ReadFacts
 from haechi.domain.registry import RegistryIndex
 from haechi.domain.upload import Location
 from haechi.outbound.telemetry.catalogue import METRICS, Kind
@@ -117,3 +119,17 @@ def _fits(name: str, kind: Kind, labels: Mapping[str, str]) -> None:
     metric = next((metric for metric in METRICS if metric.name == name and metric.kind is kind), None)
     assert metric is not None, name
     assert set(labels) == set(metric.labels), (name, labels)
+
+
+@dataclass(slots=True)
+class FixedReads:
+    """What was read lately: nothing, unless a test says otherwise."""
+
+    process: Known[bool] = False
+    user: Known[bool] = False
+    asked: int = 0
+
+    async def of(self, actor: Actor, window: dt.timedelta) -> ReadFacts:
+        """See ``ports.reads``."""
+        self.asked += 1
+        return ReadFacts(self.process, self.user, window)

@@ -12,6 +12,7 @@ from haechi.domain.actor import Actor, Certainty
 from haechi.domain.content import Content, ContentState, Match, MatchHow
 from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess
 from haechi.domain.policy import policy_input
+from haechi.domain.reads import none_read
 from haechi.domain.registry import (
     ALL,
     ApprovedKey,
@@ -109,6 +110,7 @@ def sealed_seoul(**changed: Any) -> dict[str, Any]:
         "scheme": "https",
         "host": "ours-seoul.s3.ap-northeast-2.amazonaws.com",
         "consistent": True,
+        "reads": none_read(dt.timedelta(minutes=30)),
     }
     arguments.update(changed)
     if "registry" not in arguments:

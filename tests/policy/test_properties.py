@@ -38,6 +38,7 @@ IRRELEVANT = (
     "content.size", "content.digest", "content.notes",
     "content.matches.0.content_id", "content.matches.0.name", "content.matches.0.tags",
     "content.matches.0.digest", "content.matches.0.cumulative_share",  # facts for an institution's own rules
+    "reads",  # of content that nobody can look into alone
     "policy",  # the age of the policies: as above
     "content.matches.0.matched_bytes", "content.matches.0.total_bytes", "content.matches.0.share",
     "content.state",  # content with matches is tagged, whatever its state is called

@@ -96,6 +96,24 @@ def uploads(story: Story) -> None:
     story.upload("stripped", at.curl(ENGINEER, plain, own, "stripped"))
 
 
+def disguising(story: Story) -> None:
+    """Encrypted with a tool of their own: by the engineer, who opens the tagged file for it, and by the officer, who
+    never opened any.
+    """
+    at, own = story.at, story.at.land.own_key
+    recipe, mine = at.home(ENGINEER) / "holiday.jpg", at.home(OFFICER)
+    photo = write(mine / "photo.jpg", 300_000, OFFICER, 3)
+    hidden, harmless = at.home(ENGINEER) / "hidden.enc", mine / "harmless.enc"
+    for user, source, target in ((ENGINEER, recipe, hidden), (OFFICER, photo, harmless)):
+        words = ("enc", "-aes-256-cbc", "-pbkdf2", "-pass", "pass:synthetic", "-in", source, "-out", target)
+        story.note(f"encrypt-{user}", at.run(user, "openssl", *words))
+    story.upload("harmless", at.curl(OFFICER, harmless, own, "harmless"))
+    story.upload("hidden", at.curl(ENGINEER, hidden, own, "hidden"))
+    story.seen["reads"] = at.asked("root", "status")["parts"]["reads"]
+    number = next(one["id"] for one in at.decisions() if (one.get("destination") or {}).get("key") == "hidden")
+    story.note("explain_hidden", at.haechi(ENGINEER, "explain", number))
+
+
 def sealing(story: Story) -> None:
     at, own = story.at, story.at.land.own_key
     home, theirs = at.home(ENGINEER), at.home(OTHER)
@@ -258,7 +276,7 @@ def _processes(uid: int) -> list[Mapping[str, Any]]:
     return [one for one in found if not one["State"].startswith("Z")]
 
 
-CHAPTERS = (installs, uploads, sealing, secrets, roles, trials, network, dies, changes_scope)
+CHAPTERS = (installs, uploads, disguising, sealing, secrets, roles, trials, network, dies, changes_scope)
 
 
 def main() -> None:

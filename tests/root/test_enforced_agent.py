@@ -28,7 +28,8 @@ REFUSED = (
     "opened",
     "again",
 )
-ARRIVE = ("notes", "notes-v6", "notes-boto", "notes-container", "sealed", "notes-again")
+"""Of content that is recognised."""
+ARRIVE = ("notes", "notes-v6", "notes-boto", "notes-container", "sealed", "notes-again", "harmless")
 ENGINEERS = ("curl", "curl-v6", "boto", "aws", "stripped", "notes", "notes-v6", "notes-boto", "sealed")
 
 
@@ -69,6 +70,21 @@ def test_the_agent_has_two_capabilities_and_envoy_none() -> None:
     assert int(held["python"]["CapEff"], 16) == 1 << DAC_READ_SEARCH | 1 << SYS_PTRACE
     assert int(held["envoy"]["CapEff"], 16) == 0
     assert {one["NoNewPrivs"] for one in held.values()} == {"1"}
+
+
+def test_what_the_engineer_encrypted_after_opening_a_tagged_file_never_arrives() -> None:
+    assert upload("hidden")["held"] is None, upload("hidden")
+    assert "opened tagged content" in upload("hidden")["said"]
+    assert story()["decided"]["hidden"]["rules"] == ["opaque_after_read"]
+    assert "/home/engineer/holiday.jpg" in story()["explain_hidden"]["said"]
+
+
+def test_what_somebody_encrypted_who_opened_none_arrives_and_is_recorded() -> None:
+    assert story()["decided"]["harmless"]["rules"] == ["opaque"]
+
+
+def test_the_service_sees_which_process_opens_files() -> None:
+    assert (story()["reads"]["sees"], story()["reads"]["state"]) == ("processes", "ok")
 
 
 def test_an_engineer_tags_in_a_home_that_only_the_engineer_may_enter() -> None:

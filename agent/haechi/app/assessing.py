@@ -28,6 +28,7 @@ from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON, Unknown
 from haechi.domain.permit import Permit, Unfit
 from haechi.domain.policy import NO_ISSUE, policy_input
+from haechi.domain.reads import ReadFacts, none_read
 from haechi.domain.tags import Funding, Grade, Tag
 from haechi.domain.upload import Action, ActionKind, Location
 from haechi.ports.clock import Clock
@@ -35,6 +36,7 @@ from haechi.ports.destinations import Destinations, Keys
 from haechi.ports.engine import Answered, PolicyEngine
 from haechi.ports.index import ContentIndex
 from haechi.ports.objects import SentLedger
+from haechi.ports.reads import Reads, Unwatched
 from haechi.ports.registry import Registry
 
 CACHE_SECONDS = 30.0
@@ -124,6 +126,7 @@ class Assessor:
     sent: SentLedger
     policy_facts: Callable[[dt.datetime], Mapping[str, JSON]] = lambda now: NO_ISSUE
     """What rules may know of the policies in force."""
+    reads: Reads = field(default_factory=Unwatched)
     _cache: OrderedDict[object, _Entry] = field(default_factory=OrderedDict)
 
     async def places(self, action: Action) -> tuple[Destination | None, Destination | None]:
@@ -150,7 +153,8 @@ class Assessor:
         destination, source = await self.places(about.action)
         request_key = await self._request_key(about.action)
         targets = await self._targets(about.action)
-        said = about.action.said
+        said, actor = about.action.said, about.actor
+        reads = await self._reads(actor, content)
         reusable = _reusable(content)
         if reusable:
             about = about.reduced
@@ -161,7 +165,12 @@ class Assessor:
         key: object = None
         if reusable:
             revisions = (policies.revision, registry.revision)
-            key = (revisions, words, *self._circumstances(about, content, destination, source, request_key, targets))
+            key = (
+                revisions,
+                words,
+                reads,
+                *self._circumstances(about, content, destination, source, request_key, targets),
+            )
         known = self._known(key)
         if known is not None:
             return dataclasses.replace(known, content=content, cached=True)
@@ -182,6 +191,7 @@ class Assessor:
             sent=self._sent(about, content),
             policy=self.policy_facts(now),
             words=words,
+            reads=reads,
         )
         answer = await self.engine.evaluate(facts)
         if isinstance(answer, Answered):
@@ -200,6 +210,16 @@ class Assessor:
         worst = self.worst_case()
         content = worst if worst.matches else UNSEEN
         return sensitive_words(action.said, content, self.engine.in_force.sensitive_words)
+
+    async def _reads(self, actor: Actor, content: Content) -> ReadFacts | None:
+        """What the actor read before; asked only of what nobody could look into. Without any tagged content there was
+        nothing to read, whoever looked.
+        """
+        if content.state is not ContentState.OPAQUE:
+            return None
+        window = self.engine.in_force.read_window
+        facts = await self.reads.of(actor, window)
+        return facts if facts.known or self._may_be_tagged(content) else none_read(window)
 
     def _sent(self, about: Circumstances, content: Content) -> Mapping[str, int] | Unknown:
         """What the same person sent there before, of what is in it now."""

@@ -45,7 +45,7 @@ class ExplainDecision:
         decision = record.get("decision") or {}
         return {
             "id": decision_id,
-            "record": dict(record),
+            "record": _told(record, only_uid),
             "effect": decision.get("effect", ""),
             "findings": [self._finding(finding, lang) for finding in decision.get("findings", [])],
             "causes": [
@@ -63,6 +63,18 @@ class ExplainDecision:
 
     def _finding(self, finding: Mapping[str, Any], lang: str) -> dict[str, Any]:
         return described(finding, self.engine.rules.get(finding["rule"]), self.rule_words, lang, self.rule_text)
+
+
+def _told(record: Mapping[str, Any], only_uid: int | None) -> dict[str, Any]:
+    """The record without the name of a file that another user read, for whoever may see only their own."""
+    told, facts = dict(record), record.get("input")
+    reads = facts.get("reads") if isinstance(facts, Mapping) else None
+    latest = reads.get("latest") if isinstance(reads, Mapping) else None
+    if only_uid is None or not isinstance(latest, Mapping) or only_uid in latest.get("uids", ()):
+        return told
+    hidden = {"unknown": "read-by-another"}
+    kept = {**latest, "file": hidden, "uids": [], "pid": hidden, "executable": hidden}
+    return told | {"input": {**record["input"], "reads": {**record["input"]["reads"], "latest": kept}}}
 
 
 def described(

@@ -45,6 +45,7 @@ def explain(decision_id: str, facts: bool, no_rules: bool, as_json: bool) -> Non
             "layers": layers(record),
             "place": _place(_facts(record, "destination")),
             "permit": _permit(record.get("permit")),
+            "read": _read((record.get("input") or {}).get("reads")),
             "matched": ", ".join(_match(match) for match in content.get("matches", [])),
         }
         for name, value in rows.items():
@@ -120,6 +121,16 @@ def _permit(permit: Mapping[str, Any] | None) -> str:
         return ""
     who = ", ".join(permit["approvers"]) or permit["user"]
     return f"{say('permit.kind-' + permit['kind'])} {permit['number']} · {who} · {permit['reason']}"
+
+
+def _read(reads: Mapping[str, Any] | None) -> str:
+    """The read of tagged content that it followed from: file, when, by which program."""
+    latest = reads.get("latest") if reads else None
+    if not latest:
+        return ""
+    pid, program = latest.get("pid"), _plain(latest.get("executable"))
+    who = f"{program} ({pid})" if isinstance(pid, int) else program
+    return " · ".join((_plain(latest.get("file")), moment(str(latest.get("at", ""))), who))
 
 
 def _match(match: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from haechi.commands._frame import Exit, answer, json_option
-from haechi.words import catalogue, say
+from haechi.words import catalogue, say, unknown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -145,6 +145,20 @@ STALE_S = 60
 """From when on the page says how long ago the registry was confirmed: a source is asked several times a minute."""
 
 
+def _reads(part: Fact) -> list[str]:
+    gaps, unwatched = part.get("gaps") or [], part.get("unwatched")
+    sees = str(part.get("sees"))
+    last = gaps[-1] if gaps else {}
+    return [
+        say(f"status.reads-{sees}", since=_moment(part.get("since"))) if f"status.reads-{sees}" in catalogue() else "",
+        _words("status.reads-files", part, "files") if sees != "nothing" else "",
+        _words("status.reads-unwatched", part, "unwatched") if unwatched else "",
+        say("status.reads-gap", begin=_moment(last["from"]), end=_moment(last["to"]), cause=unknown(str(last["cause"])))
+        if last
+        else "",
+    ]
+
+
 def _registry(part: Fact) -> list[str]:
     told = []
     if part.get("sequence") is not None:
@@ -190,6 +204,7 @@ PARTS: Mapping[str, Callable[[Fact], list[str]]] = {
     "authority": _authority,
     "engine": _engine,
     "index": _index,
+    "reads": _reads,
     "registry": _registry,
     "trust": _trust,
     "permits": _permits,

@@ -22,6 +22,7 @@ from haechi.domain.decision import LATEST, Basis, Finding, Severity
 from haechi.domain.destination import Destination, KeyFacts
 from haechi.domain.disclosure import SensitiveWord
 from haechi.domain.facts import JSON, Known, Unknown, as_json
+from haechi.domain.reads import ReadFacts
 from haechi.domain.upload import Action, ActionKind, ExposureChange, Location, RequestEncryption
 
 INPUT_SCHEMA = "haechi.input/1"
@@ -71,6 +72,7 @@ def policy_input(
     sent: Mapping[str, int] | Unknown = MappingProxyType({}),
     policy: Mapping[str, JSON] = NO_ISSUE,
     words: tuple[SensitiveWord, ...] = (),
+    reads: ReadFacts | None = None,
 ) -> dict[str, JSON]:
     """Everything the rules may know about one request.
 
@@ -82,6 +84,7 @@ def policy_input(
     ``targets`` are the facts of containers that a change of settings names. ``words`` stand in the clear, of tagged
     content (R31).
     ``sent`` is how many bytes of each protected content (by digest) the user had sent to the container before.
+    ``reads`` is what the actor read of tagged content lately; None where nobody asked, because the content was read.
     ``policy`` is what ``domain.issue.issue_facts`` says of the policies in force.
     ``registry`` may be ``{"unknown": cause}``. Raises ``ValueError`` for a ``now`` without time zone.
     """
@@ -118,6 +121,7 @@ def policy_input(
         "content": _content_json(content, sent),
         "registry": dict(registry),
         "policy": dict(policy),
+        "reads": reads.as_json() if reads else None,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -39,6 +40,10 @@ class Policies(Protocol):
     @property
     def sensitive_words(self) -> tuple[str, ...]:
         """What must not stand in the clear (R31), by the signed policy data."""
+
+    @property
+    def read_window(self) -> dt.timedelta:
+        """For how long a read of tagged content counts against a body that nobody can look into."""
 
 
 class PolicyEngine(Protocol):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from haechi.inbound.envoy.datapath import DataPath
 from haechi.outbound.notify.desktop import DesktopNotices
+from haechi.outbound.reads import ReadWatch
 from haechi.wiring.control import start_control
 from haechi.wiring.following import Following
 from haechi.wiring.ground import Ground
@@ -18,18 +19,18 @@ from haechi.wiring.stores import Stores
 from haechi.wiring.way_in import WayIn, start_way_in
 
 
-async def assemble(ground: Ground, stores: Stores, rules: Rules, notices: DesktopNotices) -> DataPath:
+async def assemble(ground: Ground, stores: Stores, rules: Rules, notices: DesktopNotices, reads: ReadWatch) -> DataPath:
     """Make and start these parts; the ground's stack takes them down. Raises ``HaechiError``."""
     marking = make_marking(ground, rules, stores)
     started: list[WayIn] = []
     permits = make_permits(ground, rules, stores, notices)
     judging = make_judge(
-        ground, rules, stores, notices, permits, lambda: [("127.0.0.1", started[0].data_path.proxy_port)]
+        ground, rules, stores, notices, permits, reads, lambda: [("127.0.0.1", started[0].data_path.proxy_port)]
     )
     way_in = await start_way_in(ground, rules, judging)
     started.append(way_in)
     following = Following(ground, rules, stores, marking, judging, way_in)
-    status = make_status(ground, rules, stores, marking, way_in, permits, following.failed)
+    status = make_status(ground, rules, stores, marking, way_in, permits, reads, following.failed)
     control = await start_control(ground, rules, stores, marking, judging, way_in, permits, status)
     marking.start_watching()
     marking.start_learning()

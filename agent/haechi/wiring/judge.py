@@ -33,6 +33,7 @@ from haechi.outbound.destinations.cache import CachedDestinations
 from haechi.outbound.notify.desktop import DesktopNotices
 from haechi.ports.connector import Connector
 from haechi.ports.judge import Hold, Judge
+from haechi.ports.reads import Reads
 from haechi.wiring.ground import Ground, decision_id
 from haechi.wiring.rules import Rules
 from haechi.wiring.stores import Stores
@@ -105,6 +106,7 @@ def make_judge(
     stores: Stores,
     notices: DesktopNotices,
     permits: Permits,
+    reads: Reads,
     listeners: Callable[[], list[tuple[str, int]]],
 ) -> Judging:
     """``listeners``: where clients connect, once that is known."""
@@ -138,6 +140,7 @@ def make_judge(
         ground.clock,
         stores.sent,
         rules.policies.facts,
+        reads,
     )
     unpacking = Unpacking(settings.datapath.unpack_threads)
     ground.stack.callback(unpacking.close)

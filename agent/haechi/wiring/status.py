@@ -15,6 +15,7 @@ from haechi.app.status import Part, ReportStatus
 from haechi.domain.errors import HaechiError
 from haechi.domain.permit import PermitKind
 from haechi.outbound.engine.following import InForce
+from haechi.outbound.reads import ReadWatch
 from haechi.settings import Layout
 from haechi.wiring.ground import Ground
 from haechi.wiring.marking import Marking
@@ -30,10 +31,11 @@ def make_status(
     marking: Marking,
     way_in: WayIn,
     permits: Permits,
+    reads: ReadWatch,
     unlooked: Mapping[str, HaechiError],
 ) -> ReportStatus:
     """The use case over every part. ``unlooked`` is what cannot be looked at now (``Following.failed``)."""
-    parts = _Parts(ground, rules, stores, marking, way_in, permits, unlooked)
+    parts = _Parts(ground, rules, stores, marking, way_in, permits, reads, unlooked)
     return ReportStatus(parts.about, parts.named())
 
 
@@ -45,6 +47,7 @@ class _Parts:
     marking: Marking
     way_in: WayIn
     permits: Permits
+    reads: ReadWatch
     unlooked: Mapping[str, HaechiError]
     """What cannot be looked at now, so that a change of it would not be seen."""
 
@@ -60,6 +63,7 @@ class _Parts:
             "authority": self.authority,
             "engine": self.engine,
             "index": self.index,
+            "reads": self.read,
             "registry": self.registry,
             "trust": self.trust,
             "permits": self.permitted,
@@ -144,6 +148,16 @@ class _Parts:
             "scanning": self.marking.scanning,
             **watched,
         }
+
+    def read(self) -> dict[str, Any]:
+        """Who opens tagged files: a machine where nobody sees that refuses more, and lets nothing go."""
+        said = self.reads.status()
+        state = "ok"
+        if said["sees"] != "nothing" and not said["since"]:
+            state = "starting"
+        elif said["sees"] == "nothing" or said["unwatched"] or self.reads.problem:
+            state = "degraded"
+        return {"state": state, "problem": self.reads.problem or None, "about": {"cause": self.reads.why}, **said}
 
     def registry(self) -> dict[str, Any]:
         rules, now = self.rules, self.ground.clock.now()

@@ -1,8 +1,9 @@
 # METADATA
 # title: What could not be read is recorded
 # description: |
-#   Encrypted or compressed beyond reading, with no trace of tagged content: recorded, so that it can be asked
-#   about later.
+#   Encrypted or compressed beyond reading, with no trace of tagged content, from somebody who is known to have read
+#   none lately: recorded, so that it can be asked about later. Where tagged content was read, or where that is not
+#   known, opaque_after_read or opaque_reads_unknown speaks instead.
 # custom:
 #   requirement: haechi
 #   basis: inference
@@ -16,4 +17,6 @@ package haechi.rules.opaque
 
 findings contains {"rule": "opaque", "params": {"notes": input.content.notes}} if {
 	input.content.state == "opaque"
+	input.reads.process == false
+	input.reads.user == false
 }

@@ -84,9 +84,15 @@ class Bench:
         register_survey(
             server,
             SurveyBuckets(
-                Lists(), assessors, [S3Connector()], engine, words, lambda: KIM, lambda _: ["1", "2"],
+                Lists(),
+                assessors,
+                [S3Connector()],
+                engine,
+                words,
+                lambda: KIM,
+                lambda _: ["1", "2"],
                 further=self.further,
-            ),  # fmt: skip
+            ),
         )
 
         async def status(args: dict[str, Any], peer: Any, progress: Any) -> dict[str, Any]:

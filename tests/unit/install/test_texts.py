@@ -49,10 +49,12 @@ def test_the_rules_stand_before_the_network_and_nothing_takes_them_down() -> Non
     )
 
 
-def test_the_agent_gets_two_capabilities_and_no_more() -> None:
+def test_the_agent_gets_three_capabilities_of_which_it_gives_one_up() -> None:
+    """That it does is tested where it runs: ``tests/root/test_enforced_agent.py``."""
     agent = units.unit_files(SERVICE)[units.AGENT]
+    given = ["CAP_DAC_READ_SEARCH CAP_SYS_PTRACE CAP_SYS_ADMIN"]
     for setting in ("AmbientCapabilities", "CapabilityBoundingSet"):
-        assert re.findall(rf"^{setting}=(.*)$", agent, re.MULTILINE) == ["CAP_DAC_READ_SEARCH CAP_SYS_PTRACE"]
+        assert re.findall(rf"^{setting}=(.*)$", agent, re.MULTILINE) == given
     assert "NoNewPrivileges=yes" in agent
 
 

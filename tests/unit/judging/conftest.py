@@ -39,7 +39,7 @@ from haechi_connectors.generic.connector import GenericConnector
 from haechi_connectors.s3.connector import S3Connector
 
 from tests.approvers import Approvers
-from tests.fakes import CountedMetrics, FixedActors, FixedDestinations, FixedRegistry
+from tests.fakes import CountedMetrics, FixedActors, FixedDestinations, FixedReads, FixedRegistry
 from tests.policy.base import ACTOR, DESTINATION, REGISTRY, TAG
 
 HOST = "s3.ap-northeast-2.amazonaws.com"
@@ -60,6 +60,7 @@ class Case:
     log: SegmentedAuditLog
     permits: Permits
     approvers: Approvers
+    reads: FixedReads
     headers: list[tuple[str, str]] = field(default_factory=lambda: [("authorization", AUTH)])
 
     def tag(self, name: str, data: bytes, tags: tuple[Tag, ...] = (TAG,)) -> bytes:
@@ -141,7 +142,8 @@ async def case(tmp_path: Path) -> AsyncIterator[Case]:
     log = SegmentedAuditLog(tmp_path / "audit", SigningKey.generate(), clock).start()
     unpacking, room = Unpacking(), SpoolBudget(64 << 20)
     sent = SqliteSentLedger(tmp_path / "sent.sqlite", clock)
-    assessor = Assessor(engine, destinations, destinations, FixedRegistry(REGISTRY), index, clock, sent)
+    registry, reads = FixedRegistry(REGISTRY), FixedReads()
+    assessor = Assessor(engine, destinations, destinations, registry, index, clock, sent, reads=reads)
     spent = SqlitePermitLedger(tmp_path / "permits.sqlite")
     approvers = Approvers(clock)
     permits = Permits(spent, approvers.verifier, log, clock, metrics, lambda: f"p{next(numbers)}")
@@ -166,7 +168,7 @@ async def case(tmp_path: Path) -> AsyncIterator[Case]:
         unpacking,
         Reassembly(index, assemblies, unpacking, lambda: Spool(tmp_path, room)),
     )
-    yield Case(tmp_path, judge, index, destinations, ledger, assemblies, log, permits, approvers)
+    yield Case(tmp_path, judge, index, destinations, ledger, assemblies, log, permits, approvers, reads)
     spent.close()
     sent.close()
     unpacking.close()

@@ -7,6 +7,7 @@ signed policies, because both can loosen. What it must not know: who reads it.
 
 from __future__ import annotations
 
+import datetime as dt
 import ipaddress
 import math
 from collections.abc import Mapping, Sequence
@@ -17,11 +18,14 @@ import msgspec
 
 from haechi.domain.decision import FailMode, Mode, Modes, Severity
 from haechi.domain.errors import HaechiError
+from haechi.domain.reads import KEPT
 from haechi.domain.registry.evaluation import Evaluation
 from haechi.domain.scope import Scope, ScopeMode
 from haechi.outbound.engine.evaluating import EvaluationForm
 
 FILE = "data.yaml"
+READ_WINDOW = dt.timedelta(minutes=30)
+"""Where ``data.yaml`` does not say. No document gives a period; this is the project's choice."""
 
 _T = TypeVar("_T")
 _Seconds = Annotated[int, msgspec.Meta(ge=0, le=86_400)]
@@ -33,7 +37,8 @@ _Positive = Annotated[int, msgspec.Meta(gt=0)] | Annotated[float, msgspec.Meta(g
 class Choices:
     """``networks`` are address ranges (CIDR) of providers in scope: a tunnel that resolves into them is closed.
     ``tag_rules`` are mappings ``{glob, technology, grade, …}`` as in a folder's ``.haechi.yaml``. ``sensitive_words``
-    must not stand in names, tags and metadata (R31).
+    must not stand in names, tags and metadata (R31). ``read_window`` is for how long a read of tagged content counts
+    against a body that nobody can look into.
     """
 
     mode: ScopeMode = ScopeMode.CLOUD
@@ -42,6 +47,7 @@ class Choices:
     networks: tuple[str, ...] = ()
     tag_rules: tuple[Mapping[str, Any], ...] = ()
     sensitive_words: tuple[str, ...] = ()
+    read_window: dt.timedelta = READ_WINDOW
 
     def scope(self, cloud: Sequence[str], added: Sequence[str], least: str = "nothing") -> Scope:
         """The scope in force: ``cloud`` are the connectors' hosts; ``added`` and ``least`` (``nothing``, ``cloud``,
@@ -87,6 +93,14 @@ class _Age(_Choice[_Positive | None], frozen=True):
             raise ValueError("a number of days is wanted")
 
 
+class _Minutes(_Choice[_Positive], frozen=True):
+    """A window; reads are not remembered for longer than a day."""
+
+    def __post_init__(self) -> None:
+        if not self.value * 60 <= KEPT.total_seconds():
+            raise ValueError("at most 1440 minutes")
+
+
 class _Ages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits in days by subject, and one for all others."""
 
@@ -120,6 +134,7 @@ class _Chosen(msgspec.Struct, frozen=True):
     attestation_max_age_days: _Choice[_Ages] = _Choice(_Ages())
     exemption_bases: _Choice[tuple[str, ...]] = _Choice(())
     sensitive_words: _Choice[_Words] = _Choice(())
+    read_window_minutes: _Minutes = _Minutes(READ_WINDOW.total_seconds() / 60)
     scope: _Choice[_Scope] = _Choice(_Scope())
     tag_rules: _Choice[tuple[dict[str, Any], ...]] = _Choice(())
     evaluation: _Choice[EvaluationForm] = _Choice(EvaluationForm())
@@ -164,6 +179,7 @@ def policy_data(data: Mapping[str, Any]) -> PolicyData:
             scope.networks,
             chosen.tag_rules.value,
             chosen.sensitive_words.value,
+            dt.timedelta(minutes=chosen.read_window_minutes.value),
         ),
         chosen.evaluation.value.understood(),
     )

@@ -9,6 +9,7 @@ nothing else of the folder is read anywhere. Must not know: engines, processes.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -78,6 +79,11 @@ class PolicyFolder:
     def sensitive_words(self) -> tuple[str, ...]:
         """See ``haechi.ports.engine.Policies``."""
         return self.choices.sensitive_words
+
+    @property
+    def read_window(self) -> dt.timedelta:
+        """See ``haechi.ports.engine.Policies``."""
+        return self.choices.read_window
 
     def text(self, rule: RuleInfo) -> str:
         """The Rego of a rule; empty where there is no such file."""

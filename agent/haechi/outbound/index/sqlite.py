@@ -164,6 +164,7 @@ class SqliteContentIndex(UncountedBlocks):
             self._rows.put_files([(file, self._observe(file, after)) for file in seen])
             inodes = array("Q", [file.stamp.inode for file in seen])
             after.append(lambda: self._know_inodes(inodes))
+            after.append(lambda: self.observed(seen))
 
     def _observe(self, file: Observed, after: list[Callable[[], None]]) -> int | None:
         """The number of the file's content, known from here on; None for an empty file."""

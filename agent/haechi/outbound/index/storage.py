@@ -34,6 +34,7 @@ from haechi.outbound.index.schema import BUSY_SECONDS, connect, named, prepare
 from haechi.outbound.index.seed import read_seed
 from haechi.outbound.index.store import Store
 from haechi.payload.anchors import Table
+from haechi.ports.protection import Observed
 
 
 class IndexStorage:
@@ -61,6 +62,8 @@ class IndexStorage:
         self._problem: HaechiError | None = None
         self.late: Callable[[], bool] = lambda: False
         """Whether changes of files wait too long to be looked at; told by whoever watches."""
+        self.observed: Callable[[Sequence[Observed]], None] = lambda seen: None
+        """Told of every tagged file that was looked at, before the look is done; must be quick and never raise."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._seed = read_seed(path.with_name(path.name + ".seed"))
         self._open()

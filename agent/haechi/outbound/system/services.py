@@ -20,7 +20,7 @@ from haechi.outbound.system.units import AGENT, ENABLED, GUARD, RULES, RULES_FIL
 from haechi.ports.system import Service
 
 UNITS = Path("/etc/systemd/system")
-CAPABILITIES = "+dac_read_search,+sys_ptrace"
+CAPABILITIES = "+dac_read_search,+sys_ptrace,+sys_admin"
 
 
 class Services(Protocol):
@@ -116,7 +116,7 @@ class Detached:
         return self._files.exists(service.config / RULES_FILE)
 
     def start(self, service: Service) -> None:
-        """As the service user, with the two capabilities that the unit would give."""
+        """As the service user, with the capabilities that the unit would give."""
         self._stop(service)
         self._files.make_folder(service.runtime, 0o755, service.user)
         command = (

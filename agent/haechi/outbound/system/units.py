@@ -47,8 +47,10 @@ RuntimeDirectoryMode=0755
 RuntimeDirectoryPreserve=restart
 
 # Read any engineer's tagged file; learn which process owns a connection (/proc/PID/fd of others); nothing else.
-AmbientCapabilities=CAP_DAC_READ_SEARCH CAP_SYS_PTRACE
-CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_SYS_PTRACE
+# CAP_SYS_ADMIN for the first moment alone: what sees which process opens a tagged file (fanotify) is made with it, and
+# the agent then gives it up before anything else is begun.
+AmbientCapabilities=CAP_DAC_READ_SEARCH CAP_SYS_PTRACE CAP_SYS_ADMIN
+CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_SYS_PTRACE CAP_SYS_ADMIN
 NoNewPrivileges=yes
 ProtectSystem=strict
 ReadWritePaths={state} {runtime}
@@ -73,6 +75,8 @@ RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @obsolete
+# Of those: to see who opens tagged files, and to give up the right that it takes.
+SystemCallFilter=fanotify_init fanotify_mark name_to_handle_at capset
 SystemCallErrorNumber=EPERM
 
 [Install]

@@ -1,0 +1,175 @@
+"""The kernel's own word on who opens which file: fanotify(7), in notification mode, on single files.
+
+Theory. A group is marked on inodes, so that opens of all other files cost nothing, and nobody is ever kept waiting.
+Events name the file by a *file handle* (``FAN_REPORT_FID``, Linux 5.1): no descriptor is opened for us, and the same
+code serves a group made with ``CAP_SYS_ADMIN`` and, from Linux 5.13, one made without. The difference is what is told:
+a privileged group gives the number of the process, any other gives 0 for everybody but ourselves. The right counts
+when the group is made, not afterwards. Our own openings are told apart by that number, and the kernel never merges
+events of two processes; inotify does, and names none, which is why it is not used here.
+
+No package that is kept up to date does this without root, so the calls of the C library are used
+(docs/adr/0013). Constants are of ``linux/fanotify.h`` and ``fcntl.h``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# fanotify_init
+FAN_CLOEXEC = 0x1
+FAN_NONBLOCK = 0x2
+FAN_CLASS_NOTIF = 0x0
+FAN_UNLIMITED_MARKS = 0x20
+"""Needs CAP_SYS_ADMIN: by it a privileged group is told from another."""
+FAN_REPORT_FID = 0x200
+# fanotify_mark
+FAN_MARK_ADD = 0x1
+FAN_MARK_DONT_FOLLOW = 0x4
+# events
+FAN_ACCESS = 0x1
+FAN_OPEN = 0x20
+FAN_DELETE_SELF = 0x400
+FAN_Q_OVERFLOW = 0x4000
+FAN_EVENT_INFO_TYPE_FID = 1
+
+AT_FDCWD = -100
+AT_HANDLE_FID = 0x200
+"""Linux 6.5: a handle that identifies only, of file systems that can open none by it."""
+MAX_HANDLE_SZ = 128
+METADATA = struct.Struct("=IBBHQii")
+"""struct fanotify_event_metadata: length, version, -, length of this, mask, descriptor, process."""
+VERSION = 3
+INFO = struct.Struct("=BBH")
+ROOM = 1 << 16
+"""Bytes read at once: some 600 events."""
+WANTED = FAN_OPEN | FAN_ACCESS | FAN_DELETE_SELF
+"""Opening (whoever maps a file into memory reads without a further call), and reading, for what is held open for long.
+As long as one waits, the kernel counts further readings by the same process as that one.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened to the file that ``key`` identifies. ``pid`` is 0 where the kernel does not say."""
+
+    mask: int
+    pid: int
+    key: bytes
+
+    @property
+    def overflow(self) -> bool:
+        """Whether events were lost; then there is no file."""
+        return bool(self.mask & FAN_Q_OVERFLOW)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the file is no more."""
+        return bool(self.mask & FAN_DELETE_SELF)
+
+    @property
+    def opening(self) -> bool:
+        """Whether it was opened, perhaps read as well."""
+        return bool(self.mask & FAN_OPEN)
+
+
+class Fanotify:
+    """One group. Raises ``OSError`` where the kernel is too old (``EINVAL``) or does not permit it (``EPERM``)."""
+
+    def __init__(self) -> None:
+        self._systems: dict[int, bytes] = {}
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._libc.fanotify_mark.argtypes = (
+            ctypes.c_int,
+            ctypes.c_uint,
+            ctypes.c_uint64,
+            ctypes.c_int,
+            ctypes.c_char_p,
+        )
+        flags = FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_FID
+        try:
+            self.descriptor = self._init(flags | FAN_UNLIMITED_MARKS)
+            self.privileged = True
+        except PermissionError:
+            self.descriptor = self._init(flags)
+            self.privileged = False
+
+    def close(self) -> None:
+        """Let the group and all its marks go."""
+        os.close(self.descriptor)
+
+    def mark(self, path: str, device: int) -> bytes:
+        """Tell of openings of this file from now on, by whatever name; the key by which its events will name it.
+        ``device`` is the file system's number, whose identity is asked for once.
+
+        Raises ``OSError``; of note ``ENOSPC`` (too many marks), ``EXDEV`` and ``EOPNOTSUPP`` (the file system has no
+        identities or no handles).
+        """
+        name = os.fsencode(path)
+        if self._libc.fanotify_mark(self.descriptor, FAN_MARK_ADD | FAN_MARK_DONT_FOLLOW, WANTED, AT_FDCWD, name) < 0:
+            raise _error(path)
+        try:
+            handle = self._handle(name, 0)
+        except OSError as error:
+            if error.errno != errno.EOPNOTSUPP:
+                raise
+            handle = self._handle(name, AT_HANDLE_FID)
+        if device not in self._systems:
+            self._systems[device] = struct.pack("=Q", os.statvfs(name).f_fsid)
+        return self._systems[device] + handle
+
+    def events(self) -> Iterator[Event]:
+        """Everything that happened since the last call, in order; waits for nothing. Raises ``OSError``."""
+        while True:
+            try:
+                data = os.read(self.descriptor, ROOM)
+            except BlockingIOError:
+                return
+            yield from _parsed(data)
+
+    def _init(self, flags: int) -> int:
+        made: int = self._libc.fanotify_init(flags, os.O_RDONLY | os.O_CLOEXEC)
+        if made < 0:
+            raise _error("fanotify_init")
+        return made
+
+    def _handle(self, name: bytes, flags: int) -> bytes:
+        """``struct file_handle`` of a name that is no link to follow."""
+        room = ctypes.create_string_buffer(struct.pack("=Ii", MAX_HANDLE_SZ, 0), 8 + MAX_HANDLE_SZ)
+        mount = ctypes.c_int()
+        if self._libc.name_to_handle_at(AT_FDCWD, name, room, ctypes.byref(mount), flags) < 0:
+            raise _error(os.fsdecode(name))
+        (size,) = struct.unpack_from("=I", room)
+        return room.raw[: 8 + size]
+
+
+def _parsed(data: bytes) -> Iterator[Event]:
+    """Raises ``OSError('EPROTO')`` for another version of the interface: nothing would be understood."""
+    at = 0
+    while at + METADATA.size <= len(data):
+        length, version, _, start, mask, _, pid = METADATA.unpack_from(data, at)
+        if version != VERSION or length < METADATA.size:
+            raise OSError(errno.EPROTO, os.strerror(errno.EPROTO))
+        yield Event(mask, pid, _key(data, at + start, at + length))
+        at += length
+
+
+def _key(data: bytes, at: int, end: int) -> bytes:
+    """File system and handle, as ``Fanotify.mark`` gives them; empty where an event names no file."""
+    while at + INFO.size <= end:
+        kind, _, length = INFO.unpack_from(data, at)
+        if kind == FAN_EVENT_INFO_TYPE_FID:
+            begin = at + INFO.size
+            (size,) = struct.unpack_from("=I", data, begin + 8)
+            return data[begin : begin + 16 + size]
+        at += max(length, INFO.size)
+    return b""
+
+
+def _error(about: str) -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number), about)

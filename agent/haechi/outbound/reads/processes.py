@@ -1,0 +1,79 @@
+"""What ``/proc`` says of a process: its users, and whom it descends from. It must not know files or sockets."""
+
+from __future__ import annotations
+
+import os
+
+from haechi.domain.facts import Known, Unknown
+from haechi.domain.reads import Line, ProcessId
+
+DEEPEST = 64
+"""Ancestors that are followed; no ordinary session is as deep."""
+NOBODY = 0xFFFFFFFF
+"""The login user of what no login began."""
+
+
+def line_of(pid: int, proc: str = "/proc") -> Line | Unknown:
+    """The process as it is now, and its ancestors up to the first process, which is everybody's."""
+    fields = _stat(proc, pid)
+    if fields is None:
+        return Unknown("process-ended")
+    users = _users(proc, pid)
+    if not users:
+        return Unknown("process-ended")
+    processes: list[ProcessId] = [(pid, int(fields[19]))]
+    parent = int(fields[1])
+    while parent > 1 and len(processes) < DEEPEST:
+        fields = _stat(proc, parent)
+        if fields is None:
+            break
+        processes.append((parent, int(fields[19])))
+        parent = int(fields[1])
+    return Line(users, tuple(processes), _executable(proc, pid))
+
+
+def present(proc: str = "/proc") -> frozenset[int]:
+    """Every user that has a process now."""
+    users: set[int] = set()
+    for name in os.listdir(proc):  # noqa: PTH208 - names are all that is wanted
+        if name.isdigit():
+            users |= _users(proc, int(name))
+    return frozenset(users)
+
+
+def _users(proc: str, pid: int) -> frozenset[int]:
+    """Real, effective and saved user, and who logged in; empty where the process is gone."""
+    users: set[int] = set()
+    try:
+        with open(f"{proc}/{pid}/status", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            for line in file:
+                if line.startswith("Uid:"):
+                    users |= {int(number) for number in line.split()[1:4]}
+                    break
+    except (OSError, ValueError):
+        return frozenset()
+    try:
+        with open(f"{proc}/{pid}/loginuid", encoding="utf-8") as file:  # noqa: PTH123
+            login = int(file.read())
+    except (OSError, ValueError):
+        login = NOBODY
+    return frozenset(users if login == NOBODY else {*users, login})
+
+
+def _executable(proc: str, pid: int) -> Known[str]:
+    try:
+        return os.readlink(f"{proc}/{pid}/exe")  # noqa: PTH115
+    except PermissionError:
+        return Unknown("access-denied")
+    except OSError:
+        return Unknown("process-ended")
+
+
+def _stat(proc: str, pid: int) -> list[str] | None:
+    """The fields after the name, which may hold spaces and brackets itself: state, parent, …, start (the 20th)."""
+    try:
+        with open(f"{proc}/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return fields if len(fields) > 19 else None

@@ -1,0 +1,103 @@
+"""From an event of the kernel to a read: which file it was, which process, for whom it acted.
+
+Must not know gaps, or what is remembered. Not safe from several threads at once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import stat
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from haechi.domain.errors import HaechiError
+from haechi.domain.facts import Unknown
+from haechi.domain.reads import Line, Read
+from haechi.outbound.index.names import spelled
+from haechi.outbound.reads.fanotify import Event
+from haechi.outbound.reads.processes import line_of
+from haechi.ports.protection import TaggedFile
+
+OPENERS = 4096
+"""Openings that are remembered, so that nobody is asked anew who reads on in what it opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A marked file: its name when it was marked, and its identity."""
+
+    path: str
+    device: int
+    inode: int
+
+
+class Readers:
+    """``privileged``: the kernel names processes; else every event is counted as the user ``own``'s. ``named`` lists
+    the tagged names of one file; it may raise ``HaechiError``, and the file then counts as tagged.
+    """
+
+    def __init__(self, privileged: bool, own: int, named: Callable[[int, int], Sequence[TaggedFile]]) -> None:
+        self._privileged, self._own, self._named = privileged, own, named
+        self.files: dict[bytes, Marked] = {}
+        self._openers: OrderedDict[tuple[int, bytes], Line] = OrderedDict()
+        self._lines: dict[int, Line | Unknown] = {}
+        self._names: dict[bytes, str] = {}
+        self.fresh = False
+        """Whether anything was learned since ``begin`` that was not known from an earlier opening."""
+        self.seen = self.gone = 0
+
+    def begin(self) -> None:
+        """What follows was taken from the queue at once: a process and a file are asked for once in it."""
+        self._lines.clear()
+        self._names.clear()
+        self.fresh = False
+
+    def read(self, event: Event, now: dt.datetime) -> Read | None:
+        """The read that an event tells of; None where the file is tagged no more."""
+        file, name = self.files.get(event.key), ""
+        if file is not None:  # else it was marked a moment ago, and who marked it is about to say what it is
+            if event.key not in self._names:
+                self._names[event.key] = self._name(file)
+            name = self._names[event.key]
+            if not name:
+                return None
+        self.seen += 1
+        return self._read(event, now, spelled(name))
+
+    def _name(self, file: Marked) -> str:
+        """What the file is called now; empty where it is tagged no more."""
+        try:
+            names = [one.path for one in self._named(file.device, file.inode)]
+        except HaechiError:
+            return file.path
+        return file.path if file.path in names else names[0] if names else ""
+
+    def _read(self, event: Event, now: dt.datetime, name: str) -> Read:
+        if not self._privileged:
+            return Read(now, name, frozenset([self._own]), (), Unknown("reader-not-named"), _only(name))
+        opened = (event.pid, event.key)
+        if not event.opening and opened in self._openers:
+            known = self._openers[opened]
+            return Read(now, name, known.users, known.processes, known.executable)
+        self.fresh = True
+        if event.pid not in self._lines:
+            self._lines[event.pid] = line_of(event.pid) if event.pid > 0 else Unknown("reader-gone")
+        line = self._lines[event.pid]
+        if isinstance(line, Unknown):
+            self.gone += 1
+            return Read(now, name, frozenset(), (), Unknown("reader-gone"), _only(name))
+        self._openers[opened] = line
+        while len(self._openers) > OPENERS:
+            self._openers.popitem(last=False)
+        return Read(now, name, line.users, line.processes, line.executable)
+
+
+def _only(path: str) -> int | None:
+    """The one user, beside root, whom the file's mode lets open it; None where others may, or that is not known."""
+    try:
+        status = os.stat(path, follow_symlinks=False)  # noqa: PTH116
+    except OSError:
+        return None
+    return None if stat.S_IMODE(status.st_mode) & 0o077 else status.st_uid  # an access list shows in the group's bits
