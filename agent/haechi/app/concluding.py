@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from haechi.app.assessing import Assessment, Assessor, Circumstances
 from haechi.app.permitting import Permits
 from haechi.app.recording import Judged, Recorder, Settled
+from haechi.domain.bound import Place, Travels
 from haechi.domain.content import ContentState, union
 from haechi.domain.decision import Cause, Decision, Effect, Finding, Modes, decide
 from haechi.domain.errors import HaechiError
@@ -106,7 +107,9 @@ class Conclude:
         if isinstance(user, Unknown) or made.decision.causes:
             return None
         enforced = enforcing(made.decision.findings, self.assessor.engine.modes)
-        return Held(user, action.destination, made.content, enforced, self.clock.now())
+        owner = made.destination.account if made.destination else Unknown("not-read")
+        place = Place.of(action.destination, owner)
+        return Held(user, place, made.content, enforced, self.clock.now(), Travels.of(action))
 
     def _remember_stored(self, about: Circumstances, made: Assessment) -> None:
         """Note what goes to which object, before it goes: a ledger that cannot be written refuses.

@@ -31,6 +31,7 @@ from enum import Enum, auto
 
 from haechi.app.assessing import Assessment, Assessor, Circumstances
 from haechi.app.concluding import Conclude
+from haechi.app.holding import BY_PLACE, Holds
 from haechi.app.inspection import Inspection
 from haechi.app.joining import continues
 from haechi.app.preparations import UNSETTLED, applied, noted
@@ -49,6 +50,7 @@ from haechi.app.stored import (
     together,
 )
 from haechi.app.unpacking import Unpacking
+from haechi.domain.bound import use_of
 from haechi.domain.content import Content, ContentState, union
 from haechi.domain.decision import Cause, Effect
 from haechi.domain.errors import HaechiError
@@ -78,14 +80,6 @@ Envoy gives for an answer, so that what was too slow is decided here, and record
 
 
 @dataclass(frozen=True, slots=True)
-class Holds:
-    """What is held back, by where it goes: ``home`` is in Korea over TLS, ``abroad`` everything else."""
-
-    home: Hold = Hold.PIECES
-    abroad: Hold = Hold.WHOLE
-
-
-@dataclass(frozen=True, slots=True)
 class JudgeUploads:
     """Opens a judgement for each request. ``connectors`` are asked in order, the last one claims every host."""
 
@@ -100,7 +94,7 @@ class JudgeUploads:
     metrics: Metrics
     unpacking: Unpacking
     reassembly: Reassembly
-    holds: Holds = Holds()
+    holds: Holds = BY_PLACE
 
     def open(self, connection: Connection, request: Request) -> Judging:
         """Begin to judge a request."""
@@ -249,7 +243,7 @@ class Judgement:
         self._patient = case.conclude.awaits(about)
         if self._patient:
             return Inspect(Hold.WHOLE)
-        return Inspect(_hold(worst, action, self._request.scheme, case.holds, self._connector.provider))
+        return Inspect(case.holds.of(worst, action, self._request.scheme, self._connector.provider))
 
     def _look_into(self, action: Action) -> Inspection:
         """The inspection of an object's body, or of a piece of one; pieces are kept for whoever reads the whole."""
@@ -414,11 +408,15 @@ class Judgement:
         numbers = tuple(dict.fromkeys(assembly.parts or ()))
         parts = [Part(number, seen[number].content.digest, seen[number].edges.size) for number in numbers]
         read = await case.reassembly.completed(place, assembly, parts)
+        # Parts that are those of a permitted file make that file: what they hold together has its digest.
+        whole = case.conclude.permits.file_of([(part.number, part.digest) for part in parts])
         if read is not None:
-            return as_read(known, read)
+            return dataclasses.replace(as_read(known, read), digest=whole)
         codings = action.body.content_encodings
         unread = UNSETTLED in codings or (codings and numbers[0] != 1)  # only the first part is decoded by itself
-        return None if unread or opaque_alone(numbers, tuple(seen.values())) else known
+        if unread or opaque_alone(numbers, tuple(seen.values())):
+            return None
+        return dataclasses.replace(known, digest=whole)
 
     async def _copied(self, action: Action) -> Verdict:
         """Copy on the server's side: what the source is known to hold, or the worst where it may hold something."""
@@ -473,7 +471,7 @@ class Judgement:
         action = self._certain().action
         place, assembly = action.destination, action.assembly
         if place is not None and assembly is not None and not assembly.grows:
-            return f"{place.provider}/{place.container}/{place.key}#{assembly.id}"
+            return use_of(place, assembly.id)
         return self._own_use
 
     # --- small things -----------------------------------------------------------------------------------------------
@@ -497,19 +495,3 @@ class Judgement:
         if self._inspection is None:
             raise RuntimeError("a body that nobody was to look at was offered")
         return self._inspection
-
-
-def _hold(worst: Assessment, action: Action, scheme: str, holds: Holds, provider: str) -> Hold:
-    """Toward a place, or by an endpoint, that is not known to be in Korea a prefix may itself be an export, and without
-    TLS it can be read on the way: hold the whole body. So too toward a store that only speaks the ``provider``'s API:
-    there are some that keep a body that was cut off as if it were whole (versitygw after an orderly end of TLS), and a
-    refusal cuts it off.
-
-    Where nothing would be refused (monitor mode) nothing is held: a full spool must not become a block.
-    """
-    place = worst.destination
-    if worst.decision.effect is not Effect.BLOCK:
-        return Hold.PIECES
-    near = action.route.country == "KR" and scheme == "https"
-    at_home = near and place is not None and place.country == "KR" and place.provider == provider
-    return holds.home if at_home else holds.abroad

@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
+from haechi.domain.bound import Cut
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
-from haechi.domain.permit import Held, Mismatch, Permit, PermitKind, Unfit, mismatch, same_object
+from haechi.domain.permit import Held, Mismatch, Permit, PermitKind, Unfit, mismatch
 from haechi.domain.upload import Location
 from haechi.ports.audit import AuditLog
 from haechi.ports.clock import Clock
@@ -95,7 +96,8 @@ class Permits:
         """
         try:
             permit = self._accepted(document, user)
-            await self._arm(Armed(permit, document))
+            cut = await asyncio.to_thread(self.ledger.cut_of, permit.digest) if permit.digest else None
+            await self._arm(Armed(permit, document, cut))
         except HaechiError as error:
             name = str(error.params.get("id", ""))
             await self.audit.durable(self._event("refused", name, {"user": user, "why": error.code}))
@@ -160,9 +162,20 @@ class Permits:
         it was seen and the permit was taken.
         """
         return self.ready and any(
-            one.permit.user == user and (one.permit.place is None or same_object(one.permit.place, place))
+            one.permit.user == user and (one.permit.place is None or one.permit.place.names(place))
             for one in self._armed.values()
         )
+
+    async def remember(self, cut: Cut) -> None:
+        """Remember how a file is cut for which a permit was asked. Raises ``HaechiError('ledger.…')``."""
+        await asyncio.to_thread(self.ledger.keep, cut)
+
+    def file_of(self, pieces: Sequence[tuple[int, str]]) -> str:
+        """The digest of the permitted file that these parts make, by their numbers and digests; empty where they make
+        none.
+        """
+        cuts = (one.cut for one in self._armed.values() if one.cut is not None)
+        return next((cut.digest for cut in cuts if cut.made_of(pieces)), "")
 
     def fitting(self, held: Held, use: str) -> Permit | None:
         """The permit that would let it go on this use; none is spent. Never raises: what cannot be told lets nothing
@@ -173,7 +186,7 @@ class Permits:
         fit = [
             one
             for name, one in self._armed.items()
-            if self._spent.get(name, use) == use and mismatch(one.permit, held) is None and self._stands(one)
+            if self._spent.get(name, use) == use and mismatch(one.permit, held, one.cut) is None and self._stands(one)
         ]
         return min((one.permit for one in fit), key=lambda permit: _ORDER.index(permit.kind), default=None)
 
@@ -181,7 +194,7 @@ class Permits:
         """Why the user's permits let it not go."""
         found = []
         for name, one in self._armed.items():
-            why = mismatch(one.permit, held)
+            why = mismatch(one.permit, held, one.cut)
             if one.permit.user != held.user or why is Mismatch.OTHER_USER:
                 continue
             if name in self._spent and why is None:

@@ -152,6 +152,8 @@ def listed(as_json: bool) -> None:
         for one in found["permits"]:
             kind, until = say(f"permit.kind-{one['kind']}"), _moment(one["expires"])
             console.print(f"{one['id']}  {kind}  {one['user']}  {_place(one)}  → {until}", soft_wrap=True)
+            if one["place"]:
+                console.print(f"    {say('permit.row-store')}: {_store(one['place'])}", soft_wrap=True)
             console.print(f"    {one['reason']}", soft_wrap=True)
 
     answer(found, as_json, render)
@@ -233,6 +235,8 @@ def _dated(document: Document, number: str | None, minutes: int | None) -> Docum
 
 def _show(document: Document) -> None:
     """What is about to be signed, on standard error."""
+    import msgspec
+
     from haechi.commands._frame import console
     from haechi.outbound.trust.exceptions import signed_by
 
@@ -242,7 +246,8 @@ def _show(document: Document) -> None:
         "kind": say(f"permit.kind-{said.kind.value}"),
         "user": said.user,
         "agent": said.agent,
-        "place": f"{said.place.provider}: {said.place.container}/{said.place.key}" if said.place else "",
+        "place": f"{said.place.container}/{said.place.key}" if said.place else "",
+        "store": _store(msgspec.structs.asdict(said.place)) if said.place else "",
         "digest": f"{said.digest} ({said.size:,} bytes)" if said.digest and said.size is not None else said.digest,
         "rules": ", ".join(said.rules),
         "reason": said.reason,
@@ -266,6 +271,12 @@ def _write(file: Path, text: bytes, *, replace: bool) -> None:
 def _place(permit: Mapping[str, Any]) -> str:
     place = permit.get("place")
     return f"{place['container']}/{place['key']}" if place else say("permit.anywhere")
+
+
+def _store(place: Mapping[str, Any]) -> str:
+    """Where the container is: whose, and at which store."""
+    account = place["account"] or say("permit.account-unknown")
+    return say("permit.store", store=place["store"] or place["provider"], account=account)
 
 
 def _moment(text: str) -> str:

@@ -77,7 +77,7 @@ async def start_control(
     records = FolderRecords(settings.audit_folder, stores.log.unwritten)
     register_permits(
         server,
-        RequestException(check, stores.log.key, decision_id),
+        RequestException(check, permits, stores.log.key, decision_id),
         JustifyUpload(records, permits, rules.engine, ground.clock),
         permits,
         authorise,

@@ -11,13 +11,15 @@ from typing import Any
 import blake3
 import pytest
 from haechi.app.permitting import KIND, MOST_A_USER, Permits
+from haechi.domain.bound import Place
 from haechi.domain.errors import HaechiError
 from haechi.domain.permit import Permit, PermitKind
-from haechi.domain.upload import Location, Request
+from haechi.domain.upload import Request
 from haechi.outbound.ledger.permits import SqlitePermitLedger
 from haechi.ports.judge import Connection, Hold, Inspect, Refuse
 from haechi.ports.permits import Armed
 
+from tests.policy.base import OURS
 from tests.unit.judging.conftest import HOST, Case, noise
 
 PLAIN = noise(7, 300_000)
@@ -85,17 +87,6 @@ async def test_a_statute_is_nobodys_to_waive(plain: Case) -> None:
     await plain.permits.arm_document(plain.approvers.sign(plain.approvers.break_glass(id="bg-1")), "kim")
     assert not await upload(plain, "/abroad/lot.csv")
     assert {one["why"] for one in plain.records()[0]["permits_unfit"]} == {"other-rules"}
-
-
-async def test_a_multipart_upload_is_one_use(plain: Case) -> None:
-    await plain.permits.arm_document(exception(plain), "kim")
-    first, second = PLAIN[:150_000], PLAIN[150_000:]
-    assert await plain.allowed("POST", f"{HERE}?uploads")
-    assert await plain.allowed("PUT", f"{HERE}?partNumber=1&uploadId=U1", first)
-    assert await plain.allowed("PUT", f"{HERE}?partNumber=2&uploadId=U1", second)
-    done = b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber></Part><Part><PartNumber>2</PartNumber></Part>"
-    assert await plain.allowed("POST", f"{HERE}?uploadId=U1", done + b"</CompleteMultipartUpload>")
-    assert not await plain.allowed("PUT", f"{HERE}?partNumber=1&uploadId=U2", first)
 
 
 async def test_breaking_the_glass_lets_go_for_minutes_and_is_loud(plain: Case) -> None:
@@ -311,7 +302,7 @@ async def test_a_justification_opens_only_what_asks_for_no_more(plain: Case) -> 
         plain.approvers.clock.now() + dt.timedelta(minutes=10),
         rules=frozenset({"r13_layer1"}),
         digest=DIGEST,
-        place=Location("aws", "ours-seoul", "lot.csv"),
+        place=Place("aws", "", OURS, "ours-seoul", "lot.csv"),
         reason="because it has to be",
     )
     await plain.permits.arm(permit)
