@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any
 
 import structlog
@@ -44,6 +44,8 @@ from haechi.wiring.stores import Stores
 from haechi.wiring.surveying import make_survey
 from haechi.wiring.way_in import WayIn
 
+AGAIN_S = 30.0
+"""Until it is looked anew for answers that came back, where index or audit could not be read."""
 RECORDED_WITHIN_S = 10.0
 """Seconds for a record that a thread waits for: longer than the audit itself takes to say that it is late."""
 
@@ -139,17 +141,35 @@ def _register_appeals(
     index, audit, clock = stores.index, stores.audit, ground.clock
     examine = Examine(index, marking.reader, index)
 
-    def appeals(user: str | None) -> list[dict[str, Any]]:
-        found = (record.decoded() for record in of_kinds(ground.settings.audit_folder, (KIND,)))
-        return listed(found, index.cleared(), user)
+    def told() -> Iterator[Mapping[str, Any]]:
+        return (record.decoded() for record in of_kinds(ground.settings.audit_folder, (KIND,)))
 
+    def appeals(user: str | None) -> list[dict[str, Any]]:
+        return listed(told(), index.cleared(), user)
+
+    answer = AnswerAppeal(examine, index, SignedReleases(rules.trust, clock), audit, clock, decision_id, told)
+    ground.background(_settled(answer), "appeals")
     register_appeals(
         server,
         AskForRelease(records, examine, audit, clock, decision_id, stores.log.key),
-        AnswerAppeal(examine, index, SignedReleases(rules.trust, clock), audit, clock, decision_id),
+        answer,
         appeals,
         authorise,
     )
+
+
+async def _settled(answer: AnswerAppeal) -> None:
+    """Once; an index or an audit that cannot be read is asked anew."""
+    while True:
+        try:
+            over = await answer.settle()
+        except HaechiError as error:
+            log.error("appeals-not-settled", cause=error.code)  # noqa: TRY400 - its code says it; it is tried again
+            await asyncio.sleep(AGAIN_S)
+            continue
+        if over:
+            log.error("appeals-came-back", contents=over)
+        return
 
 
 def _register_tagging(
