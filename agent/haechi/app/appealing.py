@@ -43,6 +43,8 @@ MOST_BYTES: Final = 2 << 30
 MOST_NAMED: Final = 8
 """Protected files that a record names; the best matches."""
 MOST_LISTED: Final = 100
+MOST_ANSWERS: Final = 2_000
+"""The newest that are held beside what is listed: more than can count at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,9 +262,13 @@ def listed(events: Iterable[Mapping[str, Any]], cleared: Sequence[str], user: st
         if act == "asked" and user in (None, event.get("user")):
             asked[str(event.get("id"))] = event
         elif act == "answered":
+            answers.pop(digest, None)
             answers[digest] = event
+        for kept, most in ((asked, MOST_LISTED), (answers, MOST_ANSWERS)):  # the audit may tell of any number
+            while len(kept) > most:
+                del kept[next(iter(kept))]
     rows = []
-    for event in reversed(list(asked.values())[-MOST_LISTED:]):
+    for event in reversed(asked.values()):
         digest = str(event.get("digest", ""))
         answer = answers.get(digest)
         state = "answered" if digest in cleared else "void" if answer else "open"

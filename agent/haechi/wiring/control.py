@@ -28,6 +28,7 @@ from haechi.inbound.control.permits import register_permits
 from haechi.inbound.control.records import register_records
 from haechi.inbound.control.server import Access, ControlServer, Progress
 from haechi.inbound.control.survey import register_survey
+from haechi.inbound.control.turns import Turns
 from haechi.inbound.watch.calls import TagCalls
 from haechi.outbound.audit.reading import of_kinds
 from haechi.outbound.audit.records import FolderRecords
@@ -77,14 +78,16 @@ async def start_control(
         lambda: way_in.authority.scope,
     )
     records = FolderRecords(settings.audit_folder, stores.log.unwritten)
+    turns = Turns()
     register_permits(
         server,
         RequestException(check, permits, stores.log.key, decision_id),
         JustifyUpload(records, permits, rules.engine, ground.clock),
         permits,
         authorise,
+        turns,
     )
-    _register_appeals(server, authorise, ground, rules, stores, marking, records)
+    _register_appeals(server, authorise, turns, ground, rules, stores, marking, records)
     register_answers(
         server,
         check=check,
@@ -132,6 +135,7 @@ def _unseal(ground: Ground, stores: Stores, marking: Marking) -> UnsealFile:
 def _register_appeals(
     server: ControlServer,
     authorise: Authorise,
+    turns: Turns,
     ground: Ground,
     rules: Rules,
     stores: Stores,
@@ -155,6 +159,7 @@ def _register_appeals(
         answer,
         appeals,
         authorise,
+        turns,
     )
 
 

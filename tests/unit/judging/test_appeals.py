@@ -7,6 +7,7 @@ import datetime as dt
 import io
 import itertools
 import os
+import weakref
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
-from haechi.app.appealing import KIND, AnswerAppeal, AskForRelease, Examine, listed
+from haechi.app.appealing import KIND, MOST_LISTED, AnswerAppeal, AskForRelease, Examine, listed
 from haechi.domain.errors import HaechiError
 from haechi.outbound.audit.reading import of_kinds
 from haechi.outbound.audit.records import FolderRecords
@@ -304,6 +305,29 @@ async def test_a_full_memory_is_told_and_on_record(desk: Desk) -> None:
     assert not await desk.case.allowed("PUT", HERE, TEMPLATE)
     desk.case.log.close()
     assert desk.acts() == ["answered", "failed"]
+
+
+def test_a_list_holds_no_more_than_it_shows() -> None:
+    """However many appeals the audit tells of."""
+    held: set[int] = set()
+
+    class Counted(dict[str, Any]):
+        def __init__(self, number: int) -> None:
+            super().__init__(act="asked", id=f"a{number}", digest=f"d{number}", user="kim")
+            held.add(number)
+            weakref.finalize(self, held.discard, number)
+
+    most = 0
+
+    def events() -> Iterator[dict[str, Any]]:
+        nonlocal most
+        for number in range(MOST_LISTED * 5):
+            yield Counted(number)
+            most = max(most, len(held))
+
+    rows = listed(events(), [], None)
+    assert (len(rows), rows[0]["id"]) == (MOST_LISTED, f"a{MOST_LISTED * 5 - 1}")
+    assert most <= MOST_LISTED + 2
 
 
 async def test_the_list_tells_what_waits_and_what_counts(desk: Desk) -> None:
