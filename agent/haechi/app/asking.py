@@ -49,9 +49,11 @@ class RequestException:
         """The statement that two approvers are to sign, its end and number left to them.
 
         Raises ``HaechiError``: as ``CheckFile``, ``permit.not-needed``, ``permit.not-liftable`` (an exception cannot
-        help), ``permit.reason``, ``permit.cause``, ``permit.changed``, ``ledger.…``.
+        help), ``permit.reason``, ``permit.cause``, ``permit.changed``, ``ledger.…``,
+        ``permit.cloned``, ``permit.machine-unknown``.
         """
         said = reason_of(reason)
+        self.permits.bound()
         action, made, content = await self.check.judged(source, path, url, endpoint, actor)
         place, decision = action.destination, made.decision
         if decision.causes:
@@ -78,7 +80,11 @@ class RequestException:
         }
 
     def break_glass(self, user: str, reason: str) -> dict[str, Any]:
-        """The statement for an emergency: bound to the user and this agent alone. Raises ``permit.reason``."""
+        """The statement for an emergency: bound to the user and this agent alone.
+
+        Raises ``HaechiError``: ``permit.reason``, ``permit.cloned``, ``permit.machine-unknown``.
+        """
+        self.permits.bound()
         return {
             "schema": "haechi.exception/1",
             "id": self.new_id(),

@@ -56,6 +56,8 @@ class Permits:
     metrics: Metrics
     new_id: Callable[[], str]
     notify: Callable[[Permit], object] = lambda permit: None
+    void: HaechiError | None = None
+    """Why nothing that is bound to this agent counts: its key is another machine's too."""
     ready: bool = False
     """Whether ledger and audit were joined; before, nothing is let go by a permit."""
     behind: bool = False
@@ -107,6 +109,7 @@ class Permits:
 
     def _accepted(self, document: bytes, user: str) -> Permit:
         self._wait_ready()
+        self.bound()
         permit = self.verifier.verify(document)
         if permit.user != user:
             raise HaechiError("permit.other-user", id=permit.id, user=permit.user)
@@ -243,10 +246,18 @@ class Permits:
         if not armed.document:
             return permit.kind is PermitKind.JUSTIFICATION and permit.expires <= self.clock.now() + JUSTIFIED_FOR
         try:
+            self.bound()
             return self.verifier.verify(armed.document) == permit
         except HaechiError as error:
             _log.warning("permit-void", permit=permit.id, cause=error.code)
             return False
+
+    def bound(self) -> None:
+        """Raises ``HaechiError`` where nothing can be bound to this agent: ``permit.cloned``,
+        ``permit.machine-unknown``.
+        """
+        if self.void is not None:
+            raise HaechiError(self.void.code, **self.void.params)
 
     def _wait_ready(self) -> None:
         if not self.ready:

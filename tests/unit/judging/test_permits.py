@@ -137,6 +137,14 @@ async def test_what_is_over_is_refused(plain: Case) -> None:
     assert await refused(plain, early) == "permit.expired"
 
 
+async def test_on_a_cloned_machine_nothing_counts_that_is_bound_to_the_agent(plain: Case) -> None:
+    await plain.permits.arm_document(exception(plain), "kim")
+    await plain.permits.arm_document(plain.approvers.sign(plain.approvers.break_glass(id="bg-1")), "kim")
+    plain.permits.void = HaechiError("permit.cloned", file="checkpoint.pem")
+    assert await refused(plain, exception(plain, id="ex-2")) == "permit.cloned"
+    assert not await upload(plain)
+
+
 async def test_what_was_used_is_not_taken_up_again(plain: Case) -> None:
     await plain.permits.arm_document(exception(plain), "kim")
     assert await upload(plain)
