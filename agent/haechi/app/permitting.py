@@ -123,6 +123,8 @@ class Permits:
     async def arm(self, permit: Permit) -> None:
         """Take up a permit that needs no signature: a justification. Raises as ``arm_document``."""
         self._wait_ready()
+        if permit.id in self._spent:
+            raise HaechiError("permit.over", id=permit.number)
         await self._arm(Armed(permit))
 
     async def _arm(self, armed: Armed) -> None:

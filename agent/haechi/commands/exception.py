@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from haechi.commands._files import opened
-from haechi.commands._frame import Exit, answer, json_option
+from haechi.commands._frame import Exit, answer, json_option, one_line
 from haechi.commands._output import new_file
 from haechi.commands.keys import key_option, passphrase_option, signing_key
 from haechi.domain.errors import HaechiError
@@ -151,10 +151,13 @@ def listed(as_json: bool) -> None:
             console.print(say("permit.none"))
         for one in found["permits"]:
             kind, until = say(f"permit.kind-{one['kind']}"), _moment(one["expires"])
-            console.print(f"{one['id']}  {kind}  {one['user']}  {_place(one)}  → {until}", soft_wrap=True)
+            told = one_line(f"{one['id']}  {kind}  {one['user']}  {_place(one)}  → {until}")
+            console.print(told, soft_wrap=True)
             if one["place"]:
                 console.print(f"    {say('permit.row-store')}: {_store(one['place'])}", soft_wrap=True)
-            console.print(f"    {one['reason']}", soft_wrap=True)
+            console.print(f"    {one_line(one['reason'])}", soft_wrap=True)
+        if found["more"]:
+            console.print(say("permit.more", more=found["more"]))
 
     answer(found, as_json, render)
 
@@ -257,7 +260,7 @@ def _show(document: Document) -> None:
     }
     for name, value in rows.items():
         if value:
-            out.print(f"{say(f'permit.row-{name}')}: {value}", soft_wrap=True)
+            out.print(f"{say(f'permit.row-{name}')}: {one_line(value)}", soft_wrap=True)
 
 
 def _write(file: Path, text: bytes, *, replace: bool) -> None:

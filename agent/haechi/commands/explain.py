@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,6 +45,7 @@ def explain(decision_id: str, facts: bool, no_rules: bool, as_json: bool) -> Non
             "layers": layers(record),
             "place": _place(_facts(record, "destination")),
             "permit": _permit(record.get("permit")),
+            "unfit": _unfit(record.get("permits_unfit") or ()),
             "matched": ", ".join(_match(match) for match in content.get("matches", [])),
         }
         for name, value in rows.items():
@@ -120,6 +121,12 @@ def _permit(permit: Mapping[str, Any] | None) -> str:
         return ""
     who = ", ".join(permit["approvers"]) or permit["user"]
     return f"{say('permit.kind-' + permit['kind'])} {permit['number']} · {who} · {permit['reason']}"
+
+
+def _unfit(permits: Sequence[Mapping[str, Any]]) -> str:
+    """Which of the user's permits did not let it go, and why; not those that are for another object."""
+    near = [one for one in permits if one.get("why") != "other-place"]
+    return "; ".join(f"{one['id']} ({say('permit.unfit-' + one['why'])})" for one in near)
 
 
 def _match(match: Mapping[str, Any]) -> str:

@@ -302,6 +302,17 @@ async def test_nobody_fills_the_room_of_the_others(plain: Case) -> None:
     assert await refused(plain, exception(plain, id="ex-1", place="ours-seoul/other")) == "permit.malformed"
 
 
+async def test_a_reason_that_was_ended_does_not_open_the_way_again(plain: Case) -> None:
+    end = plain.approvers.clock.now() + dt.timedelta(minutes=10)
+    permit = Permit("why-d0", PermitKind.JUSTIFICATION, "kim", end, number="d0")
+    await plain.permits.arm(permit)
+    await plain.permits.end("why-d0", "kim")
+    with pytest.raises(HaechiError) as raised:
+        await plain.permits.arm(permit)
+    assert raised.value.code == "permit.over"
+    assert plain.permits.armed() == ()
+
+
 async def test_a_justification_opens_only_what_asks_for_no_more(plain: Case) -> None:
     permit = Permit(
         "j-1",
