@@ -77,13 +77,15 @@ class Permits:
         told: dict[str, str] = {}
         for event in recorded:
             use = _spent_by(event)
-            if use:
+            if use == ENDED:  # also the use that had it: what was ended does not go on
+                told[str(event.get("permit_id"))] = use
+            elif use:
                 told.setdefault(str(event.get("permit_id")), use)
         known = self.ledger.spent()
         missing = sorted(told.keys() - known.keys())
         self.ledger.recall(told.items())
         self._armed = {one.permit.id: one for one in self.ledger.armed()}
-        self._spent = {**told, **known}
+        self._spent = {**told, **known, **{name: use for name, use in told.items() if use == ENDED}}
         self.behind = bool(missing)
         if self.behind:
             _log.error("permit-ledger-behind", permits=missing)
@@ -98,14 +100,19 @@ class Permits:
         """
         try:
             permit = self._accepted(document, user)
-            cut = await asyncio.to_thread(self.ledger.cut_of, permit.digest) if permit.digest else None
-            await self._arm(Armed(permit, document, cut))
+            await self._arm(Armed(permit, document, await self._cut(permit.digest)))
         except HaechiError as error:
             name = str(error.params.get("id", ""))
             await self.audit.durable(self._event("refused", name, {"user": user, "why": error.code}))
             self.metrics.count("haechi_permits_refused_total", why=error.code)
             raise
         return permit
+
+    async def _cut(self, digest: str) -> Cut | None:
+        """How the permit's file is cut. Where nobody worked that out, it goes as one part at most."""
+        if not digest:
+            return None
+        return await asyncio.to_thread(self.ledger.cut_of, digest) or Cut(digest, {})
 
     def _accepted(self, document: bytes, user: str) -> Permit:
         self._wait_ready()

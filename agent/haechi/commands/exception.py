@@ -15,7 +15,7 @@ import click
 
 from haechi.commands._files import opened
 from haechi.commands._frame import Exit, answer, json_option, one_line
-from haechi.commands._output import new_file
+from haechi.commands._output import NewFile, new_file
 from haechi.commands.keys import key_option, passphrase_option, signing_key
 from haechi.domain.errors import HaechiError
 from haechi.words import say
@@ -58,9 +58,10 @@ def request(file: Path, url: str, reason: str, output: Path, endpoint_url: str, 
     from haechi.inbound.control import client
 
     asked = {"path": str(file.absolute()), "url": url, "endpoint": endpoint_url, "reason": reason}
-    with opened(file) as source:
+    # Opened first: what cannot be written is told before a large file is read.
+    with opened(file) as source, new_file(output, replace=False) as target:
         made = client.call("permits.request", asked, timeout=SILENCE, files=(source,))
-    _write_request(made["statement"], output, as_json)
+        _write_request(made["statement"], target, output, as_json)
 
 
 @exception.command("break-glass")
@@ -75,8 +76,9 @@ def break_glass(reason: str, output: Path, as_json: bool) -> None:
     """
     from haechi.inbound.control import client
 
-    made = client.call("permits.break-glass", {"reason": reason})
-    _write_request(made["statement"], output, as_json)
+    with new_file(output, replace=False) as target:
+        made = client.call("permits.break-glass", {"reason": reason})
+        _write_request(made["statement"], target, output, as_json)
 
 
 @exception.command()
@@ -112,7 +114,7 @@ def approve(
     if not yes and not click.confirm(say("permit.approve-ask"), err=True):
         raise HaechiError("cli.interrupted")
     signed = approved(document, signing_key(key, passphrase_file))
-    _write(file, signed.text(), replace=True)
+    _replace(file, signed.text())
     count = len(signed.approvals)
     told = {"file": str(file), "id": signed.statement.id, "approvals": count}
     code = "permit.approved" if count >= 2 else "permit.approved-half"
@@ -196,13 +198,16 @@ def justify(decision_id: str, reason: str, as_json: bool) -> int:
     return Exit.OK
 
 
-def _write_request(statement: Mapping[str, Any], output: Path, as_json: bool) -> None:
+def _write_request(statement: Mapping[str, Any], target: NewFile, output: Path, as_json: bool) -> None:
+    import os
+
     import msgspec
 
     from haechi.outbound.trust.exceptions import document_from
 
     raw = msgspec.json.encode({"statement": statement})
-    _write(output, document_from(raw).text(), replace=False)
+    os.write(target.descriptor, document_from(raw).text())
+    target.commit(replace=False)
 
     def render(console: Console) -> None:
         console.print("✓ " + say("permit.requested", file=output), soft_wrap=True)
@@ -263,12 +268,12 @@ def _show(document: Document) -> None:
             out.print(f"{say(f'permit.row-{name}')}: {one_line(value)}", soft_wrap=True)
 
 
-def _write(file: Path, text: bytes, *, replace: bool) -> None:
+def _replace(file: Path, text: bytes) -> None:
     import os
 
-    with new_file(file, replace=replace) as made:
+    with new_file(file, replace=True) as made:
         os.write(made.descriptor, text)
-        made.commit(replace=replace)
+        made.commit(replace=True)
 
 
 def _place(permit: Mapping[str, Any]) -> str:

@@ -271,6 +271,19 @@ async def test_what_was_ended_does_not_come_back(plain: Case) -> None:
     assert await refused(plain, document) == "permit.used"
 
 
+async def test_what_was_ended_while_it_was_used_does_not_go_on_after_a_crash(plain: Case) -> None:
+    """The end is on record, but the ledger did not hear of it."""
+    told: list[Mapping[str, Any]] = []
+    permits = again(plain, told)
+    await permits.arm_document(exception(plain), "kim")
+    begin, part = f"{HERE}?uploads", f"{HERE}?partNumber=1&uploadId=U1"
+    assert await plain.allowed("POST", begin)
+    assert await plain.allowed("PUT", part, PLAIN)
+    await permits.audit.durable({**told[-1], "act": "ended", "use": "ended"})
+    again(plain, told)
+    assert not await plain.allowed("PUT", part, PLAIN)
+
+
 async def test_the_ledger_alone_is_not_believed(plain: Case) -> None:
     ledger, clock = plain.permits.ledger, plain.approvers.clock
     signed = plain.approvers.sign(plain.approvers.break_glass(id="bg-2"))

@@ -175,5 +175,5 @@ def _dated(statement: Statement) -> tuple[dt.datetime, dt.datetime]:
     if not statement.number or issued is None or expires is None or issued.tzinfo is None or expires.tzinfo is None:
         raise HaechiError("permit.no-end", id=statement.id)
     if expires <= issued or expires - issued > LONGEST[statement.kind]:
-        raise HaechiError("permit.too-long", id=statement.id, hours=LONGEST[statement.kind].total_seconds() / 3600)
+        raise HaechiError("permit.too-long", id=statement.id, hours=LONGEST[statement.kind] // dt.timedelta(hours=1))
     return issued, expires
