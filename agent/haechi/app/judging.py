@@ -33,30 +33,17 @@ from haechi.app.assessing import Assessment, Assessor, Circumstances
 from haechi.app.concluding import Conclude
 from haechi.app.holding import BY_PLACE, Holds
 from haechi.app.inspection import Inspection
-from haechi.app.joining import continues
-from haechi.app.preparations import UNSETTLED, applied, noted
-from haechi.app.reassembling import Copy, Part, Reading, Reassembly
-from haechi.app.stored import (
-    NO_EDGES,
-    PACKED,
-    as_read,
-    beside,
-    held,
-    joined,
-    looked_at,
-    opaque_alone,
-    placed,
-    so_far,
-    together,
-)
+from haechi.app.pieces import Pieces
+from haechi.app.preparations import applied, noted
+from haechi.app.reassembling import Copy, Reassembly
+from haechi.app.stored import NO_EDGES, beside, held
 from haechi.app.unpacking import Unpacking
 from haechi.domain.bound import use_of
-from haechi.domain.content import Content, ContentState, union
+from haechi.domain.content import Content, ContentState
 from haechi.domain.decision import Cause, Effect
 from haechi.domain.errors import HaechiError
 from haechi.domain.names import names_agree
-from haechi.domain.upload import Action, ActionKind, Assembly, Framing, Location, Request
-from haechi.payload.anchors import RUN
+from haechi.domain.upload import Action, ActionKind, Framing, Request
 from haechi.payload.body import decoder
 from haechi.payload.events import MalformedError
 from haechi.ports.actors import Actors
@@ -95,6 +82,12 @@ class JudgeUploads:
     unpacking: Unpacking
     reassembly: Reassembly
     holds: Holds = BY_PLACE
+
+    @property
+    def pieces(self) -> Pieces:
+        """What the pieces of objects make together."""
+        file_of = self.conclude.permits.file_of
+        return Pieces(self.index, self.assemblies, self.reassembly, self.assessor.worst_case, file_of)
 
     def open(self, connection: Connection, request: Request) -> Judging:
         """Begin to judge a request."""
@@ -335,19 +328,8 @@ class Judgement:
         if place is None or assembly is None or assembly.part is None:
             return await self._decide_now(content)
         copy, self._copy = self._copy, None
-        part = Part(assembly.part, content.digest, inspection.edges().size)
-        reading, read = await case.reassembly.arrived(place, assembly, part, copy)
-        if assembly.leads or not assembly.grows:
-            content = looked_at(content, container=inspection.container)
-        near = case.assemblies.around(place, assembly, RUN)
-        piece = placed(assembly.part, content, inspection.edges(), near.here)
-        whole = together([*near.before, piece, *near.after], case.index, complete=False, found=near.found)
-        if not assembly.begins:
-            whole = so_far(whole, read, plain=reading is Reading.PLAIN)
-        unread = reading is Reading.LOST and any(PACKED in other.notes for other in near.found)
-        if assembly.grows and (unread or not continues(near, assembly)):
-            whole = union([whole, case.assessor.worst_case()])
-        verdict = await self._decide_now(dataclasses.replace(whole, digest=content.digest, size=content.size))
+        whole, piece = await case.pieces.arrived(place, assembly, content, inspection, copy)
+        verdict = await self._decide_now(whole)
         if isinstance(verdict, Forward):
             case.assemblies.put(place, assembly, piece)
         return verdict
@@ -392,31 +374,11 @@ class Judgement:
         if place is None or assembly is None:
             return await self._decide_now(case.assessor.worst_case())
         self._about = dataclasses.replace(self._certain(), action=applied(action, case.assemblies))
-        content = await self._whole(self._certain().action, place, assembly)
+        content = await case.pieces.whole(self._certain().action, place, assembly)
         verdict = await self._decide_now(beside(content or case.assessor.worst_case(), carried))
         if isinstance(verdict, Forward):
             case.assemblies.finished(place, assembly)
         return verdict
-
-    async def _whole(self, action: Action, place: Location, assembly: Assembly) -> Content | None:
-        """What the object holds that a completion makes; None where that is not known."""
-        case = self._case
-        seen = {piece.part: piece for piece in case.assemblies.pieces(place, assembly)}
-        known = joined(assembly.parts, tuple(seen.values()), case.index)
-        if known is None:
-            return None
-        numbers = tuple(dict.fromkeys(assembly.parts or ()))
-        parts = [Part(number, seen[number].content.digest, seen[number].edges.size) for number in numbers]
-        read = await case.reassembly.completed(place, assembly, parts)
-        # Parts that are those of a permitted file make that file: what they hold together has its digest.
-        whole = case.conclude.permits.file_of([(part.number, part.digest) for part in parts])
-        if read is not None:
-            return dataclasses.replace(as_read(known, read), digest=whole)
-        codings = action.body.content_encodings
-        unread = UNSETTLED in codings or (codings and numbers[0] != 1)  # only the first part is decoded by itself
-        if unread or opaque_alone(numbers, tuple(seen.values())):
-            return None
-        return dataclasses.replace(known, digest=whole)
 
     async def _copied(self, action: Action) -> Verdict:
         """Copy on the server's side: what the source is known to hold, or the worst where it may hold something."""

@@ -20,7 +20,7 @@ from haechi_connectors.generic.connector import GenericConnector
 from haechi_connectors.s3.connector import S3Connector
 
 from tests.unit.judging.conftest import Case, noise
-from tests.unit.judging.test_archives_in_parts import completion
+from tests.unit.judging.test_archives_in_parts import completion, zipped
 from tests.unit.judging.test_permits import DIGEST, HERE, PLAIN, closed, exception, upload
 from tests.unit.payload.bodies import form
 
@@ -145,6 +145,23 @@ async def test_parts_that_nobody_would_refuse_do_not_become_company(large: Case)
     assert await part(large, 3, THIRD)
     assert not await complete(large, 1, 3), "a gap"
     assert not await complete(large, 1), "the beginning alone"
+
+
+async def test_the_completion_names_each_part_once_and_in_order(large: Case) -> None:
+    await permitted(large)
+    for number, data in enumerate((FIRST, SECOND, THIRD), 1):
+        assert await part(large, number, data)
+    for numbers in ((1, 2, 2, 3), (2, 1, 3), (1, 2), (1, 3)):
+        assert not await complete(large, *numbers)
+    assert await complete(large, 1, 2, 3)
+
+
+async def test_an_archive_goes_in_parts_too(large: Case) -> None:
+    packed = zipped(FILE)
+    await permitted(large, packed)
+    assert await part(large, 1, packed[: 8 * MIB])
+    assert await part(large, 2, packed[8 * MIB :])
+    assert await complete(large, 1, 2)
 
 
 async def test_a_part_sent_again_with_other_bytes_ends_the_upload(large: Case) -> None:

@@ -27,8 +27,10 @@ def register_appeals(
     turns: Turns,
 ) -> None:
     """Engineers ask, and hand over what an officer signed: the signature permits it, not who calls. Officers see all,
-    and take back. ``listed`` blocks.
+    and take back. ``listed`` blocks. ``turns`` are of calls that read people's files, which may lie on something slow:
+    they keep nobody from the list.
     """
+    listing = Turns()
 
     async def ask_for(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         path, decision, reason = text(args, "path"), text(args, "id"), text(args, "reason")
@@ -58,7 +60,7 @@ def register_appeals(
         async def work(opened: tuple[int, ...]) -> dict[str, Any]:
             return {"appeals": _room(await asyncio.to_thread(listed, None if every else peer.user))}
 
-        return await turns.take(peer, work)
+        return await listing.take(peer, work)
 
     async def end(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         await answer.end(text(args, "digest"), peer.user)

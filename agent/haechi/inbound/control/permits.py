@@ -23,7 +23,8 @@ def register_permits(
     authorise: Authorise,
     turns: Turns,
 ) -> None:
-    """What engineers ask; officers list everybody's."""
+    """What engineers ask; officers list everybody's. ``turns`` as of ``register_appeals``."""
+    justifying = Turns()
 
     async def ask(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         files(peer, 1)
@@ -48,7 +49,7 @@ def register_permits(
         async def work(opened: tuple[int, ...]) -> dict[str, Any]:
             return (await justify(decision, peer.uid, peer.user, reason)).as_json()
 
-        return await turns.take(peer, work)
+        return await justifying.take(peer, work)
 
     async def listed(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         every = Role.OFFICER in authorise(peer)
