@@ -8,8 +8,10 @@ from typing import Any
 import msgspec
 from haechi.domain.permit import PermitKind
 from haechi.outbound.trust import Role, SigningKey, TrustedKey, TrustStore
-from haechi.outbound.trust.exceptions import SCHEMA, Document, Place, SignedPermits, Statement, approved
+from haechi.outbound.trust.exceptions import SCHEMA, Document, SignedPermits, StatedPlace, Statement, approved
 from haechi.ports.clock import Clock
+
+from tests.policy.base import OURS
 
 AGENT = "agent-1"
 
@@ -50,6 +52,7 @@ class Approvers:
     def statement(self, **said: Any) -> Statement:
         """An exception of an hour; ``place`` as ``bucket/key``."""
         container, _, key = said.pop("place", "abroad/lot.csv").partition("/")
+        store, account = said.pop("store", ""), said.pop("account", OURS)
         now = self.clock.now()
         wanted: dict[str, Any] = {
             "schema": SCHEMA,
@@ -60,7 +63,7 @@ class Approvers:
             "rules": ("r13_layer1",),
             "digest": "blake3:" + "0" * 64,
             "size": 1,
-            "place": Place("aws", container, key),
+            "place": StatedPlace("aws", store, account, container, key),
             "reason": "recovery test",
             "number": "2026-17",
             "issued_at": now,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from boto3.exceptions import S3UploadFailedError
 from haechi.outbound.engine.folder import locate
 
 from tests.e2e.s3_lab import Answer, World, host_of, world
 from tests.lab import Laboratory
+from tests.stores import OURS
 
 pytestmark = pytest.mark.e2e
 
@@ -65,10 +68,10 @@ def approve(at: World, request: Path, name: str, *more: str) -> Any:
     return done
 
 
-def requested(at: World, key: str) -> Path:
+def requested(at: World, key: str, file: Path | None = None) -> Path:
     target = at.lab.folder / f"{key}.request"
-    url = f"s3://{at.land.own_key}/{key}"
-    done = at.lab.haechi("exception", "request", plain(at), url, "--reason", "복구 시험에 필요합니다", "-o", target)
+    url, why = f"s3://{at.land.own_key}/{key}", "복구 시험에 필요합니다"
+    done = at.lab.haechi("exception", "request", file or plain(at), url, "--reason", why, "-o", target)
     assert done.status == 0, done.said
     return target
 
@@ -113,6 +116,28 @@ def test_an_exception_outlives_the_agent_and_what_was_used_does_not_come_back(at
     assert not put(at, "later", at.tagged)
     assert at.lab.haechi("exception", "use", request).status == 1
     assert "put an old file back" in at.lab.haechi("status").out
+
+
+def test_a_real_client_sends_the_approved_file_in_parts_and_nothing_else(at: World) -> None:
+    """boto3 cuts by itself; the same beginning with another end is another file."""
+    file, other = at.lab.work / "large.bin", at.lab.work / "other.bin"
+    file.write_bytes(at.tagged + random.Random(1).randbytes(9 << 20))
+    other.write_bytes(at.tagged + random.Random(2).randbytes(9 << 20))
+    request = requested(at, "large", file)
+    place = json.loads(request.read_text())["statement"]["place"]
+    assert (place["store"], place["account"]) == ("", OURS.id)
+    approve(at, request, "이승인", "--number", "2026-19", "--minutes", "30")
+    approve(at, request, "박승인")
+    assert at.lab.haechi("exception", "use", request).status == 0
+    with pytest.raises(S3UploadFailedError, match="Haechi refused this upload"):
+        at.client().upload_file(str(other), at.land.own_key, "large")
+    refused = next(one for one in reversed(at.lab.decisions()) if one["decision"]["effect"] == "block")
+    assert "not exactly the bytes" in at.lab.haechi("explain", refused["id"]).out
+    at.client().upload_file(str(file), at.land.own_key, "large")
+    let = at.lab.decisions()[-1]
+    assert (let["action"]["operation"], let["permit"]["number"]) == ("CompleteMultipartUpload", "2026-19")
+    with pytest.raises(S3UploadFailedError, match="Haechi refused this upload"):
+        at.client().upload_file(str(file), at.land.own_key, "large")
 
 
 def test_breaking_the_glass_shows_in_the_status(at: World) -> None:

@@ -94,4 +94,5 @@ def released(at: Ward, body: bytes) -> str:
         action=ReleaseAction.UNTAG,
         digests=("blake3:" + blake3(body).hexdigest(),),
         expires=dt.datetime.now(dt.UTC) + dt.timedelta(days=1),
+        issued=dt.datetime.now(dt.UTC),
     )

@@ -7,7 +7,9 @@ protected file's own stays protected, and the file whole. A content that *is* th
 part of it, is no false positive: that takes ``haechi untag``. Asking lets nothing go, and an answer is on record before
 it counts.
 
-The index alone knows what was cleared. Where the index is lost, so is the answer: that only tightens.
+The index alone knows what was cleared. Where the index is lost, so is the answer: that only tightens. What was taken
+back is known from the audit, so that neither a lost index nor one that was put back makes an old release good again:
+whoever wants the content cleared once more needs a release that was signed after the answer was taken back.
 """
 
 from __future__ import annotations
@@ -15,9 +17,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from haechi.app.answers import Course
 from haechi.app.asking import reason_of
 from haechi.app.explaining import Records
 from haechi.app.sealing import inspected
@@ -40,6 +43,8 @@ MOST_BYTES: Final = 2 << 30
 MOST_NAMED: Final = 8
 """Protected files that a record names; the best matches."""
 MOST_LISTED: Final = 100
+MOST_ANSWERS: Final = 2_000
+"""The newest that are held beside what is listed: more than can count at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +165,9 @@ def _told(match: Match) -> dict[str, JSON]:
 
 @dataclass(frozen=True, slots=True)
 class AnswerAppeal:
-    """Carries out what an officer signed, and takes it back."""
+    """Carries out what an officer signed, and takes it back. ``told`` gives the records of this kind, oldest first, and
+    blocks.
+    """
 
     examine: Examine
     cleared: ClearedContents
@@ -168,13 +175,20 @@ class AnswerAppeal:
     audit: AuditLog
     clock: Clock
     new_id: Callable[[], str]
+    told: Callable[[], Iterable[Mapping[str, Any]]]
+    _one_by_one: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """What is answered and what is taken back at the same moment must not miss each other."""
 
     async def __call__(self, source: int, path: str, release: bytes, user: str) -> Mapping[str, JSON]:
         """What was cleared, by whose signature; refusals are on record too.
 
-        Raises ``HaechiError``: the verifier's, ``appeal.release-narrow``, ``appeal.already``, ``appeal.full``, as
-        ``Examine``, ``audit.…``.
+        Raises ``HaechiError``: the verifier's, ``appeal.release-narrow``, ``appeal.already``, ``appeal.taken-back``,
+        ``appeal.full``, as ``Examine``, ``audit.…``.
         """
+        async with self._one_by_one:
+            return await self._answered(source, path, release, user)
+
+    async def _answered(self, source: int, path: str, release: bytes, user: str) -> Mapping[str, JSON]:
         try:
             body, permitted = await self._accepted(source, path, release)
         except HaechiError as error:
@@ -198,19 +212,39 @@ class AnswerAppeal:
             raise HaechiError("appeal.release-narrow", number=permitted.number)
         if body.digest in await asyncio.to_thread(self.cleared.cleared):
             raise HaechiError("appeal.already", number=permitted.number)
+        if await asyncio.to_thread(lambda: Course.of(self.told(), body.digest).ends(permitted)):
+            raise HaechiError("appeal.taken-back", number=permitted.number)
         return body, permitted
 
     async def end(self, digest: str, user: str) -> None:
-        """Take an answer back: it only tightens. Raises ``HaechiError``: ``appeal.unknown``, ``index.…``,
-        ``audit.…``.
+        """Take an answer back, for good: it only tightens. It is on record before it counts no more, so that the audit
+        knows of it whatever happens in between. An answer that was lost with the index is taken back as well.
+
+        Raises ``HaechiError``: ``appeal.unknown``, ``index.…``, ``audit.…``.
         """
         try:
             bytes.fromhex(digest.removeprefix("blake3:"))
         except ValueError as error:
             raise HaechiError("appeal.unknown", digest=digest) from error
-        if not await asyncio.to_thread(self.cleared.count_again, digest):
-            raise HaechiError("appeal.unknown", digest=digest)
-        await self.audit.durable(self._event("ended", {"user": user, "digest": digest}))
+        async with self._one_by_one:
+            counts = digest in await asyncio.to_thread(self.cleared.cleared)
+            if not counts and not await asyncio.to_thread(lambda: Course.of(self.told(), digest).answered):
+                raise HaechiError("appeal.unknown", digest=digest)
+            await self.audit.durable(self._event("ended", {"user": user, "digest": digest}))
+            await asyncio.to_thread(self.cleared.count_again, digest)
+
+    async def settle(self) -> list[str]:
+        """What the index clears though it was taken back (an index that was put back, or a crash in between) counts
+        again; the digests. Raises ``HaechiError``: ``index.…``, ``audit.…``.
+        """
+        async with self._one_by_one:
+            courses = await asyncio.to_thread(lambda: Course.all_of(self.told()))
+            cleared = await asyncio.to_thread(self.cleared.cleared)
+            over = [digest for digest in cleared if digest in courses and courses[digest].over]
+            for digest in over:
+                await self.audit.durable(self._event("recalled", {"user": "", "digest": digest}))
+                await asyncio.to_thread(self.cleared.count_again, digest)
+            return over
 
     def _event(self, act: str, more: Mapping[str, JSON]) -> Mapping[str, JSON]:
         at = self.clock.now().isoformat()
@@ -228,9 +262,13 @@ def listed(events: Iterable[Mapping[str, Any]], cleared: Sequence[str], user: st
         if act == "asked" and user in (None, event.get("user")):
             asked[str(event.get("id"))] = event
         elif act == "answered":
+            answers.pop(digest, None)
             answers[digest] = event
+        for kept, most in ((asked, MOST_LISTED), (answers, MOST_ANSWERS)):  # the audit may tell of any number
+            while len(kept) > most:
+                del kept[next(iter(kept))]
     rows = []
-    for event in reversed(list(asked.values())[-MOST_LISTED:]):
+    for event in reversed(asked.values()):
         digest = str(event.get("digest", ""))
         answer = answers.get(digest)
         state = "answered" if digest in cleared else "void" if answer else "open"

@@ -6,20 +6,24 @@ only past rules that ask for no more than one.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from haechi.app.checking import CheckFile
 from haechi.app.concluding import STORING, enforcing
+from haechi.app.cutting import cut_of
 from haechi.app.explaining import Records
 from haechi.app.permitting import JUSTIFIED_FOR, Permits
 from haechi.domain.actor import Actor
+from haechi.domain.bound import Place
 from haechi.domain.decision import Basis, Effect, Finding, Severity
 from haechi.domain.errors import HaechiError
+from haechi.domain.facts import Unknown
 from haechi.domain.permit import Permit, PermitKind, liftable
-from haechi.domain.upload import Location
 from haechi.ports.clock import Clock
 from haechi.ports.engine import PolicyEngine
 
@@ -35,6 +39,7 @@ class RequestException:
     """Writes the request for an exception. ``agent`` is the id by which approvers know this agent."""
 
     check: CheckFile
+    permits: Permits
     agent: str
     new_id: Callable[[], str]
 
@@ -44,9 +49,11 @@ class RequestException:
         """The statement that two approvers are to sign, its end and number left to them.
 
         Raises ``HaechiError``: as ``CheckFile``, ``permit.not-needed``, ``permit.not-liftable`` (an exception cannot
-        help), ``permit.reason``, ``permit.cause``.
+        help), ``permit.reason``, ``permit.cause``, ``permit.changed``, ``ledger.…``,
+        ``permit.cloned``, ``permit.machine-unknown``.
         """
         said = reason_of(reason)
+        self.permits.bound()
         action, made, content = await self.check.judged(source, path, url, endpoint, actor)
         place, decision = action.destination, made.decision
         if decision.causes:
@@ -56,6 +63,9 @@ class RequestException:
             raise HaechiError("permit.not-needed", url=url)
         if not liftable(forbidding, PermitKind.EXCEPTION):
             raise HaechiError("permit.not-liftable", rules=_statutes(forbidding))
+        name = os.path.basename(path)  # noqa: PTH119 - a name for people, not a path to open
+        await self.permits.remember(await asyncio.to_thread(cut_of, source, content.digest, name))
+        owner = made.destination.account if made.destination else Unknown("not-read")
         return {
             "schema": "haechi.exception/1",
             "id": self.new_id(),
@@ -65,12 +75,16 @@ class RequestException:
             "rules": sorted({finding.rule for finding in forbidding}),
             "digest": content.digest,
             "size": content.size,
-            "place": {"provider": place.provider, "container": place.container, "key": place.key},
+            "place": Place.of(place, owner).as_json(),
             "reason": said,
         }
 
     def break_glass(self, user: str, reason: str) -> dict[str, Any]:
-        """The statement for an emergency: bound to the user and this agent alone. Raises ``permit.reason``."""
+        """The statement for an emergency: bound to the user and this agent alone.
+
+        Raises ``HaechiError``: ``permit.reason``, ``permit.cloned``, ``permit.machine-unknown``.
+        """
+        self.permits.bound()
         return {
             "schema": "haechi.exception/1",
             "id": self.new_id(),
@@ -168,8 +182,13 @@ def _content(record: Mapping[str, Any], decision_id: str) -> tuple[str, int]:
     return named.pop()
 
 
-def _place(record: Mapping[str, Any], decision_id: str) -> Location:
+def _place(record: Mapping[str, Any], decision_id: str) -> Place:
+    """Where it was going, with the owner as the rules saw it."""
     place = record.get("destination") or {}
     if not place.get("container") or not place.get("key"):
         raise HaechiError("permit.no-content", id=decision_id)
-    return Location(str(place["provider"]), str(place["container"]), str(place["key"]))
+    seen = ((record.get("input") or {}).get("destination") or {}).get("facts") or {}
+    account = seen.get("account")
+    owner = account if isinstance(account, str) else ""
+    named = (str(place.get(name, "")) for name in ("container", "key"))
+    return Place(str(place["provider"]), str(place.get("store", "")), owner, *named)

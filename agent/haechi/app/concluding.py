@@ -6,6 +6,7 @@ HTTP framing, how a decision is found.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from haechi.app.assessing import Assessment, Assessor, Circumstances
 from haechi.app.permitting import Permits
 from haechi.app.recording import Judged, Recorder, Settled
+from haechi.domain.bound import Place, Travels
 from haechi.domain.content import ContentState, union
 from haechi.domain.decision import Cause, Decision, Effect, Finding, Modes, decide
 from haechi.domain.errors import HaechiError
@@ -54,20 +56,39 @@ class Conclude:
         before all was seen is one whatever somebody permitted. Never raises ``HaechiError``.
         """
         permitted = self._permitted(about, made, use) if use else self._named(about, made)
-        if permitted.decision.effect is not Effect.BLOCK:
-            permitted = await self._prepared(about, permitted, made, use)
+        goes = permitted.decision.effect is not Effect.BLOCK
+        counted = False
+        if goes:
+            permitted, counted = await self._prepared(about, permitted, made, use)
         judged = Judged(connection, request, about, permitted, self.clock.now(), self.recorder.new_id())
-        return await self.recorder.settle(judged, self.assessor.engine.modes)
+        settled = await self.recorder.settle(judged, self.assessor.engine.modes)
+        if counted and settled.decision.effect is Effect.BLOCK:
+            self._take_back(about, permitted)
+        return settled
 
-    async def _prepared(self, about: Circumstances, permitted: Assessment, made: Assessment, use: str) -> Assessment:
-        """What goes is remembered first, and its permit spent last: a ledger that fails costs no permit."""
+    async def _prepared(
+        self, about: Circumstances, permitted: Assessment, made: Assessment, use: str
+    ) -> tuple[Assessment, bool]:
+        """What goes is remembered first, and its permit spent last: a ledger that fails costs no permit. Also whether
+        it was counted as sent: whoever refuses it then takes that back.
+        """
+        counted = False
         try:
-            self._remember_stored(about, permitted)
+            counted = self._remember_stored(about, permitted)
             if permitted.permit is None or await self.permits.take(permitted.permit, use):
-                return permitted
+                return permitted, counted
         except HaechiError as error:
-            return self.assessor.hindered(made, Cause.of(error))
-        return self._named(about, made)
+            return self.assessor.hindered(made, Cause.of(error)), counted
+        return self._named(about, made), counted
+
+    def _take_back(self, about: Circumstances, made: Assessment) -> None:
+        """Nothing went: it was refused after all. Where that cannot be noted the sum stays too high, which only
+        tightens.
+        """
+        place = about.action.destination
+        with contextlib.suppress(HaechiError):
+            if place is not None:
+                self.assessor.sent.take_back(_user(about), place, made.content.matches)
 
     def refusal(self, settled: Settled, action: Action) -> RefusalText:
         """The words of a refusal."""
@@ -106,24 +127,32 @@ class Conclude:
         if isinstance(user, Unknown) or made.decision.causes:
             return None
         enforced = enforcing(made.decision.findings, self.assessor.engine.modes)
-        return Held(user, action.destination, made.content, enforced, self.clock.now())
+        owner = made.destination.account if made.destination else Unknown("not-read")
+        place = Place.of(action.destination, owner)
+        return Held(user, place, made.content, enforced, self.clock.now(), Travels.of(action))
 
-    def _remember_stored(self, about: Circumstances, made: Assessment) -> None:
-        """Note what goes to which object, before it goes: a ledger that cannot be written refuses.
+    def _remember_stored(self, about: Circumstances, made: Assessment) -> bool:
+        """Note what goes to which object, before it goes: a ledger that cannot be written refuses. Whether it counts as
+        sent now.
 
         An entry only grows. Whether the store accepts the request is not known here, so an upload that may yet fail
         never clears what the object is known to hold.
         """
-        action, user, content = about.action, about.actor.user, made.content
-        place = action.destination
+        action, content, place = about.action, made.content, about.action.destination
         whole = action.assembly is None or action.assembly.part is None or action.assembly.grows
         if place is None or not place.key or not (whole and action.kind in STORING):
-            return
+            return False
         if content.state is not ContentState.MATCHED:
-            return
+            return False
         earlier = self.ledger.holds(place)
         self.ledger.stored(place, union([earlier, content]) if earlier else content)
-        self.assessor.sent.add("" if isinstance(user, Unknown) else user, place, content.matches)
+        self.assessor.sent.add(_user(about), place, content.matches)
+        return True
+
+
+def _user(about: Circumstances) -> str:
+    user = about.actor.user
+    return "" if isinstance(user, Unknown) else user
 
 
 def enforcing(findings: Iterable[Finding], modes: Modes) -> tuple[Finding, ...]:

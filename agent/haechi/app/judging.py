@@ -31,30 +31,19 @@ from enum import Enum, auto
 
 from haechi.app.assessing import Assessment, Assessor, Circumstances
 from haechi.app.concluding import Conclude
+from haechi.app.holding import BY_PLACE, Holds
 from haechi.app.inspection import Inspection
-from haechi.app.joining import continues
-from haechi.app.preparations import UNSETTLED, applied, noted
-from haechi.app.reassembling import Copy, Part, Reading, Reassembly
-from haechi.app.stored import (
-    NO_EDGES,
-    PACKED,
-    as_read,
-    beside,
-    held,
-    joined,
-    looked_at,
-    opaque_alone,
-    placed,
-    so_far,
-    together,
-)
+from haechi.app.pieces import Pieces
+from haechi.app.preparations import applied, noted
+from haechi.app.reassembling import Copy, Reassembly
+from haechi.app.stored import NO_EDGES, beside, held
 from haechi.app.unpacking import Unpacking
-from haechi.domain.content import Content, ContentState, union
+from haechi.domain.bound import use_of
+from haechi.domain.content import Content, ContentState
 from haechi.domain.decision import Cause, Effect
 from haechi.domain.errors import HaechiError
 from haechi.domain.names import names_agree
-from haechi.domain.upload import Action, ActionKind, Assembly, Framing, Location, Request
-from haechi.payload.anchors import RUN
+from haechi.domain.upload import Action, ActionKind, Framing, Request
 from haechi.payload.body import decoder
 from haechi.payload.events import MalformedError
 from haechi.ports.actors import Actors
@@ -78,14 +67,6 @@ Envoy gives for an answer, so that what was too slow is decided here, and record
 
 
 @dataclass(frozen=True, slots=True)
-class Holds:
-    """What is held back, by where it goes: ``home`` is in Korea over TLS, ``abroad`` everything else."""
-
-    home: Hold = Hold.PIECES
-    abroad: Hold = Hold.WHOLE
-
-
-@dataclass(frozen=True, slots=True)
 class JudgeUploads:
     """Opens a judgement for each request. ``connectors`` are asked in order, the last one claims every host."""
 
@@ -100,7 +81,13 @@ class JudgeUploads:
     metrics: Metrics
     unpacking: Unpacking
     reassembly: Reassembly
-    holds: Holds = Holds()
+    holds: Holds = BY_PLACE
+
+    @property
+    def pieces(self) -> Pieces:
+        """What the pieces of objects make together."""
+        file_of = self.conclude.permits.file_of
+        return Pieces(self.index, self.assemblies, self.reassembly, self.assessor.worst_case, file_of)
 
     def open(self, connection: Connection, request: Request) -> Judging:
         """Begin to judge a request."""
@@ -249,7 +236,7 @@ class Judgement:
         self._patient = case.conclude.awaits(about)
         if self._patient:
             return Inspect(Hold.WHOLE)
-        return Inspect(_hold(worst, action, self._request.scheme, case.holds, self._connector.provider))
+        return Inspect(case.holds.of(worst, action, self._request.scheme, self._connector.provider))
 
     def _look_into(self, action: Action) -> Inspection:
         """The inspection of an object's body, or of a piece of one; pieces are kept for whoever reads the whole."""
@@ -341,19 +328,8 @@ class Judgement:
         if place is None or assembly is None or assembly.part is None:
             return await self._decide_now(content)
         copy, self._copy = self._copy, None
-        part = Part(assembly.part, content.digest, inspection.edges().size)
-        reading, read = await case.reassembly.arrived(place, assembly, part, copy)
-        if assembly.leads or not assembly.grows:
-            content = looked_at(content, container=inspection.container)
-        near = case.assemblies.around(place, assembly, RUN)
-        piece = placed(assembly.part, content, inspection.edges(), near.here)
-        whole = together([*near.before, piece, *near.after], case.index, complete=False, found=near.found)
-        if not assembly.begins:
-            whole = so_far(whole, read, plain=reading is Reading.PLAIN)
-        unread = reading is Reading.LOST and any(PACKED in other.notes for other in near.found)
-        if assembly.grows and (unread or not continues(near, assembly)):
-            whole = union([whole, case.assessor.worst_case()])
-        verdict = await self._decide_now(dataclasses.replace(whole, digest=content.digest, size=content.size))
+        whole, piece = await case.pieces.arrived(place, assembly, content, inspection, copy)
+        verdict = await self._decide_now(whole)
         if isinstance(verdict, Forward):
             case.assemblies.put(place, assembly, piece)
         return verdict
@@ -398,27 +374,11 @@ class Judgement:
         if place is None or assembly is None:
             return await self._decide_now(case.assessor.worst_case())
         self._about = dataclasses.replace(self._certain(), action=applied(action, case.assemblies))
-        content = await self._whole(self._certain().action, place, assembly)
+        content = await case.pieces.whole(self._certain().action, place, assembly)
         verdict = await self._decide_now(beside(content or case.assessor.worst_case(), carried))
         if isinstance(verdict, Forward):
             case.assemblies.finished(place, assembly)
         return verdict
-
-    async def _whole(self, action: Action, place: Location, assembly: Assembly) -> Content | None:
-        """What the object holds that a completion makes; None where that is not known."""
-        case = self._case
-        seen = {piece.part: piece for piece in case.assemblies.pieces(place, assembly)}
-        known = joined(assembly.parts, tuple(seen.values()), case.index)
-        if known is None:
-            return None
-        numbers = tuple(dict.fromkeys(assembly.parts or ()))
-        parts = [Part(number, seen[number].content.digest, seen[number].edges.size) for number in numbers]
-        read = await case.reassembly.completed(place, assembly, parts)
-        if read is not None:
-            return as_read(known, read)
-        codings = action.body.content_encodings
-        unread = UNSETTLED in codings or (codings and numbers[0] != 1)  # only the first part is decoded by itself
-        return None if unread or opaque_alone(numbers, tuple(seen.values())) else known
 
     async def _copied(self, action: Action) -> Verdict:
         """Copy on the server's side: what the source is known to hold, or the worst where it may hold something."""
@@ -473,7 +433,7 @@ class Judgement:
         action = self._certain().action
         place, assembly = action.destination, action.assembly
         if place is not None and assembly is not None and not assembly.grows:
-            return f"{place.provider}/{place.container}/{place.key}#{assembly.id}"
+            return use_of(place, assembly.id)
         return self._own_use
 
     # --- small things -----------------------------------------------------------------------------------------------
@@ -497,19 +457,3 @@ class Judgement:
         if self._inspection is None:
             raise RuntimeError("a body that nobody was to look at was offered")
         return self._inspection
-
-
-def _hold(worst: Assessment, action: Action, scheme: str, holds: Holds, provider: str) -> Hold:
-    """Toward a place, or by an endpoint, that is not known to be in Korea a prefix may itself be an export, and without
-    TLS it can be read on the way: hold the whole body. So too toward a store that only speaks the ``provider``'s API:
-    there are some that keep a body that was cut off as if it were whole (versitygw after an orderly end of TLS), and a
-    refusal cuts it off.
-
-    Where nothing would be refused (monitor mode) nothing is held: a full spool must not become a block.
-    """
-    place = worst.destination
-    if worst.decision.effect is not Effect.BLOCK:
-        return Hold.PIECES
-    near = action.route.country == "KR" and scheme == "https"
-    at_home = near and place is not None and place.country == "KR" and place.provider == provider
-    return holds.home if at_home else holds.abroad

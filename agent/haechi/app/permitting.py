@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
+from haechi.domain.bound import Cut
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
-from haechi.domain.permit import Held, Mismatch, Permit, PermitKind, Unfit, mismatch, same_object
+from haechi.domain.permit import Held, Mismatch, Permit, PermitKind, Unfit, mismatch
 from haechi.domain.upload import Location
 from haechi.ports.audit import AuditLog
 from haechi.ports.clock import Clock
@@ -55,6 +56,8 @@ class Permits:
     metrics: Metrics
     new_id: Callable[[], str]
     notify: Callable[[Permit], object] = lambda permit: None
+    void: HaechiError | None = None
+    """Why nothing that is bound to this agent counts: its key is another machine's too."""
     ready: bool = False
     """Whether ledger and audit were joined; before, nothing is let go by a permit."""
     behind: bool = False
@@ -74,13 +77,15 @@ class Permits:
         told: dict[str, str] = {}
         for event in recorded:
             use = _spent_by(event)
-            if use:
+            if use == ENDED:  # also the use that had it: what was ended does not go on
+                told[str(event.get("permit_id"))] = use
+            elif use:
                 told.setdefault(str(event.get("permit_id")), use)
         known = self.ledger.spent()
         missing = sorted(told.keys() - known.keys())
         self.ledger.recall(told.items())
         self._armed = {one.permit.id: one for one in self.ledger.armed()}
-        self._spent = {**told, **known}
+        self._spent = {**told, **known, **{name: use for name, use in told.items() if use == ENDED}}
         self.behind = bool(missing)
         if self.behind:
             _log.error("permit-ledger-behind", permits=missing)
@@ -95,7 +100,7 @@ class Permits:
         """
         try:
             permit = self._accepted(document, user)
-            await self._arm(Armed(permit, document))
+            await self._arm(Armed(permit, document, await self._cut(permit.digest)))
         except HaechiError as error:
             name = str(error.params.get("id", ""))
             await self.audit.durable(self._event("refused", name, {"user": user, "why": error.code}))
@@ -103,8 +108,15 @@ class Permits:
             raise
         return permit
 
+    async def _cut(self, digest: str) -> Cut | None:
+        """How the permit's file is cut. Where nobody worked that out, it goes as one part at most."""
+        if not digest:
+            return None
+        return await asyncio.to_thread(self.ledger.cut_of, digest) or Cut(digest, {})
+
     def _accepted(self, document: bytes, user: str) -> Permit:
         self._wait_ready()
+        self.bound()
         permit = self.verifier.verify(document)
         if permit.user != user:
             raise HaechiError("permit.other-user", id=permit.id, user=permit.user)
@@ -118,6 +130,8 @@ class Permits:
     async def arm(self, permit: Permit) -> None:
         """Take up a permit that needs no signature: a justification. Raises as ``arm_document``."""
         self._wait_ready()
+        if permit.id in self._spent:
+            raise HaechiError("permit.over", id=permit.number)
         await self._arm(Armed(permit))
 
     async def _arm(self, armed: Armed) -> None:
@@ -160,9 +174,20 @@ class Permits:
         it was seen and the permit was taken.
         """
         return self.ready and any(
-            one.permit.user == user and (one.permit.place is None or same_object(one.permit.place, place))
+            one.permit.user == user and (one.permit.place is None or one.permit.place.names(place))
             for one in self._armed.values()
         )
+
+    async def remember(self, cut: Cut) -> None:
+        """Remember how a file is cut for which a permit was asked. Raises ``HaechiError('ledger.…')``."""
+        await asyncio.to_thread(self.ledger.keep, cut)
+
+    def file_of(self, pieces: Sequence[tuple[int, str]]) -> str:
+        """The digest of the permitted file that these parts make, by their numbers and digests; empty where they make
+        none.
+        """
+        cuts = (one.cut for one in self._armed.values() if one.cut is not None)
+        return next((cut.digest for cut in cuts if cut.made_of(pieces)), "")
 
     def fitting(self, held: Held, use: str) -> Permit | None:
         """The permit that would let it go on this use; none is spent. Never raises: what cannot be told lets nothing
@@ -173,7 +198,7 @@ class Permits:
         fit = [
             one
             for name, one in self._armed.items()
-            if self._spent.get(name, use) == use and mismatch(one.permit, held) is None and self._stands(one)
+            if self._spent.get(name, use) == use and mismatch(one.permit, held, one.cut) is None and self._stands(one)
         ]
         return min((one.permit for one in fit), key=lambda permit: _ORDER.index(permit.kind), default=None)
 
@@ -181,7 +206,7 @@ class Permits:
         """Why the user's permits let it not go."""
         found = []
         for name, one in self._armed.items():
-            why = mismatch(one.permit, held)
+            why = mismatch(one.permit, held, one.cut)
             if one.permit.user != held.user or why is Mismatch.OTHER_USER:
                 continue
             if name in self._spent and why is None:
@@ -230,10 +255,18 @@ class Permits:
         if not armed.document:
             return permit.kind is PermitKind.JUSTIFICATION and permit.expires <= self.clock.now() + JUSTIFIED_FOR
         try:
+            self.bound()
             return self.verifier.verify(armed.document) == permit
         except HaechiError as error:
             _log.warning("permit-void", permit=permit.id, cause=error.code)
             return False
+
+    def bound(self) -> None:
+        """Raises ``HaechiError`` where nothing can be bound to this agent: ``permit.cloned``,
+        ``permit.machine-unknown``.
+        """
+        if self.void is not None:
+            raise HaechiError(self.void.code, **self.void.params)
 
     def _wait_ready(self) -> None:
         if not self.ready:

@@ -65,7 +65,7 @@ class Judged:
         ``delayed`` says why the verdict does not wait for this record.
         """
         about, made, request, connection = self.about, self.made, self.request, self.connection
-        action, destination = about.action, made.destination
+        action, place, destination = about.action, about.action.destination, made.destination
         target, masked = redact_target(request.target)
         event: dict[str, JSON] = {
             "schema": SCHEMA,
@@ -91,7 +91,7 @@ class Judged:
             },
             "connection": {"way": connection.way, "connect": connection.connect, "sni": connection.sni},
             "actor": about.actor.as_json(),
-            "destination": action.destination.as_json() if action.destination else None,
+            "destination": {**place.as_json(), "store": place.store} if place else None,
             "destination_revision": destination.revision if destination else "",
             "content": made.content.as_json(),
             "policy": made.policy,

@@ -82,6 +82,11 @@ def printable(text: str) -> str:
     return shown.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def one_line(text: str) -> str:
+    """The same where a line is a statement: what others chose must not look like the next one."""
+    return printable(text).replace("\n", "\\n")
+
+
 def console(*, stderr: bool = False) -> Console:
     """Where people read. Markup and highlighting stay off: names of files are not markup."""
     from rich.console import Console

@@ -17,7 +17,7 @@ import click
 
 from haechi.commands._files import opened
 from haechi.commands._frame import answer as told
-from haechi.commands._frame import json_option
+from haechi.commands._frame import json_option, one_line
 from haechi.commands._output import new_file
 from haechi.commands.explain import moment
 from haechi.domain.errors import HaechiError
@@ -166,11 +166,12 @@ def _show(console: Console, request: Mapping[str, Any]) -> None:
         "reason": request["reason"],
     }
     for name, value in rows.items():
-        console.print(f"{say(f'appeal.row-{name}')}: {value}", soft_wrap=True)
+        console.print(f"{say(f'appeal.row-{name}')}: {one_line(str(value))}", soft_wrap=True)
     for match in request["matched"] or ():
         technologies = ", ".join(match["technologies"])
         sizes = f"{match['matched_bytes']:,} / {match['total_bytes']:,} bytes"
-        console.print(f"{say('appeal.row-matched')}: {match['name']} ({technologies}; {sizes})", soft_wrap=True)
+        told = one_line(f"{match['name']} ({technologies}; {sizes})")
+        console.print(f"{say('appeal.row-matched')}: {told}", soft_wrap=True)
     if request.get("answer"):
         number, approver = request["answer"]["number"], request["answer"]["approver"]
         console.print(f"{say('appeal.row-answer')}: {number} · {approver}", soft_wrap=True)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from haechi.commands._files import opened
-from haechi.commands._frame import Exit, answer, json_option
-from haechi.commands._output import new_file
+from haechi.commands._frame import Exit, answer, json_option, one_line
+from haechi.commands._output import NewFile, new_file
 from haechi.commands.keys import key_option, passphrase_option, signing_key
 from haechi.domain.errors import HaechiError
 from haechi.words import say
@@ -58,9 +58,10 @@ def request(file: Path, url: str, reason: str, output: Path, endpoint_url: str, 
     from haechi.inbound.control import client
 
     asked = {"path": str(file.absolute()), "url": url, "endpoint": endpoint_url, "reason": reason}
-    with opened(file) as source:
+    # Opened first: what cannot be written is told before a large file is read.
+    with opened(file) as source, new_file(output, replace=False) as target:
         made = client.call("permits.request", asked, timeout=SILENCE, files=(source,))
-    _write_request(made["statement"], output, as_json)
+        _write_request(made["statement"], target, output, as_json)
 
 
 @exception.command("break-glass")
@@ -75,8 +76,9 @@ def break_glass(reason: str, output: Path, as_json: bool) -> None:
     """
     from haechi.inbound.control import client
 
-    made = client.call("permits.break-glass", {"reason": reason})
-    _write_request(made["statement"], output, as_json)
+    with new_file(output, replace=False) as target:
+        made = client.call("permits.break-glass", {"reason": reason})
+        _write_request(made["statement"], target, output, as_json)
 
 
 @exception.command()
@@ -112,7 +114,7 @@ def approve(
     if not yes and not click.confirm(say("permit.approve-ask"), err=True):
         raise HaechiError("cli.interrupted")
     signed = approved(document, signing_key(key, passphrase_file))
-    _write(file, signed.text(), replace=True)
+    _replace(file, signed.text())
     count = len(signed.approvals)
     told = {"file": str(file), "id": signed.statement.id, "approvals": count}
     code = "permit.approved" if count >= 2 else "permit.approved-half"
@@ -151,8 +153,13 @@ def listed(as_json: bool) -> None:
             console.print(say("permit.none"))
         for one in found["permits"]:
             kind, until = say(f"permit.kind-{one['kind']}"), _moment(one["expires"])
-            console.print(f"{one['id']}  {kind}  {one['user']}  {_place(one)}  → {until}", soft_wrap=True)
-            console.print(f"    {one['reason']}", soft_wrap=True)
+            told = one_line(f"{one['id']}  {kind}  {one['user']}  {_place(one)}  → {until}")
+            console.print(told, soft_wrap=True)
+            if one["place"]:
+                console.print(f"    {say('permit.row-store')}: {_store(one['place'])}", soft_wrap=True)
+            console.print(f"    {one_line(one['reason'])}", soft_wrap=True)
+        if found["more"]:
+            console.print(say("permit.more", more=found["more"]))
 
     answer(found, as_json, render)
 
@@ -191,13 +198,16 @@ def justify(decision_id: str, reason: str, as_json: bool) -> int:
     return Exit.OK
 
 
-def _write_request(statement: Mapping[str, Any], output: Path, as_json: bool) -> None:
+def _write_request(statement: Mapping[str, Any], target: NewFile, output: Path, as_json: bool) -> None:
+    import os
+
     import msgspec
 
     from haechi.outbound.trust.exceptions import document_from
 
     raw = msgspec.json.encode({"statement": statement})
-    _write(output, document_from(raw).text(), replace=False)
+    os.write(target.descriptor, document_from(raw).text())
+    target.commit(replace=False)
 
     def render(console: Console) -> None:
         console.print("✓ " + say("permit.requested", file=output), soft_wrap=True)
@@ -233,6 +243,8 @@ def _dated(document: Document, number: str | None, minutes: int | None) -> Docum
 
 def _show(document: Document) -> None:
     """What is about to be signed, on standard error."""
+    import msgspec
+
     from haechi.commands._frame import console
     from haechi.outbound.trust.exceptions import signed_by
 
@@ -242,7 +254,8 @@ def _show(document: Document) -> None:
         "kind": say(f"permit.kind-{said.kind.value}"),
         "user": said.user,
         "agent": said.agent,
-        "place": f"{said.place.provider}: {said.place.container}/{said.place.key}" if said.place else "",
+        "place": f"{said.place.container}/{said.place.key}" if said.place else "",
+        "store": _store(msgspec.structs.asdict(said.place)) if said.place else "",
         "digest": f"{said.digest} ({said.size:,} bytes)" if said.digest and said.size is not None else said.digest,
         "rules": ", ".join(said.rules),
         "reason": said.reason,
@@ -252,20 +265,26 @@ def _show(document: Document) -> None:
     }
     for name, value in rows.items():
         if value:
-            out.print(f"{say(f'permit.row-{name}')}: {value}", soft_wrap=True)
+            out.print(f"{say(f'permit.row-{name}')}: {one_line(value)}", soft_wrap=True)
 
 
-def _write(file: Path, text: bytes, *, replace: bool) -> None:
+def _replace(file: Path, text: bytes) -> None:
     import os
 
-    with new_file(file, replace=replace) as made:
+    with new_file(file, replace=True) as made:
         os.write(made.descriptor, text)
-        made.commit(replace=replace)
+        made.commit(replace=True)
 
 
 def _place(permit: Mapping[str, Any]) -> str:
     place = permit.get("place")
     return f"{place['container']}/{place['key']}" if place else say("permit.anywhere")
+
+
+def _store(place: Mapping[str, Any]) -> str:
+    """Where the container is: whose, and at which store."""
+    account = place["account"] or say("permit.account-unknown")
+    return say("permit.store", store=place["store"] or place["provider"], account=account)
 
 
 def _moment(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,6 +46,7 @@ def explain(decision_id: str, facts: bool, no_rules: bool, as_json: bool) -> Non
             "place": _place(_facts(record, "destination")),
             "permit": _permit(record.get("permit")),
             "read": _read((record.get("input") or {}).get("reads")),
+            "unfit": _unfit(record.get("permits_unfit") or ()),
             "matched": ", ".join(_match(match) for match in content.get("matches", [])),
         }
         for name, value in rows.items():
@@ -131,6 +132,12 @@ def _read(reads: Mapping[str, Any] | None) -> str:
     pid, program = latest.get("pid"), _plain(latest.get("executable"))
     who = f"{program} ({pid})" if isinstance(pid, int) else program
     return " · ".join((_plain(latest.get("file")), moment(str(latest.get("at", ""))), who))
+
+
+def _unfit(permits: Sequence[Mapping[str, Any]]) -> str:
+    """Which of the user's permits did not let it go, and why; not those that are for another object."""
+    near = [one for one in permits if one.get("why") != "other-place"]
+    return "; ".join(f"{one['id']} ({say('permit.unfit-' + one['why'])})" for one in near)
 
 
 def _match(match: Mapping[str, Any]) -> str:

@@ -179,6 +179,7 @@ def release(
         action=ReleaseAction(action),
         digests=digests,
         expires=until,
+        issued=dt.datetime.now(dt.UTC),
         technology=technology,
         grade=Grade(grade) if grade else None,
         funding=Funding(funding) if funding else None,

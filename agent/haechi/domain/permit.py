@@ -17,20 +17,29 @@ kind               given by                                      reaches
 A statute is not the institution's to waive: no permit lifts a finding with that basis. Nor does one lift a cause: what
 our own machinery could not see is not known to be what was permitted.
 
+*One content* of an exception is the approved file's exact bytes: the whole body by its digest, or parts each of which
+is one of the file as it was cut beforehand (``Cut``), which the completion joins in order and without a gap. Nothing
+else travels in their company, so neither a form nor an append nor a copy at the store will do. A justification follows
+a refusal that may have come before the body ended: where its digest is not known, it is bound to the one protected
+content that was recognised, in a body that was read as far as it went.
+
+*One object* is provider, store, container's owner, container and key: the same names are used elsewhere too.
+
 Must not know: signatures, files, clocks.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from haechi.domain.bound import Cut, How, Place, Travels
 from haechi.domain.content import Content, MatchHow
 from haechi.domain.decision import Basis, Finding, Severity
 from haechi.domain.facts import JSON
-from haechi.domain.upload import Location
 
 
 class PermitKind(StrEnum):
@@ -47,6 +56,7 @@ class Mismatch(StrEnum):
     EXPIRED = "expired"
     OTHER_USER = "other-user"
     OTHER_PLACE = "other-place"
+    OTHER_ACCOUNT = "other-account"
     OTHER_CONTENT = "other-content"
     OTHER_RULES = "other-rules"
 
@@ -66,7 +76,7 @@ class Permit:
     rules: frozenset[str] = frozenset()
     digest: str = ""
     size: int | None = None
-    place: Location | None = None
+    place: Place | None = None
     approvers: tuple[str, ...] = ()
     number: str = ""
     reason: str = ""
@@ -110,10 +120,11 @@ class Held:
     """The upload that a permit is held against: ``findings`` are those that keep it from going."""
 
     user: str
-    place: Location
+    place: Place
     content: Content
     findings: tuple[Finding, ...]
     at: dt.datetime
+    travels: Travels
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +139,16 @@ class Unfit:
         return {"id": self.id, "why": self.why}
 
 
-def mismatch(permit: Permit, held: Held) -> Mismatch | None:
-    """Why the permit does not let it go; None where it does."""
+def mismatch(permit: Permit, held: Held, cut: Cut | None = None) -> Mismatch | None:
+    """Why the permit does not let it go; None where it does. ``cut`` is of the permit's file, where that is known."""
     if permit.expires <= held.at:
         return Mismatch.EXPIRED
     if permit.user != held.user:
         return Mismatch.OTHER_USER
-    if permit.place is not None and not same_object(permit.place, held.place):
-        return Mismatch.OTHER_PLACE
-    if permit.digest and not _is_it(permit, held.content):
+    if permit.place is not None and permit.place != held.place:
+        same = dataclasses.replace(permit.place, account=held.place.account) == held.place
+        return Mismatch.OTHER_ACCOUNT if same else Mismatch.OTHER_PLACE
+    if permit.digest and not _is_it(permit, held, cut):
         return Mismatch.OTHER_CONTENT
     if not all(permit.lifts(finding) for finding in held.findings):
         return Mismatch.OTHER_RULES
@@ -151,39 +163,20 @@ def liftable(findings: Iterable[Finding], kind: PermitKind) -> bool:
     return all(imagined.lifts(finding) for finding in found)
 
 
-def same_object(permitted: Location, asked: Location) -> bool:
-    """Whether both name one object."""
-    return (permitted.provider, permitted.container, permitted.key) == (asked.provider, asked.container, asked.key)
-
-
-def _is_it(permit: Permit, content: Content) -> bool:
-    """Whether what is sent is what was permitted, or a piece of it: the whole by its digest, or nothing recognised but
-    that one protected content. What nobody saw (the worst case) is neither.
-    """
-    if content.digest and content.digest == permit.digest:
-        return permit.size is None or content.size in (None, permit.size)
-    if permit.size is not None and content.size is not None and content.size > permit.size:
+def _is_it(permit: Permit, held: Held, cut: Cut | None) -> bool:
+    """Whether what is sent is what was permitted. What nobody saw (the worst case) never is."""
+    content, travels = held.content, held.travels
+    if any(match.how is MatchHow.WORST_CASE for match in content.matches):
         return False
-    return bool(content.matches) and all(
-        match.how is not MatchHow.WORST_CASE and match.digest == permit.digest for match in content.matches
-    )
+    if travels.how is How.WHOLE and content.digest == permit.digest:
+        return permit.size in (None, content.size)
+    if travels.how is How.PART and cut is not None and content.digest and cut.has(travels.number, content.digest):
+        return True
+    return permit.kind is PermitKind.JUSTIFICATION and _recognised(permit, content)
 
 
-def permit_from(form: Mapping[str, JSON], place: Location | None) -> Permit:
-    """The inverse of ``Permit.as_json``, but for the place. Raises ``ValueError``, ``KeyError``, ``TypeError``."""
-    rules, approvers, size = form["rules"], form["approvers"], form["size"]
-    if not isinstance(rules, list) or not isinstance(approvers, list) or not isinstance(size, int | None):
-        raise TypeError("rules and approvers are lists, a size is a number")
-    return Permit(
-        str(form["id"]),
-        PermitKind(str(form["kind"])),
-        str(form["user"]),
-        dt.datetime.fromisoformat(str(form["expires"])),
-        frozenset(map(str, rules)),
-        str(form["digest"]),
-        size,
-        place,
-        tuple(map(str, approvers)),
-        str(form["number"]),
-        str(form["reason"]),
-    )
+def _recognised(permit: Permit, content: Content) -> bool:
+    """Whether nothing was recognised but that one protected content, in a body that was read as far as it went."""
+    if content.notes or (permit.size is not None and content.size is not None and content.size > permit.size):
+        return False
+    return bool(content.matches) and all(match.digest == permit.digest for match in content.matches)

@@ -104,6 +104,8 @@ class Location:
     ``region`` what the *host name* claims (the truth comes from the destination's facts). ``endpoint`` is
     the host without bucket, with its port: where the same container can be asked about.
     ``alias`` names an access point or multi-region access point, when the request went through one.
+    ``store`` tells stores apart that give the same names to containers of their own: a partition, or the host of a
+    store that only speaks the provider's API; empty for the provider's own main one.
     """
 
     provider: str
@@ -112,6 +114,7 @@ class Location:
     region: Known[str] = field(default_factory=lambda: Unknown("not-in-host"))
     endpoint: str = ""
     alias: str = ""
+    store: str = ""
 
     def as_json(self) -> dict[str, JSON]:
         """The form used in policy input and audit."""

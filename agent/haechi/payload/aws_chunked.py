@@ -29,11 +29,12 @@ from haechi.payload.nesting import Stream, Tree, TreeDecoder
 HEADER_LINE = 512
 """The longest chunk header: 16 hex digits, ``;chunk-signature=`` and a padded ECDSA signature of 144."""
 TRAILER_LINE = 4096
-TRAILER_LINES = 32
+TRAILER_LINES = 4
+"""A checksum and the signature over it, and as much again: what else a trailer carried nobody would have looked at."""
 
 SIGNED = re.compile(rb"([0-9A-Fa-f]{1,16});chunk-signature=([0-9a-fA-F]{64,144}\**)")
 UNSIGNED = re.compile(rb"([0-9A-Fa-f]{1,16})")
-FIELD = re.compile(rb"x-amz-[a-z0-9-]+:[ \t]*[\x21-\x7e]+[ \t]*", re.IGNORECASE)
+FIELD = re.compile(rb"x-amz-(?:checksum-[a-z0-9]+|trailer-signature):[ \t]*[\x21-\x7e]{1,256}[ \t]*", re.IGNORECASE)
 
 
 class State(Enum):

@@ -100,7 +100,10 @@ class SentLedger(Protocol):
     """How much of each protected content a person has sent to which container."""
 
     def add(self, user: str, place: Location, matches: Iterable[Match]) -> None:
-        """Add what was let go, in bytes recognised; sealed content adds nothing. ``user`` is empty where unknown."""
+        """Add what is about to go, in bytes recognised; sealed content adds nothing. ``user`` is empty for unknown."""
+
+    def take_back(self, user: str, place: Location, matches: Iterable[Match]) -> None:
+        """Of what was added just now, nothing went. Where the day ended in between, the sum stays an upper bound."""
 
     def before(self, user: str, place: Location, digests: Iterable[str], days: int) -> Mapping[str, int]:
         """Bytes of each content that were let go in the last ``days`` Korean days, today's included. At most: the same

@@ -6,15 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from haechi.domain.bound import Cut
 from haechi.domain.permit import Permit
 
 
 @dataclass(frozen=True, slots=True)
 class Armed:
-    """A permit that was taken up. ``document`` is the signed text it came in, empty for a justification."""
+    """A permit that was taken up. ``document`` is the signed text it came in, empty for a justification. ``cut`` is of
+    the file that it names; without one, that file may go in one request only.
+    """
 
     permit: Permit
     document: bytes = b""
+    cut: Cut | None = None
 
 
 class PermitLedger(Protocol):
@@ -28,6 +32,12 @@ class PermitLedger(Protocol):
 
     def disarm(self, permit_id: str) -> None:
         """Forget that it is armed."""
+
+    def keep(self, cut: Cut) -> None:
+        """Remember how a file is cut; of many, the oldest go."""
+
+    def cut_of(self, digest: str) -> Cut | None:
+        """How the file with this digest is cut, where that is remembered."""
 
     def spend(self, permit: Permit, use: str) -> bool:
         """Spend a permit on one use, durably. False where another use has it: then it is spent for this one."""

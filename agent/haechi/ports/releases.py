@@ -25,7 +25,8 @@ class Release:
     """A release whose signature was checked, and which fits the content and act that were asked about.
 
     ``technology`` None means every technology of the content. ``grade`` and ``funding`` are the lowest that a
-    ``lower`` may leave; None leaves that part as it is. The rest is for the record.
+    ``lower`` may leave; None leaves that part as it is. ``id`` is of what was signed, so that no other spelling of the
+    same release is another one; ``issued`` when it was signed, None where it does not say. The rest is for the record.
     """
 
     number: str
@@ -36,6 +37,8 @@ class Release:
     technology: str | None = None
     grade: Grade | None = None
     funding: Funding | None = None
+    id: str = ""
+    issued: dt.datetime | None = None
 
     def as_json(self) -> dict[str, JSON]:
         """The form used in the audit."""
@@ -48,6 +51,8 @@ class Release:
             "technology": self.technology,
             "grade": self.grade.value if self.grade else None,
             "funding": self.funding.value if self.funding else None,
+            "id": self.id,
+            "issued": self.issued.isoformat() if self.issued else None,
         }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any
 
 import structlog
@@ -28,6 +28,7 @@ from haechi.inbound.control.permits import register_permits
 from haechi.inbound.control.records import register_records
 from haechi.inbound.control.server import Access, ControlServer, Progress
 from haechi.inbound.control.survey import register_survey
+from haechi.inbound.control.turns import Turns
 from haechi.inbound.watch.calls import TagCalls
 from haechi.outbound.audit.reading import of_kinds
 from haechi.outbound.audit.records import FolderRecords
@@ -44,6 +45,8 @@ from haechi.wiring.stores import Stores
 from haechi.wiring.surveying import make_survey
 from haechi.wiring.way_in import WayIn
 
+AGAIN_S = 30.0
+"""Until it is looked anew for answers that came back, where index or audit could not be read."""
 RECORDED_WITHIN_S = 10.0
 """Seconds for a record that a thread waits for: longer than the audit itself takes to say that it is late."""
 
@@ -75,14 +78,16 @@ async def start_control(
         lambda: way_in.authority.scope,
     )
     records = FolderRecords(settings.audit_folder, stores.log.unwritten)
+    turns = Turns()
     register_permits(
         server,
-        RequestException(check, stores.log.key, decision_id),
+        RequestException(check, permits, stores.log.key, decision_id),
         JustifyUpload(records, permits, rules.engine, ground.clock),
         permits,
         authorise,
+        turns,
     )
-    _register_appeals(server, authorise, ground, rules, stores, marking, records)
+    _register_appeals(server, authorise, turns, ground, rules, stores, marking, records)
     register_answers(
         server,
         check=check,
@@ -130,6 +135,7 @@ def _unseal(ground: Ground, stores: Stores, marking: Marking) -> UnsealFile:
 def _register_appeals(
     server: ControlServer,
     authorise: Authorise,
+    turns: Turns,
     ground: Ground,
     rules: Rules,
     stores: Stores,
@@ -139,17 +145,36 @@ def _register_appeals(
     index, audit, clock = stores.index, stores.audit, ground.clock
     examine = Examine(index, marking.reader, index)
 
-    def appeals(user: str | None) -> list[dict[str, Any]]:
-        found = (record.decoded() for record in of_kinds(ground.settings.audit_folder, (KIND,)))
-        return listed(found, index.cleared(), user)
+    def told() -> Iterator[Mapping[str, Any]]:
+        return (record.decoded() for record in of_kinds(ground.settings.audit_folder, (KIND,)))
 
+    def appeals(user: str | None) -> list[dict[str, Any]]:
+        return listed(told(), index.cleared(), user)
+
+    answer = AnswerAppeal(examine, index, SignedReleases(rules.trust, clock), audit, clock, decision_id, told)
+    ground.background(_settled(answer), "appeals")
     register_appeals(
         server,
         AskForRelease(records, examine, audit, clock, decision_id, stores.log.key),
-        AnswerAppeal(examine, index, SignedReleases(rules.trust, clock), audit, clock, decision_id),
+        answer,
         appeals,
         authorise,
+        turns,
     )
+
+
+async def _settled(answer: AnswerAppeal) -> None:
+    """Once; an index or an audit that cannot be read is asked anew."""
+    while True:
+        try:
+            over = await answer.settle()
+        except HaechiError as error:
+            log.error("appeals-not-settled", cause=error.code)  # noqa: TRY400 - its code says it; it is tried again
+            await asyncio.sleep(AGAIN_S)
+            continue
+        if over:
+            log.error("appeals-came-back", contents=over)
+        return
 
 
 def _register_tagging(

@@ -17,7 +17,8 @@ from haechi_connectors.s3.posture_clients import Clients
 from haechi.app.assessing import Assessor
 from haechi.app.concluding import Conclude
 from haechi.app.elsewhere import Elsewhere
-from haechi.app.judging import Holds, JudgeUploads
+from haechi.app.holding import Holds
+from haechi.app.judging import JudgeUploads
 from haechi.app.permitting import Permits
 from haechi.app.reassembling import Reassembly
 from haechi.app.recording import Recorder

@@ -15,6 +15,7 @@ from haechi.outbound.audit.reading import of_kinds
 from haechi.outbound.ledger.permits import SqlitePermitLedger
 from haechi.outbound.notify.desktop import DesktopNotices
 from haechi.outbound.trust.exceptions import LONGEST, SignedPermits
+from haechi.outbound.trust.machine import settled
 from haechi.wiring.ground import Ground, decision_id
 from haechi.wiring.rules import Rules
 from haechi.wiring.stores import Stores
@@ -43,7 +44,10 @@ def make_permits(ground: Ground, rules: Rules, stores: Stores, notices: DesktopN
         ground.metrics,
         decision_id,
         loud,
+        settled(ground.paths.keys / "machine.json", stores.log.key, ground.paths.keys / "checkpoint.pem"),
     )
+    if permits.void is not None:
+        log.error("permits-void", cause=permits.void.code)
     ground.background(_joined(ground, permits), "permits")
     return permits
 

@@ -188,9 +188,15 @@ class _Parts:
         """An open glass is nothing to forget, and a ledger that knew less than the audit nothing to overlook."""
         armed = self.permits.armed()
         opened = sum(one.kind is PermitKind.BREAK_GLASS for one in armed)
-        degraded = opened or self.permits.behind
+        degraded = opened or self.permits.behind or self.permits.void
         state = "starting" if not self.permits.ready else "degraded" if degraded else "ok"
-        return {"state": state, "armed": len(armed), "open": opened, "behind": self.permits.behind}
+        return {
+            "state": state,
+            "armed": len(armed),
+            "open": opened,
+            "behind": self.permits.behind,
+            **_named(self.permits.void),
+        }
 
     def audit(self) -> dict[str, Any]:
         problem, counters = self.stores.log.health, dataclasses.asdict(self.stores.log.counters)

@@ -125,14 +125,14 @@ def source(value: str, host: Host, bucket: str = "") -> Location:
     if arn:
         container = text[: text.index("/object/")]
         region = arn["region"] or region
-        return Location(host.provider, container, arn["key"], region, host.endpoint, arn["name"])
+        return Location(host.provider, container, arn["key"], region, host.endpoint, arn["name"], host.store)
     if bucket:
-        return Location(host.provider, bucket, text.removeprefix("/"), region, host.endpoint)
+        return Location(host.provider, bucket, text.removeprefix("/"), region, host.endpoint, store=host.store)
     container, slash, key = text.removeprefix("/").partition("/")
     if not slash or not container or not key or container.startswith("arn:"):
         raise AmbiguousError("copy-source")
     alias = container if container.endswith(ALIASES) else ""
-    return Location(host.provider, container, key, region, host.endpoint, alias)
+    return Location(host.provider, container, key, region, host.endpoint, alias, host.store)
 
 
 def form_boundary(content_type: str) -> str:

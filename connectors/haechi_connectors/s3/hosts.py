@@ -39,7 +39,7 @@ class Host:
 
     ``service``: s3, s3-control, s3-express-control, s3-object-lambda, s3-outposts, s3-website, or s3-unknown.
     ``bucket`` is empty for path style; ``pathless`` tells that a container stands in the host: the path is all key.
-    ``endpoint`` is the host without what names the container, with its port.
+    ``endpoint`` is the host without what names the container, with its port. ``store`` as of ``Location``.
     """
 
     service: str
@@ -50,6 +50,7 @@ class Host:
     provider: str = PROVIDER
     region: Known[str] = field(default_factory=lambda: Unknown("not-in-host"))
     route: Route = field(default_factory=Route)
+    store: str = ""
 
     @property
     def pathless(self) -> bool:
@@ -134,7 +135,7 @@ class Hosts:
 def _site(site: Site, endpoint: str, bucket: str) -> Host:
     region: Known[str] = site.region or Unknown("not-in-site")
     route = Route(country=site.country or Unknown("not-in-site"))
-    return Host("s3", endpoint, bucket, provider=site.provider or PROVIDER, region=region, route=route)
+    return Host("s3", endpoint, bucket, provider=site.provider or PROVIDER, region=region, route=route, store=endpoint)
 
 
 def _aws(name: str) -> Host | None:
@@ -148,10 +149,11 @@ def _aws(name: str) -> Host | None:
         labels = bare[: -len(suffix) - 1]
         for form in forms:
             match = form.pattern.fullmatch(labels)
+            store = (suffixes[suffix] if suffixes[suffix] != PROVIDER else "") + colon + port
             if match is not None:
-                return _described(form, match, f".{suffix}{colon}{port}")
+                return replace(_described(form, match, f".{suffix}{colon}{port}"), store=store)
         if UNKNOWN_S3.fullmatch(labels):
-            return Host("s3-unknown", name)
+            return Host("s3-unknown", name, store=name)
         return None
     return None
 

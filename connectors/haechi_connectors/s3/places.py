@@ -35,6 +35,6 @@ def _located(change: ExposureChange, action: Action) -> ExposureChange:
         named = ARN.fullmatch(target) or (NAME.fullmatch(target) if bare else None)
         if named is not None:
             container = named[1] if named.re is ARN else target
-            place = Location(here.provider, container, "", Unknown("not-in-request"), here.endpoint)
+            place = Location(here.provider, container, "", Unknown("not-in-request"), here.endpoint, store=here.store)
             found.append((target, place))
     return replace(change, places=tuple(found))

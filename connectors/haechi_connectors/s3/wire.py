@@ -165,7 +165,7 @@ def _control(host: Host, head: Head) -> Action:
 
 def _place(host: Host, head: Head) -> Location:
     alias = host.alias or (head.bucket if head.bucket.endswith(ALIASES) else "")
-    return Location(host.provider, head.bucket, head.key, host.region, host.endpoint, alias)
+    return Location(host.provider, head.bucket, head.key, host.region, host.endpoint, alias, host.store)
 
 
 def _action(host: Host, head: Head, operation: Operation, *, form: bool = False) -> Action:

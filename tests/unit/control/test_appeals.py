@@ -14,6 +14,7 @@ from haechi.inbound.control.appeals import register_appeals
 from haechi.inbound.control.peer import Role
 from haechi.inbound.control.protocol import MAX_LINE
 from haechi.inbound.control.server import ControlServer
+from haechi.inbound.control.turns import Turns
 
 from tests.command_line import served, settled_folder, told
 
@@ -49,7 +50,7 @@ class Desk:
         return self.rows
 
     def register(self, server: ControlServer) -> None:
-        register_appeals(server, self.ask, self, self.listed, lambda peer: self.roles)  # type: ignore[arg-type]
+        register_appeals(server, self.ask, self, self.listed, lambda peer: self.roles, Turns())  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import datetime as dt
 import io
 import itertools
 import os
+import weakref
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
-from haechi.app.appealing import KIND, AnswerAppeal, AskForRelease, Examine, listed
+from haechi.app.appealing import KIND, MOST_LISTED, AnswerAppeal, AskForRelease, Examine, listed
 from haechi.domain.errors import HaechiError
 from haechi.outbound.audit.reading import of_kinds
 from haechi.outbound.audit.records import FolderRecords
@@ -65,6 +66,7 @@ class Desk:
             "action": ReleaseAction.NOT_PROTECTED,
             "digests": (digest_of(data),),
             "expires": dt.datetime.now(dt.UTC) + dt.timedelta(days=1),
+            "issued": dt.datetime.now(dt.UTC),
         }
         return make_release(self.key, **(said | more)).encode()
 
@@ -108,7 +110,15 @@ def desk(case: Case) -> Desk:
     return Desk(
         case,
         AskForRelease(records, examine, case.log, clock, new_id, "agent-1"),
-        AnswerAppeal(examine, case.index, SignedReleases(trust, clock), case.log, clock, new_id),
+        AnswerAppeal(
+            examine,
+            case.index,
+            SignedReleases(trust, clock),
+            case.log,
+            clock,
+            new_id,
+            lambda: (record.decoded() for record in of_kinds(case.folder / "audit", (KIND,))),
+        ),
         key,
     )
 
@@ -249,6 +259,45 @@ async def test_an_answer_counts_once_and_is_taken_back(desk: Desk) -> None:
     assert desk.acts() == ["answered", "refused", "ended"]
 
 
+async def test_what_was_taken_back_does_not_come_back(desk: Desk) -> None:
+    """Not the release that was handed over, in whatever spelling, nor another one that was signed before."""
+    fast = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    used, spare = desk.release(TEMPLATE, issued=fast), desk.release(TEMPLATE, number="2026-32")
+    await desk.answered(TEMPLATE, used)
+    await desk.answer.end(digest_of(TEMPLATE), "choi")
+    for over in (used, b" " + used + b"\n", spare):
+        with raises("appeal.taken-back"):
+            await desk.answered(TEMPLATE, over)
+    assert not await desk.case.allowed("PUT", HERE, TEMPLATE)
+    await desk.answered(TEMPLATE, desk.release(TEMPLATE))
+    assert await desk.case.allowed("PUT", HERE, TEMPLATE), "an officer may think better of it"
+
+
+async def test_an_index_that_was_lost_or_put_back_brings_no_answer_back(desk: Desk) -> None:
+    release, digest = desk.release(TEMPLATE), digest_of(TEMPLATE)
+    await desk.answered(TEMPLATE, release)
+    assert await desk.answer.settle() == []
+    desk.case.index.count_again(digest)  # as an index that was made anew
+    await desk.answer.end(digest, "choi")
+    with raises("appeal.taken-back"):
+        await desk.answered(TEMPLATE, release)
+    with desk.file(TEMPLATE).open("rb") as source:
+        _, body = await desk.answer.examine(source.fileno(), "report.docx")
+    desk.case.index.clear(digest, body.prints)  # as one that was put back
+    assert await desk.case.allowed("PUT", HERE, TEMPLATE)
+    assert await desk.answer.settle() == [digest]
+    assert not await desk.case.allowed("PUT", HERE, TEMPLATE)
+    assert desk.acts() == ["answered", "ended", "refused", "recalled"]
+
+
+async def test_an_end_that_cannot_be_recorded_ends_nothing(desk: Desk) -> None:
+    await desk.answered(TEMPLATE, desk.release(TEMPLATE))
+    desk.case.log.close()
+    with pytest.raises(HaechiError):
+        await desk.answer.end(digest_of(TEMPLATE), "choi")
+    assert desk.case.index.cleared() == [digest_of(TEMPLATE)]
+
+
 async def test_a_full_memory_is_told_and_on_record(desk: Desk) -> None:
     desk.case.index.most_cleared = (0, 0)
     with raises("appeal.full"):
@@ -256,6 +305,29 @@ async def test_a_full_memory_is_told_and_on_record(desk: Desk) -> None:
     assert not await desk.case.allowed("PUT", HERE, TEMPLATE)
     desk.case.log.close()
     assert desk.acts() == ["answered", "failed"]
+
+
+def test_a_list_holds_no_more_than_it_shows() -> None:
+    """However many appeals the audit tells of."""
+    held: set[int] = set()
+
+    class Counted(dict[str, Any]):
+        def __init__(self, number: int) -> None:
+            super().__init__(act="asked", id=f"a{number}", digest=f"d{number}", user="kim")
+            held.add(number)
+            weakref.finalize(self, held.discard, number)
+
+    most = 0
+
+    def events() -> Iterator[dict[str, Any]]:
+        nonlocal most
+        for number in range(MOST_LISTED * 5):
+            yield Counted(number)
+            most = max(most, len(held))
+
+    rows = listed(events(), [], None)
+    assert (len(rows), rows[0]["id"]) == (MOST_LISTED, f"a{MOST_LISTED * 5 - 1}")
+    assert most <= MOST_LISTED + 2
 
 
 async def test_the_list_tells_what_waits_and_what_counts(desk: Desk) -> None:

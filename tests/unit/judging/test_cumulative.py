@@ -7,6 +7,8 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from blake3 import blake3
+from haechi.app.permitting import Permits
 from haechi.domain.actor import Actor
 from haechi.domain.content import Match, MatchHow
 from haechi.domain.decision import Mode, Modes
@@ -69,6 +71,28 @@ async def test_what_was_refused_adds_nothing(case: Case) -> None:
     assert one == two
 
 
+@pytest.mark.parametrize("broken", ["spent", "unrecorded"])
+async def test_what_was_refused_in_the_last_moment_adds_nothing(case: Case, broken: str, monkeypatch: Any) -> None:
+    """A permit that another upload took meanwhile, or a record that could not be made: nothing left."""
+    case.tag("lot.csv", FILE)
+    document = case.approvers.statement(
+        place="ours-seoul/lot.csv", digest=f"blake3:{blake3(FILE).hexdigest()}", size=len(FILE)
+    )
+    await case.permits.arm_document(case.approvers.sign(document), "kim")
+
+    async def spent(self: Any, permit: Any, use: str) -> bool:
+        if broken == "unrecorded":
+            case.log.close()
+        return broken == "unrecorded"
+
+    monkeypatch.setattr(Permits, "take", spent)
+    assert not await case.allowed("PUT", "/ours-seoul/lot.csv", FILE)
+    place = Location("aws", "ours-seoul", "lot.csv")
+    digest = f"blake3:{blake3(FILE).hexdigest()}"
+    sums = case.judge.assessor.sent.before("kim", place, [digest], 1)
+    assert sums.get(digest, 0) == 0
+
+
 def match(seen: int, how: MatchHow = MatchHow.PARTIAL) -> Match:
     return Match("c1", "f", (TAG,), how, seen, 1000, "blake3:" + "1" * 64)
 
@@ -86,6 +110,10 @@ def test_sums_are_by_person_and_end(tmp_path: Any) -> None:
     clock.at += dt.timedelta(days=1)
     assert ledger.before("kim", here, [one.digest], 30) == {one.digest: 100}
     assert ledger.before("kim", here, ["blake3:" + "2" * 64, ""], 30) == {}
+    ledger.add("kim", here, [one])
+    ledger.take_back("kim", here, [one])
+    ledger.take_back("lee", here, [one])
+    assert ledger.before("kim", here, [one.digest], 30) == {one.digest: 100}
     ledger.close()
     again = SqliteSentLedger(tmp_path / "sent.sqlite", clock)
     assert again.before("lee", here, [one.digest], 60) == {one.digest: 100}

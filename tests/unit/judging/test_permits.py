@@ -11,13 +11,15 @@ from typing import Any
 import blake3
 import pytest
 from haechi.app.permitting import KIND, MOST_A_USER, Permits
+from haechi.domain.bound import Place
 from haechi.domain.errors import HaechiError
 from haechi.domain.permit import Permit, PermitKind
-from haechi.domain.upload import Location, Request
+from haechi.domain.upload import Request
 from haechi.outbound.ledger.permits import SqlitePermitLedger
 from haechi.ports.judge import Connection, Hold, Inspect, Refuse
 from haechi.ports.permits import Armed
 
+from tests.policy.base import OURS
 from tests.unit.judging.conftest import HOST, Case, noise
 
 PLAIN = noise(7, 300_000)
@@ -87,17 +89,6 @@ async def test_a_statute_is_nobodys_to_waive(plain: Case) -> None:
     assert {one["why"] for one in plain.records()[0]["permits_unfit"]} == {"other-rules"}
 
 
-async def test_a_multipart_upload_is_one_use(plain: Case) -> None:
-    await plain.permits.arm_document(exception(plain), "kim")
-    first, second = PLAIN[:150_000], PLAIN[150_000:]
-    assert await plain.allowed("POST", f"{HERE}?uploads")
-    assert await plain.allowed("PUT", f"{HERE}?partNumber=1&uploadId=U1", first)
-    assert await plain.allowed("PUT", f"{HERE}?partNumber=2&uploadId=U1", second)
-    done = b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber></Part><Part><PartNumber>2</PartNumber></Part>"
-    assert await plain.allowed("POST", f"{HERE}?uploadId=U1", done + b"</CompleteMultipartUpload>")
-    assert not await plain.allowed("PUT", f"{HERE}?partNumber=1&uploadId=U2", first)
-
-
 async def test_breaking_the_glass_lets_go_for_minutes_and_is_loud(plain: Case) -> None:
     told: list[Permit] = []
     plain.permits.notify = told.append
@@ -144,6 +135,14 @@ async def test_what_is_over_is_refused(plain: Case) -> None:
     assert await refused(plain, over) == "permit.expired"
     early = exception(plain, issued_at=now + dt.timedelta(hours=2), expires_at=now + dt.timedelta(hours=3))
     assert await refused(plain, early) == "permit.expired"
+
+
+async def test_on_a_cloned_machine_nothing_counts_that_is_bound_to_the_agent(plain: Case) -> None:
+    await plain.permits.arm_document(exception(plain), "kim")
+    await plain.permits.arm_document(plain.approvers.sign(plain.approvers.break_glass(id="bg-1")), "kim")
+    plain.permits.void = HaechiError("permit.cloned", file="checkpoint.pem")
+    assert await refused(plain, exception(plain, id="ex-2")) == "permit.cloned"
+    assert not await upload(plain)
 
 
 async def test_what_was_used_is_not_taken_up_again(plain: Case) -> None:
@@ -272,6 +271,19 @@ async def test_what_was_ended_does_not_come_back(plain: Case) -> None:
     assert await refused(plain, document) == "permit.used"
 
 
+async def test_what_was_ended_while_it_was_used_does_not_go_on_after_a_crash(plain: Case) -> None:
+    """The end is on record, but the ledger did not hear of it."""
+    told: list[Mapping[str, Any]] = []
+    permits = again(plain, told)
+    await permits.arm_document(exception(plain), "kim")
+    begin, part = f"{HERE}?uploads", f"{HERE}?partNumber=1&uploadId=U1"
+    assert await plain.allowed("POST", begin)
+    assert await plain.allowed("PUT", part, PLAIN)
+    await permits.audit.durable({**told[-1], "act": "ended", "use": "ended"})
+    again(plain, told)
+    assert not await plain.allowed("PUT", part, PLAIN)
+
+
 async def test_the_ledger_alone_is_not_believed(plain: Case) -> None:
     ledger, clock = plain.permits.ledger, plain.approvers.clock
     signed = plain.approvers.sign(plain.approvers.break_glass(id="bg-2"))
@@ -303,6 +315,17 @@ async def test_nobody_fills_the_room_of_the_others(plain: Case) -> None:
     assert await refused(plain, exception(plain, id="ex-1", place="ours-seoul/other")) == "permit.malformed"
 
 
+async def test_a_reason_that_was_ended_does_not_open_the_way_again(plain: Case) -> None:
+    end = plain.approvers.clock.now() + dt.timedelta(minutes=10)
+    permit = Permit("why-d0", PermitKind.JUSTIFICATION, "kim", end, number="d0")
+    await plain.permits.arm(permit)
+    await plain.permits.end("why-d0", "kim")
+    with pytest.raises(HaechiError) as raised:
+        await plain.permits.arm(permit)
+    assert raised.value.code == "permit.over"
+    assert plain.permits.armed() == ()
+
+
 async def test_a_justification_opens_only_what_asks_for_no_more(plain: Case) -> None:
     permit = Permit(
         "j-1",
@@ -311,7 +334,7 @@ async def test_a_justification_opens_only_what_asks_for_no_more(plain: Case) -> 
         plain.approvers.clock.now() + dt.timedelta(minutes=10),
         rules=frozenset({"r13_layer1"}),
         digest=DIGEST,
-        place=Location("aws", "ours-seoul", "lot.csv"),
+        place=Place("aws", "", OURS, "ours-seoul", "lot.csv"),
         reason="because it has to be",
     )
     await plain.permits.arm(permit)

@@ -84,6 +84,16 @@ def test_malformed_chunking_is_refused(body, decoded, code):
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize(
+    "more", [b"x-amz-meta-rider: c2VjcmV0\r\n", TRAILER * 4, b"x-amz-checksum-crc32c:" + b"A" * 257]
+)
+def test_a_trailer_carries_checksums_and_nothing_else(more):
+    body = chunked(b"abc", trailer=True).replace(TRAILER, TRAILER + more)
+    with pytest.raises(MalformedError) as caught:
+        hear(shape(body, 3, trailer=True), body)
+    assert caught.value.code == "trailer"
+
+
 def test_a_wire_length_that_lies_is_refused():
     body = chunked(b"abc")
     for length in (len(body) - 1, len(body) + 1):

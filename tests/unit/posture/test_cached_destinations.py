@@ -263,6 +263,14 @@ async def test_equal_names_at_two_compatible_stores_are_two_containers(clock: Ha
     assert destinations.cached(Location("naver", "box", endpoint="b.example:443")) is None
 
 
+async def test_equal_names_in_two_partitions_are_two_containers(clock: HandClock) -> None:
+    destinations = CachedDestinations({"aws": Provider()}, clock, Counts())
+    await destinations.facts(Location("aws", "box", endpoint="s3.cn-north-1.amazonaws.com.cn", store="aws-cn"))
+    assert destinations.cached(Location("aws", "box", endpoint="s3.amazonaws.com")) is None
+    await destinations.facts(Location("aws", "box", endpoint="s3.amazonaws.com"))
+    assert destinations.cached(Location("aws", "box", endpoint="s3.ap-northeast-2.amazonaws.com")) is not None
+
+
 async def test_forgotten_facts_are_read_at_the_next_use(provider: Provider, clock: HandClock) -> None:
     destinations = cache(provider, clock)
     await destinations.facts(SEOUL)

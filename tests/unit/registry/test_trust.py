@@ -202,6 +202,7 @@ def release(team, **changes) -> bytes:
         "action": ReleaseAction.UNTAG,
         "digests": (DIGEST,),
         "expires": dt.datetime(2026, 3, 1, tzinfo=dt.UTC),
+        "issued": dt.datetime(2026, 2, 1, tzinfo=dt.UTC),
         **changes,
     }
     return make_release(team.keys["release"], **wanted).encode()
@@ -230,6 +231,7 @@ def test_a_release_by_a_registry_key_or_with_odd_content_is_none(team, clock):
             action=ReleaseAction.UNTAG,
             digests=(DIGEST,),
             expires=clock.at,
+            issued=clock.at,
         )
         releases.verify(token.encode(), content_digest=DIGEST, action="untag")
     for payload in (b"{}", b"[]", b"not json", b'{"schema":"haechi.release/1","kind":"release","everything":true}'):

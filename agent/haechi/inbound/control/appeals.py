@@ -15,6 +15,7 @@ from haechi.inbound.control.calls import HOUR, files, text
 from haechi.inbound.control.peer import Authorise, Peer, Role
 from haechi.inbound.control.protocol import MAX_LINE
 from haechi.inbound.control.server import ControlServer, Progress
+from haechi.inbound.control.turns import Turns
 
 
 def register_appeals(
@@ -23,27 +24,43 @@ def register_appeals(
     answer: AnswerAppeal,
     listed: Callable[[str | None], list[dict[str, Any]]],
     authorise: Authorise,
+    turns: Turns,
 ) -> None:
     """Engineers ask, and hand over what an officer signed: the signature permits it, not who calls. Officers see all,
-    and take back. ``listed`` blocks.
+    and take back. ``listed`` blocks. ``turns`` are of calls that read people's files, which may lie on something slow:
+    they keep nobody from the list.
     """
+    listing = Turns()
 
     async def ask_for(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
-        (source,) = files(peer, 1)
-        decision, reason = text(args, "id"), text(args, "reason")
-        return {"request": await ask(source, text(args, "path"), decision, peer.uid, peer.user, reason)}
+        path, decision, reason = text(args, "path"), text(args, "id"), text(args, "reason")
+        files(peer, 1)
+
+        async def work(opened: tuple[int, ...]) -> dict[str, Any]:
+            return {"request": await ask(opened[0], path, decision, peer.uid, peer.user, reason)}
+
+        return await turns.take(peer, work)
 
     async def hand_over(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
-        (source,) = files(peer, 1)
+        files(peer, 1)
+        path = text(args, "path")
         try:
             release = base64.b64decode(text(args, "release"), validate=True)
         except binascii.Error as error:
             raise HaechiError("control.bad-request", reason="release") from error
-        return dict(await answer(source, text(args, "path"), release, peer.user))
+
+        async def work(opened: tuple[int, ...]) -> dict[str, Any]:
+            return dict(await answer(opened[0], path, release, peer.user))
+
+        return await turns.take(peer, work)
 
     async def appeals(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         every = Role.OFFICER in authorise(peer)
-        return {"appeals": _room(await asyncio.to_thread(listed, None if every else peer.user))}
+
+        async def work(opened: tuple[int, ...]) -> dict[str, Any]:
+            return {"appeals": _room(await asyncio.to_thread(listed, None if every else peer.user))}
+
+        return await listing.take(peer, work)
 
     async def end(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         await answer.end(text(args, "digest"), peer.user)

@@ -9,21 +9,33 @@ from haechi.app.permitting import Permits
 from haechi.inbound.control.calls import HOUR, actor_of, files, optional, text
 from haechi.inbound.control.peer import Authorise, Peer, Role
 from haechi.inbound.control.server import ControlServer, Progress
+from haechi.inbound.control.turns import Turns
 
 MOST_LISTED = 200
 """Permits in one answer, which has bounds."""
 
 
 def register_permits(
-    server: ControlServer, request: RequestException, justify: JustifyUpload, permits: Permits, authorise: Authorise
+    server: ControlServer,
+    request: RequestException,
+    justify: JustifyUpload,
+    permits: Permits,
+    authorise: Authorise,
+    turns: Turns,
 ) -> None:
-    """What engineers ask; officers list everybody's."""
+    """What engineers ask; officers list everybody's. ``turns`` as of ``register_appeals``."""
+    justifying = Turns()
 
     async def ask(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
-        (source,) = files(peer, 1)
+        files(peer, 1)
         path, url, endpoint = text(args, "path"), text(args, "url"), optional(args, "endpoint")
-        made = await request(source, path, url, endpoint, actor_of(peer), peer.user, text(args, "reason"))
-        return {"statement": made}
+        reason = text(args, "reason")
+
+        async def work(opened: tuple[int, ...]) -> dict[str, Any]:
+            made = await request(opened[0], path, url, endpoint, actor_of(peer), peer.user, reason)
+            return {"statement": made}
+
+        return await turns.take(peer, work)
 
     async def break_glass(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         return {"statement": request.break_glass(peer.user, text(args, "reason"))}
@@ -32,7 +44,12 @@ def register_permits(
         return (await permits.arm_document(text(args, "document").encode(), peer.user)).as_json()
 
     async def say_why(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
-        return (await justify(text(args, "id"), peer.uid, peer.user, text(args, "reason"))).as_json()
+        decision, reason = text(args, "id"), text(args, "reason")
+
+        async def work(opened: tuple[int, ...]) -> dict[str, Any]:
+            return (await justify(decision, peer.uid, peer.user, reason)).as_json()
+
+        return await justifying.take(peer, work)
 
     async def listed(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         every = Role.OFFICER in authorise(peer)

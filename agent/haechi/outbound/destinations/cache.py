@@ -147,5 +147,6 @@ def unknown_destination(place: Location, cause: str) -> Destination:
 
 
 def _key(place: Location) -> Key:
-    # A container's name is unique at AWS; at a compatible store it belongs to the endpoint.
-    return (place.provider, place.container, place.alias, "" if place.provider == "aws" else place.endpoint)
+    # A container's name is unique in a partition of AWS; at a compatible store it belongs to the endpoint.
+    where = place.store if place.provider == "aws" else place.endpoint
+    return (place.provider, place.container, place.alias, where)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from haechi.domain.bound import Cut
 from haechi.domain.errors import HaechiError
 from haechi.domain.permit import Permit
 from haechi.outbound.ledger.database import Database
@@ -20,36 +21,57 @@ _SCHEMA = """
 CREATE TABLE armed (id TEXT PRIMARY KEY, permit BLOB NOT NULL, document BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE spent (id TEXT PRIMARY KEY, use TEXT NOT NULL) WITHOUT ROWID
 """
+_CUTTING = """
+ALTER TABLE armed ADD COLUMN cut BLOB NOT NULL DEFAULT 'null';
+CREATE TABLE cut (number INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, cut BLOB NOT NULL)
+"""
+MAX_CUTS = 500
+"""Files of which it is remembered how they are cut, before a permit for them is taken up: at most some megabytes each.
+This project's choice.
+"""
 MAX_ARMED = 10_000
 """Permits that are kept at once, those that were spent and are not over included; this project's choice."""
 
 _permits = msgspec.json.Decoder(Permit)
+_cuts: msgspec.json.Decoder[Cut | None] = msgspec.json.Decoder(Cut | None)
 
 
 class SqlitePermitLedger:
     """Implements ``haechi.ports.permits.PermitLedger``."""
 
     def __init__(self, path: Path) -> None:
-        self._database = Database(path, _SCHEMA, 1)
+        self._database = Database(path, f"{_SCHEMA}; {_CUTTING}", 2, {1: _CUTTING})
 
     def arm(self, armed: Armed) -> None:
         """See the port. Raises ``HaechiError('permit.too-many')`` too."""
-        row = (armed.permit.id, msgspec.json.encode(armed.permit), armed.document)
+        row = (armed.permit.id, msgspec.json.encode(armed.permit), armed.document, msgspec.json.encode(armed.cut))
         with self._database.transaction(write=True) as db:
             if db.execute("SELECT count(*) FROM armed").fetchone()[0] >= MAX_ARMED:
                 raise HaechiError("permit.too-many", limit=MAX_ARMED)
-            db.execute("INSERT OR REPLACE INTO armed VALUES (?,?,?)", row)
+            db.execute("INSERT OR REPLACE INTO armed VALUES (?,?,?,?)", row)
 
     def armed(self) -> tuple[Armed, ...]:
         """See the port."""
         with self._database.transaction() as db:
-            rows = db.execute("SELECT permit, document FROM armed ORDER BY id").fetchall()
-        return tuple(Armed(self._permit(permit), document) for permit, document in rows)
+            rows = db.execute("SELECT permit, document, cut FROM armed ORDER BY id").fetchall()
+        return tuple(Armed(self._permit(permit), document, self._cut(cut)) for permit, document, cut in rows)
 
     def disarm(self, permit_id: str) -> None:
         """See the port."""
         with self._database.transaction(write=True) as db:
             db.execute("DELETE FROM armed WHERE id = ?", (permit_id,))
+
+    def keep(self, cut: Cut) -> None:
+        """See the port."""
+        with self._database.transaction(write=True) as db:
+            db.execute("INSERT OR REPLACE INTO cut (digest, cut) VALUES (?,?)", (cut.digest, msgspec.json.encode(cut)))
+            db.execute("DELETE FROM cut WHERE number <= (SELECT max(number) FROM cut) - ?", (MAX_CUTS,))
+
+    def cut_of(self, digest: str) -> Cut | None:
+        """See the port."""
+        with self._database.transaction() as db:
+            row = db.execute("SELECT cut FROM cut WHERE digest = ?", (digest,)).fetchone()
+        return self._cut(row[0]) if row else None
 
     def spend(self, permit: Permit, use: str) -> bool:
         """See the port."""
@@ -77,3 +99,9 @@ class SqlitePermitLedger:
             return _permits.decode(raw)
         except (msgspec.DecodeError, ValueError) as error:
             raise HaechiError("ledger.corrupt", file=str(self._database.path), cause="permit") from error
+
+    def _cut(self, raw: bytes | str) -> Cut | None:
+        try:
+            return _cuts.decode(raw)
+        except (msgspec.DecodeError, ValueError) as error:
+            raise HaechiError("ledger.corrupt", file=str(self._database.path), cause="cut") from error

@@ -51,6 +51,19 @@ class SqliteSentLedger:
                 db.execute("DELETE FROM sent WHERE day < ?", (self._day(KEPT),))
         self._pruned = today
 
+    def take_back(self, user: str, place: Location, matches: Iterable[Match]) -> None:
+        """See the port."""
+        where, today = place_of(place), self._day()
+        rows = [(one.matched_bytes, user, *where.container, one.digest, today) for one in matches if counts(one)]
+        if not rows:
+            return
+        with self._database.transaction(write=True) as db:
+            db.executemany(
+                "UPDATE sent SET bytes = max(0, bytes - ?) "
+                "WHERE user = ? AND provider = ? AND container = ? AND digest = ? AND day = ?",
+                rows,
+            )
+
     def before(self, user: str, place: Location, digests: Iterable[str], days: int) -> Mapping[str, int]:
         """See the port."""
         asked = [digest for digest in dict.fromkeys(digests) if digest]

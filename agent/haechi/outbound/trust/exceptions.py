@@ -17,9 +17,9 @@ import jwt
 import msgspec
 
 from haechi.domain.audit import canonical
+from haechi.domain.bound import Place
 from haechi.domain.errors import HaechiError
 from haechi.domain.permit import Permit, PermitKind
-from haechi.domain.upload import Location
 from haechi.outbound.trust.keys import SigningKey
 from haechi.outbound.trust.store import Role, Signer, Trust
 from haechi.ports.clock import Clock
@@ -37,10 +37,12 @@ _ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _ROLES = {PermitKind.EXCEPTION: Role.EXCEPTION, PermitKind.BREAK_GLASS: Role.BREAK_GLASS}
 
 
-class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One object."""
+class StatedPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One object, as ``haechi.domain.bound.Place``: nothing of it may be left out."""
 
     provider: str
+    store: str
+    account: str
     container: str
     key: str
 
@@ -56,7 +58,7 @@ class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     rules: tuple[str, ...] = ()
     digest: str = ""
     size: int | None = None
-    place: Place | None = None
+    place: StatedPlace | None = None
     reason: str = ""
     number: str = ""
     issued_at: dt.datetime | None = None
@@ -137,7 +139,7 @@ class SignedPermits:
             rules=frozenset(statement.rules),
             digest=statement.digest,
             size=statement.size,
-            place=Location(place.provider, place.container, place.key) if place else None,
+            place=Place(**msgspec.structs.asdict(place)) if place else None,
             approvers=tuple(signer.name for signer in signers),
             number=statement.number,
             reason=statement.reason,
@@ -173,5 +175,5 @@ def _dated(statement: Statement) -> tuple[dt.datetime, dt.datetime]:
     if not statement.number or issued is None or expires is None or issued.tzinfo is None or expires.tzinfo is None:
         raise HaechiError("permit.no-end", id=statement.id)
     if expires <= issued or expires - issued > LONGEST[statement.kind]:
-        raise HaechiError("permit.too-long", id=statement.id, hours=LONGEST[statement.kind].total_seconds() / 3600)
+        raise HaechiError("permit.too-long", id=statement.id, hours=LONGEST[statement.kind] // dt.timedelta(hours=1))
     return issued, expires

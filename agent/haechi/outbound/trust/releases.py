@@ -10,6 +10,7 @@ import datetime as dt
 from typing import Any
 
 import msgspec
+from blake3 import blake3
 
 from haechi.domain.audit import canonical, instant
 from haechi.domain.errors import HaechiError
@@ -37,6 +38,7 @@ class _Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grade: Grade | None = None
     funding: Funding | None = None
     reason: str = ""
+    issued: dt.datetime | None = None
 
 
 class SignedReleases:
@@ -57,8 +59,9 @@ class SignedReleases:
             said = msgspec.json.decode(payload, type=_Statement)
         except msgspec.DecodeError as error:
             raise HaechiError("release.malformed", cause=str(error)) from error
-        if said.schema != SCHEMA or said.kind != "release" or said.expires.tzinfo is None or not said.digests:
-            raise HaechiError("release.malformed", cause="schema, kind, digests or expires")
+        dated = said.expires.tzinfo is not None and (said.issued is None or said.issued.tzinfo is not None)
+        if said.schema != SCHEMA or said.kind != "release" or not dated or not said.digests:
+            raise HaechiError("release.malformed", cause="schema, kind, digests, issued or expires")
         if said.expires <= self._clock.now():
             raise HaechiError(
                 "release.expired",
@@ -78,6 +81,8 @@ class SignedReleases:
             technology=said.technology,
             grade=said.grade,
             funding=said.funding,
+            id=f"blake3:{blake3(payload).hexdigest()}",
+            issued=said.issued,
         )
 
 
@@ -89,6 +94,7 @@ def make_release(
     action: ReleaseAction,
     digests: tuple[str, ...],
     expires: dt.datetime,
+    issued: dt.datetime,
     technology: str | None = None,
     grade: Grade | None = None,
     funding: Funding | None = None,
@@ -96,7 +102,7 @@ def make_release(
 ) -> str:
     """Sign a release: for the security team, on their machine.
 
-    ``digests`` are ``blake3:<hex>``, ``expires`` is aware.
+    ``digests`` are ``blake3:<hex>``; ``expires`` and ``issued``, which is now, are aware.
     """
     statement: dict[str, Any] = {
         "schema": SCHEMA,
@@ -110,6 +116,7 @@ def make_release(
         "grade": grade.value if grade else None,
         "funding": funding.value if funding else None,
         "reason": reason,
+        "issued": instant(issued),
     }
     return key.envelop(Role.RELEASE, canonical(statement))
 
