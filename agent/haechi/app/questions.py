@@ -95,7 +95,7 @@ def _permit(form: object) -> Permit | None:
         return None
     if not isinstance(form, Mapping):
         raise TypeError("a permit is an object")
-    return permit_from(form, None)
+    return permit_from(form)
 
 
 def decision_of(event: Mapping[str, Any]) -> tuple[Effect, tuple[Mapping[str, Any], ...], tuple[Cause, ...]] | None:

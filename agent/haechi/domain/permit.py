@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -161,6 +161,26 @@ def liftable(findings: Iterable[Finding], kind: PermitKind) -> bool:
     every = frozenset(finding.rule for finding in found)
     imagined = Permit("", kind, "", dt.datetime.max.replace(tzinfo=dt.UTC), every)
     return all(imagined.lifts(finding) for finding in found)
+
+
+def permit_from(form: Mapping[str, JSON]) -> Permit:
+    """The inverse of ``Permit.as_json``, but for the place. Raises ``ValueError``, ``KeyError``, ``TypeError``."""
+    rules, approvers, size = form["rules"], form["approvers"], form["size"]
+    if not isinstance(rules, list) or not isinstance(approvers, list) or not isinstance(size, int | None):
+        raise TypeError("rules and approvers are lists, a size is a number")
+    return Permit(
+        str(form["id"]),
+        PermitKind(str(form["kind"])),
+        str(form["user"]),
+        dt.datetime.fromisoformat(str(form["expires"])),
+        frozenset(map(str, rules)),
+        str(form["digest"]),
+        size,
+        None,
+        tuple(map(str, approvers)),
+        str(form["number"]),
+        str(form["reason"]),
+    )
 
 
 def _is_it(permit: Permit, held: Held, cut: Cut | None) -> bool:

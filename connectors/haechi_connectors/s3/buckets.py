@@ -1,7 +1,8 @@
 """Lists the buckets that the agent's credentials own, at AWS and at the institution's own sites. Never raises.
 
 ListBuckets answers for one account alone, the asking one's: it is asked once with each of the agent's credentials. A
-registered account that none of them belongs to is listed as not listed, never left out. It must not know what the buckets are for.
+registered account that none of them belongs to is listed as not listed, never left out. It must not know what the
+buckets are for.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class S3Buckets:
         self._clients, self._accounts, self._sites = clients, accounts, sites
 
     async def listed(self, further: Sequence[str] = ()) -> tuple[Listing, ...]:
-        """AWS where the registry names an account there, or names no store at all; each profile; then each site, once."""
+        """AWS where the registry names an account there, or no store at all; each profile; then each site, once."""
         sites = {endpoint: site for site in self._sites() if (endpoint := _endpoint(site))}
         usual = [""] if self._accounts(AWS) or not sites else []
         profiles = dict.fromkeys((*usual, *further))
@@ -61,18 +62,18 @@ class S3Buckets:
         whose: Known[str] = str(owner) if owner else Unknown(cause or "owner-not-proven")
         return Listing(site.provider, whose, buckets, endpoint, cause)
 
-    def _pages(
-        self, profile: str, provider: str, region: str, endpoint: str
-    ) -> tuple[tuple[Bucket, ...], Answer, str]:
+    def _pages(self, profile: str, provider: str, region: str, endpoint: str) -> tuple[tuple[Bucket, ...], Answer, str]:
         """Every page; what was listed before a failure, with its cause. Blocks."""
         found: dict[str, Bucket] = {}
         more: dict[str, Any] = {}
+
+        # Within what ``ask`` takes for an answer: a profile that does not exist raises as a refused request does.
+        def page() -> Any:
+            client = self._clients(profile).of("s3", provider, region, endpoint)
+            return client.list_buckets(MaxBuckets=PAGE, **more)
+
         while True:
-            answer = ask(
-                lambda more=more: self._clients(profile).of("s3", provider, region, endpoint).list_buckets(  # type: ignore[misc]
-                    MaxBuckets=PAGE, **more
-                )
-            )
+            answer = ask(page)
             if not answer.ok:
                 return tuple(found.values()), answer, answer.cause
             before = len(found)
