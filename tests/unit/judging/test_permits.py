@@ -114,6 +114,7 @@ Change = Callable[[Case], bytes]
         ("permit.approvals", lambda case: case.approvers.sign(case.approvers.statement(), "lee")),
         ("permit.approvals", lambda case: case.approvers.sign(case.approvers.statement(), "lee", "lee-2")),
         ("permit.approvals", lambda case: case.approvers.sign(case.approvers.statement(), "lee", "lee")),
+        ("permit.approvals", lambda case: case.approvers.sign(case.approvers.statement(user="lee"))),
         ("permit.other-agent", lambda case: case.approvers.sign(case.approvers.statement(agent="agent-2"))),
         ("permit.other-user", lambda case: case.approvers.sign(case.approvers.statement(user="choi"))),
         ("trust.signature-wrong", lambda case: exception(case).replace(b"recovery", b"leisurely")),
