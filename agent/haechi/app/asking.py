@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from haechi.app.checking import CheckFile
 from haechi.app.concluding import STORING, enforcing
-from haechi.app.cutting import cut_of
+from haechi.app.cutting import Cutting
 from haechi.app.explaining import Records
 from haechi.app.permitting import JUSTIFIED_FOR, Permits
 from haechi.domain.actor import Actor
@@ -44,9 +44,18 @@ class RequestException:
     new_id: Callable[[], str]
 
     async def __call__(
-        self, source: int, path: str, url: str, endpoint: str, actor: Actor, user: str, reason: str
+        self,
+        source: int,
+        path: str,
+        url: str,
+        endpoint: str,
+        actor: Actor,
+        user: str,
+        reason: str,
+        report: Callable[[int, int], Awaitable[None]],
     ) -> dict[str, Any]:
-        """The statement that two approvers are to sign, its end and number left to them.
+        """The statement that two approvers are to sign, its end and number left to them. ``report`` is told how many of
+        how many bytes were read: the file is read twice.
 
         Raises ``HaechiError``: as ``CheckFile``, ``permit.not-needed``, ``permit.not-liftable`` (an exception cannot
         help), ``permit.reason``, ``permit.cause``, ``permit.changed``, ``ledger.…``,
@@ -54,7 +63,12 @@ class RequestException:
         """
         said = reason_of(reason)
         self.permits.bound()
-        action, made, content = await self.check.judged(source, path, url, endpoint, actor)
+        total = 2 * os.fstat(source).st_size
+
+        async def seen(offset: int) -> None:
+            await report(offset, total)
+
+        action, made, content = await self.check.judged(source, path, url, endpoint, actor, seen)
         place, decision = action.destination, made.decision
         if decision.causes:
             raise HaechiError("permit.cause", cause=decision.causes[0].code)
@@ -64,7 +78,10 @@ class RequestException:
         if not liftable(forbidding, PermitKind.EXCEPTION):
             raise HaechiError("permit.not-liftable", rules=_statutes(forbidding))
         name = os.path.basename(path)  # noqa: PTH119 - a name for people, not a path to open
-        await self.permits.remember(await asyncio.to_thread(cut_of, source, content.digest, name))
+        cutting = Cutting(source, content.digest, name)
+        while await asyncio.to_thread(cutting.step):
+            await report(total // 2 + cutting.offset, total)
+        await self.permits.remember(cutting.result())
         owner = made.destination.account if made.destination else Unknown("not-read")
         return {
             "schema": "haechi.exception/1",

@@ -5,7 +5,7 @@ Works on an open file that the person handed over, so it tells nobody about file
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -66,9 +66,16 @@ class CheckFile:
         }
 
     async def judged(
-        self, source: int, path: str, url: str, endpoint: str, actor: Actor
+        self,
+        source: int,
+        path: str,
+        url: str,
+        endpoint: str,
+        actor: Actor,
+        seen: Callable[[int], Awaitable[None]] | None = None,
     ) -> tuple[Action, Assessment, Content]:
-        """What the upload would do, the decision that it would get now, and what it carries.
+        """What the upload would do, the decision that it would get now, and what it carries. ``seen`` is told the bytes
+        read so far.
 
         Raises ``HaechiError``: ``check.bad-url``, ``check.unknown-store``, ``check.not-judged``,
         ``seal.not-a-file``, ``seal.io``.
@@ -77,7 +84,7 @@ class CheckFile:
         asked = request_for(url, endpoint, 0)
         if asked.scheme == "https" and self.scope().classify("", asked.host) is Classification.TUNNEL:
             raise HaechiError("check.not-judged", host=asked.host)
-        content = await inspected(self.index, source, path)
+        content = await inspected(self.index, source, path, seen)
         request = request_for(url, endpoint, content.size or 0)
         connector = next((one for one in self.connectors if one.claims(request.host)), None)
         if connector is None:

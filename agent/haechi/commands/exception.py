@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from haechi.commands._files import opened
-from haechi.commands._frame import Exit, answer, json_option, one_line
+from haechi.commands._frame import Exit, answer, json_option, one_line, progress
 from haechi.commands._output import NewFile, new_file
 from haechi.commands.keys import key_option, passphrase_option, signing_key
 from haechi.domain.errors import HaechiError
@@ -60,7 +60,8 @@ def request(file: Path, url: str, reason: str, output: Path, endpoint_url: str, 
     asked = {"path": str(file.absolute()), "url": url, "endpoint": endpoint_url, "reason": reason}
     # Opened first: what cannot be written is told before a large file is read.
     with opened(file) as source, new_file(output, replace=False) as target:
-        made = client.call("permits.request", asked, timeout=SILENCE, files=(source,))
+        with progress(file.name, shown=not as_json) as advance:
+            made = client.call("permits.request", asked, timeout=SILENCE, files=(source,), on_progress=advance)
         _write_request(made["statement"], target, output, as_json)
 
 

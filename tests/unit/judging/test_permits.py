@@ -114,6 +114,7 @@ Change = Callable[[Case], bytes]
         ("permit.approvals", lambda case: case.approvers.sign(case.approvers.statement(), "lee")),
         ("permit.approvals", lambda case: case.approvers.sign(case.approvers.statement(), "lee", "lee-2")),
         ("permit.approvals", lambda case: case.approvers.sign(case.approvers.statement(), "lee", "lee")),
+        ("permit.approvals", lambda case: case.approvers.sign(case.approvers.statement(user="lee"))),
         ("permit.other-agent", lambda case: case.approvers.sign(case.approvers.statement(agent="agent-2"))),
         ("permit.other-user", lambda case: case.approvers.sign(case.approvers.statement(user="choi"))),
         ("trust.signature-wrong", lambda case: exception(case).replace(b"recovery", b"leisurely")),
@@ -310,7 +311,7 @@ async def test_nobody_fills_the_room_of_the_others(plain: Case) -> None:
     for number in range(MOST_A_USER):
         await plain.permits.arm_document(exception(plain, id=f"ex-{number}"), "kim")
     assert await refused(plain, exception(plain, id="ex-more")) == "permit.too-many"
-    await plain.permits.arm_document(exception(plain, id="ex-lee", user="lee"), "lee")
+    await plain.permits.arm_document(exception(plain, id="ex-choi", user="choi"), "choi")
     await plain.permits.arm_document(plain.approvers.sign(plain.approvers.break_glass(id="bg-1")), "kim")
     assert await refused(plain, exception(plain, id="ex-1", place="ours-seoul/other")) == "permit.malformed"
 

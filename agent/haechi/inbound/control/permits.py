@@ -31,8 +31,11 @@ def register_permits(
         path, url, endpoint = text(args, "path"), text(args, "url"), optional(args, "endpoint")
         reason = text(args, "reason")
 
+        async def report(done: int, total: int) -> None:
+            await progress({"done": done, "total": total, "unit": "bytes"})
+
         async def work(opened: tuple[int, ...]) -> dict[str, Any]:
-            made = await request(opened[0], path, url, endpoint, actor_of(peer), peer.user, reason)
+            made = await request(opened[0], path, url, endpoint, actor_of(peer), peer.user, reason, report)
             return {"statement": made}
 
         return await turns.take(peer, work)

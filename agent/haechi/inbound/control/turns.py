@@ -41,9 +41,14 @@ class Turns:
             raise HaechiError("control.busy", limit=self._of_all)
         task = asyncio.create_task(self._turn(peer.uid, tuple(os.dup(one) for one in peer.files), work))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._over)
         self._users[peer.uid] += 1
         return await asyncio.shield(task)
+
+    def _over(self, task: asyncio.Task[dict[str, Any]]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # asked for, as the caller may have gone: else it is logged as nobody's
 
     async def _turn(
         self, uid: int, files: tuple[int, ...], work: Callable[[tuple[int, ...]], Awaitable[dict[str, Any]]]

@@ -161,8 +161,8 @@ def approvers(document: Document, trust: Trust) -> tuple[Signer, ...]:
     """The people who signed it, each once. Raises ``HaechiError``: ``trust.…``, ``permit.approvals``."""
     payload, role = document.statement.payload(), _ROLES[document.statement.kind]
     found = [trust.verify(role, payload, signature) for signature in document.approvals]
-    # A person may hold several keys: the name in the trust list stands for the person.
-    people = {signer.name: signer for signer in found if signer.name}
+    # A person may hold several keys: the name in the trust list stands for the person. Who asks permits nothing.
+    people = {signer.name: signer for signer in found if signer.name and signer.name != document.statement.user}
     if len(people) < APPROVERS or len({signer.key for signer in people.values()}) < APPROVERS:
         raise HaechiError(
             "permit.approvals", id=document.statement.id, wanted=APPROVERS, found=", ".join(sorted(people)) or "–"
