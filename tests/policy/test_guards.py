@@ -133,6 +133,7 @@ EVIDENCE = {
     "content.tags[]": "as above",
     "registry.orders[]": "an order less is a better place, not a lost fact",
     "request.exposures[]": "a change less is asked for",
+    "request.words[]": "a word less stands in the clear",
     "request.exposures[].targets[]": "a target less is named",
     "destination.facts.replicas[]": "a copy less is made",
     "registry.accounts[]": "what the registry does not list is not ours, and its settings not our business",

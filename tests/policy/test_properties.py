@@ -37,9 +37,10 @@ IRRELEVANT = (
     "encryption.key.region", "encryption.key.origin", "encryption.key.enabled",
     "content.size", "content.digest", "content.notes",
     "content.matches.0.content_id", "content.matches.0.name", "content.matches.0.tags",
-    "content.matches.0.digest", "content.matches.0.cumulative_share",  # facts for an institution's own rules
+    "content.matches.0.digest",  # a fact for an institution's own rules
+    "content.matches.0.cumulative_share",  # recorded, and of pieces in the clear alone
+    "policy",  # matters where the institution set a limit
     "reads",  # of content that nobody can look into alone
-    "policy",  # the age of the policies: as above
     "content.matches.0.matched_bytes", "content.matches.0.total_bytes", "content.matches.0.share",
     "content.state",  # content with matches is tagged, whatever its state is called
     "content.tags.0.funding",  # matters abroad only
@@ -49,7 +50,7 @@ IRRELEVANT = (
     "registry.sequence", "registry.age_seconds", "registry.recipients",
     "registry.approvals", "registry.declarations", "registry.exemptions",  # matter abroad only
     "registry.accounts.0.label", "registry.keys.0.label", "registry.person.id", "registry.person.by_access_key",
-    "registry.person.reviewed",  # behind domestic access there need be no review
+    "registry.person.reviewed", "registry.person.review_basis",  # behind domestic access there need be no review
     *(f"registry.takeouts.0.{name}" for name in (
         "id", "approver", "comprehensive", "digests", "valid_from", "valid_until",  # the registry says what follows
     )),

@@ -23,8 +23,8 @@ findings contains {
 		"name": match.name,
 		"container": input.destination.facts.container,
 		"user": input.actor.user,
-		"share": match.cumulative_share,
 		"limit": limit,
+		"reason": reason(match.cumulative_share),
 	},
 } if {
 	facts.moved
@@ -37,6 +37,11 @@ few(match) if {
 	is_number(match.cumulative_share)
 	match.cumulative_share <= limit
 }
+
+# The number itself is not told: the engines write 1 and 1.0 differently.
+reason(share) := "exceeded" if {
+	is_number(share)
+} else := share
 
 default limit := 0
 

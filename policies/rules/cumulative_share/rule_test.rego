@@ -15,7 +15,7 @@ test_silent_on_the_compliant_upload if {
 
 test_speaks_on_pieces_that_add_up if {
 	some finding in cumulative_share.findings with input as sent("partial", 0.6)
-	finding.params.share == 0.6
+	finding.params.reason == "exceeded"
 }
 
 test_speaks_where_nobody_knows_what_was_sent if {
