@@ -140,9 +140,11 @@ def read_texts(folder: Path, texts: Sequence[tuple[str, str]]) -> PolicyFolder:
         raise HaechiError("policy.invalid", file=str(folder), why=f"{type(error).__name__}: {error}") from error
 
 
-def policies_of(place: Path, texts: Sequence[tuple[str, str]], issue: Issue | None = None) -> PolicyFolder:
-    """What texts say, by their names, in this order. ``place`` is for messages. Raises as ``read``, and whatever else
-    a text's form can break.
+def policies_of(
+    place: Path, texts: Sequence[tuple[str, str]], issue: Issue | None = None, revision: str = ""
+) -> PolicyFolder:
+    """What texts say, by their names, in this order. ``place`` is for messages, ``revision`` theirs where it is known.
+    Raises as ``read``, and whatever else a text's form can break.
     """
     modules: list[tuple[str, str]] = []
     rules: dict[str, RuleInfo] = {}
@@ -184,7 +186,7 @@ def policies_of(place: Path, texts: Sequence[tuple[str, str]], issue: Issue | No
         {**data, CATALOGUE_DATA: designated},
         rules,
         said.modes,
-        revision_of(texts, issue),
+        revision or revision_of(texts, issue),
         words,
         said.choices,
         catalogue,
@@ -234,12 +236,18 @@ def _yaml(text: str) -> Any:
 
 def _mapping(name: str, text: str) -> Mapping[str, Any]:
     try:
-        loaded = _yaml(text)
-        _bounded(loaded)
+        loaded = _within_bounds(text)
     except (YAMLError, ValueError, RecursionError) as error:  # a date that there is not, or nested without end
         raise HaechiError("policy.invalid", file=name, why=" ".join(str(error).split())) from error
     if not isinstance(loaded, Mapping):
         raise HaechiError("policy.invalid", file=name, why="not a mapping")
+    return loaded
+
+
+@lru_cache(maxsize=2 * MAX_FILES)
+def _within_bounds(text: str) -> Any:
+    loaded = _yaml(text)
+    _bounded(loaded)
     return loaded
 
 
