@@ -140,11 +140,12 @@ def _opened(bundle: bytes, where: Path, verified: Verify | None) -> PolicyFolder
     said = strict_json(manifest)
     issue = _issue(said)
     texts = [(name, content.decode()) for name, content in sorted(files.items()) if name != MANIFEST]
-    if claims is not None and claims.revision != revision_of(texts, issue):
+    revision = revision_of(texts, issue)
+    if claims is not None and claims.revision != revision:
         raise ArchiveError("its signature is over another revision")
     if DATA_JSON in files:
         strict_json(files[DATA_JSON])
-    policies = policies_of(where, texts, issue)
+    policies = policies_of(where, texts, issue, revision)
     if said != _manifest(policies, issue):
         raise ArchiveError(f"{MANIFEST} does not fit what the bundle holds")
     return replace(policies, bundle=bundle, token=token)

@@ -147,9 +147,11 @@ def read_texts(folder: Path, texts: Sequence[tuple[str, str]]) -> PolicyFolder:
         raise HaechiError("policy.invalid", file=str(folder), why=f"{type(error).__name__}: {error}") from error
 
 
-def policies_of(place: Path, texts: Sequence[tuple[str, str]], issue: Issue | None = None) -> PolicyFolder:
-    """What texts say, by their names, in this order. ``place`` is for messages. Raises as ``read``, and whatever else
-    a text's form can break.
+def policies_of(
+    place: Path, texts: Sequence[tuple[str, str]], issue: Issue | None = None, revision: str = ""
+) -> PolicyFolder:
+    """What texts say, by their names, in this order. ``place`` is for messages, ``revision`` theirs where it is known.
+    Raises as ``read``, and whatever else a text's form can break.
     """
     modules: list[tuple[str, str]] = []
     rules: dict[str, RuleInfo] = {}
@@ -168,7 +170,7 @@ def policies_of(place: Path, texts: Sequence[tuple[str, str]], issue: Issue | No
         elif name in (CATALOGUE, BUNDLED_CATALOGUE):
             listed = text
         elif name.endswith("/words.yaml"):
-            words[name.split("/")[-2]] = _mapping(name, text, _words)
+            words[name.split("/")[-2]] = _mapping(name, text, quick_yaml.load)
         elif name.endswith(".rego"):
             modules.append((name, text))
     said = policy_data(data)
@@ -191,7 +193,7 @@ def policies_of(place: Path, texts: Sequence[tuple[str, str]], issue: Issue | No
         {**data, CATALOGUE_DATA: designated},
         rules,
         said.modes,
-        revision_of(texts, issue),
+        revision or revision_of(texts, issue),
         words,
         said.choices,
         catalogue,
@@ -231,26 +233,25 @@ def _info(rule_id: str, name: str, text: str, title: Mapping[str, str], severiti
     return replace(info, severity=severities.get(rule_id, info.severity))
 
 
-@lru_cache(maxsize=2 * MAX_FILES)
 def _yaml(text: str) -> Any:
-    """Most files of the next issue are those of the last. Nobody changes what this gives."""
     return YAML(typ="safe", pure=True).load(text)
-
-
-@lru_cache(maxsize=2 * MAX_FILES)
-def _words(text: str) -> Any:
-    """As ``_yaml``: there are many of these."""
-    return quick_yaml.load(text)
 
 
 def _mapping(name: str, text: str, parse: Callable[[str], Any] = _yaml) -> Mapping[str, Any]:
     try:
-        loaded = parse(text)
-        _bounded(loaded)
+        loaded = _within_bounds(text, parse)
     except (YAMLError, ValueError, RecursionError) as error:  # a date that there is not, or nested without end
         raise HaechiError("policy.invalid", file=name, why=" ".join(str(error).split())) from error
     if not isinstance(loaded, Mapping):
         raise HaechiError("policy.invalid", file=name, why="not a mapping")
+    return loaded
+
+
+@lru_cache(maxsize=2 * MAX_FILES)
+def _within_bounds(text: str, parse: Callable[[str], Any]) -> Any:
+    """Most files of the next issue are those of the last. Nobody changes what this gives."""
+    loaded = parse(text)
+    _bounded(loaded)
     return loaded
 
 
