@@ -71,7 +71,6 @@ class Bench:
         self.folder, self.roles, self.assessor = folder, set(Role), Assessor()
         self.mode = "enforce"
         self.accesses: list[str] = []
-        self.further: tuple[str, ...] = ()
 
     def register(self, server: ControlServer) -> None:
         @asynccontextmanager
@@ -83,10 +82,7 @@ class Bench:
         words: Any = None
         register_survey(
             server,
-            SurveyBuckets(
-                Lists(), assessors, [S3Connector()], engine, words, lambda: KIM, lambda _: ["1", "2"],
-                further=self.further,
-            ),  # fmt: skip
+            SurveyBuckets(Lists(), assessors, [S3Connector()], engine, words, lambda: KIM, lambda _: ["1", "2"]),
         )
 
         async def status(args: dict[str, Any], peer: Any, progress: Any) -> dict[str, Any]:
