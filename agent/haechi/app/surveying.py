@@ -39,10 +39,10 @@ Report = Callable[[Mapping[str, Any], int, int], Awaitable[None]]
 @dataclass(slots=True)
 class SurveyBuckets:
     """The use case. ``assessors`` opens an assessor with a cache of its own, so that no upload's facts are displaced;
-    it reads with the credentials of that name, as ``Listing.access`` has it.
+    it reads with the credentials of that name, as ``Listing.access`` has it. ``further`` names the credentials that
+    the settings give beside the usual ones.
 
-    ``further`` names the credentials that the settings give beside the usual ones. ``someone`` is whom the uploads are
-    taken for; ``accounts`` the institution's at a provider.
+    ``someone`` is whom the uploads are taken for; ``accounts`` the institution's at a provider.
     """
 
     lists: BucketLists

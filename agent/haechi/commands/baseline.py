@@ -215,7 +215,8 @@ def _show_buckets(console: Console, document: Mapping[str, Any]) -> None:
 
     for listing in document["listings"]:
         account, provider = _known(listing["account"]), listing["provider"]
-        by = say("baseline.by-profile", profile=listing["access"]) if listing["access"] else ""
+        access = listing.get("access")  # an agent of before an update knows none
+        by = say("baseline.by-profile", profile=access) if access else ""
         if not isinstance(listing["account"], str):
             said = "✗ " + say("baseline.no-account", provider=provider, why=why_unknown(listing["cause"]))
         elif listing["cause"]:
@@ -226,7 +227,7 @@ def _show_buckets(console: Console, document: Mapping[str, Any]) -> None:
         console.print(said + by, soft_wrap=True)
         if isinstance(listing["account"], str) and not listing["registered"]:
             console.print("  " + say("baseline.not-registered", account=account), soft_wrap=True)
-    if any(listing["access"] and listing["buckets"] for listing in document["listings"]):
+    if any(listing.get("access") and listing["buckets"] for listing in document["listings"]):
         console.print(say("baseline.uploads-by-usual"), soft_wrap=True)
     listed: Sequence[Fact] = document["listed"]
     if not listed:

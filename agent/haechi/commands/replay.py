@@ -208,16 +208,12 @@ def _show(console: Console, document: Document) -> None:
 
 def _window(document: Document) -> str:
     """What was looked at, in Korean time: the window as asked, and what records there are in it."""
-    asked = {name: _korean(document[name]) or "…" for name in ("from", "to")}
+    start = _korean(document["from"]) or say("replay.from-the-first")
+    end = _korean(document["to"]) or say("replay.to-the-last")
     if not document["records"]:
-        return say("replay.no-records", start=asked["from"], end=asked["to"])
-    return say(
-        "replay.window",
-        start=asked["from"],
-        end=asked["to"],
-        first=_korean(document["first"]) or "?",
-        last=_korean(document["last"]) or "?",
-    )
+        return say("replay.no-records", start=start, end=end)
+    first, last = (_korean(document[name]) or "?" for name in ("first", "last"))
+    return say("replay.window", start=start, end=end, first=first, last=last)
 
 
 def _korean(moment: str | None) -> str:

@@ -21,9 +21,9 @@ class Bucket:
 class Listing:
     """The containers of one account at one store. ``endpoint`` is a URL, empty for the provider's own.
 
-    ``account`` is whose list it is. ``cause`` says why the list is missing or not whole; empty where it is. ``access``
-    names the credentials that list and read it, as ``BucketLists.listed`` was given them; empty: the agent's usual
-    ones.
+    ``account`` is whose list it is. ``cause`` says why the list is missing or not whole; empty where it is.
+    ``access`` names the credentials that list and read it, as ``BucketLists.listed`` was given them; empty: the
+    agent's usual ones.
     """
 
     provider: str

@@ -1,14 +1,15 @@
 """Lists the buckets that the agent's credentials own, at AWS and at the institution's own sites. Never raises.
 
 ListBuckets answers for one account alone, the asking one's: it is asked once with each of the agent's credentials. A
-registered account that none of them belongs to is listed as not listed, never left out. It must not know what the
-buckets are for.
+registered account that none of them belongs to is listed as not listed, never left out. It must
+not know what the buckets are for.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from haechi.domain.facts import Known, Unknown
@@ -40,7 +41,7 @@ class S3Buckets:
         self._clients, self._accounts, self._sites = clients, accounts, sites
 
     async def listed(self, further: Sequence[str] = ()) -> tuple[Listing, ...]:
-        """AWS where the registry names an account there, or no store at all; each profile; then each site, once."""
+        """AWS where the registry names an account there, or names no store; each profile; then each site, once."""
         sites = {endpoint: site for site in self._sites() if (endpoint := _endpoint(site))}
         usual = [""] if self._accounts(AWS) or not sites else []
         profiles = dict.fromkeys((*usual, *further))
@@ -66,14 +67,8 @@ class S3Buckets:
         """Every page; what was listed before a failure, with its cause. Blocks."""
         found: dict[str, Bucket] = {}
         more: dict[str, Any] = {}
-
-        # Within what ``ask`` takes for an answer: a profile that does not exist raises as a refused request does.
-        def page() -> Any:
-            client = self._clients(profile).of("s3", provider, region, endpoint)
-            return client.list_buckets(MaxBuckets=PAGE, **more)
-
         while True:
-            answer = ask(page)
+            answer = ask(partial(self._page, profile, provider, region, endpoint, more))
             if not answer.ok:
                 return tuple(found.values()), answer, answer.cause
             before = len(found)
@@ -86,6 +81,13 @@ class S3Buckets:
             if len(found) >= MOST or len(found) == before or more.get("ContinuationToken") == token:
                 return tuple(found.values()), answer, "incomplete-list"
             more = {"ContinuationToken": token}
+
+    def _page(
+        self, profile: str, provider: str, region: str, endpoint: str, more: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        client = self._clients(profile).of("s3", provider, region, endpoint)
+        page: Mapping[str, Any] = client.list_buckets(MaxBuckets=PAGE, **more)
+        return page
 
     def _unlisted(self, found: Sequence[Listing]) -> list[Listing]:
         """Registered accounts whose list nobody gave."""

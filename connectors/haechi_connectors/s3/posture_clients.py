@@ -99,7 +99,7 @@ class Clients:
     def _open(self) -> boto3.session.Session:
         """Way and limits hold for each client of the session, those too that the SDK makes to assume a role."""
         core = botocore.session.Session()
-        core.register("before-send", self._wire.send)
+        core.register("before-send", self._wire.send)  # type: ignore[arg-type]  # the stubs know no answering hook
         if self._access.bundle:
             core.set_config_variable("ca_bundle", str(self._access.bundle))
         core.set_default_client_config(

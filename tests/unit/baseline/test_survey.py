@@ -14,6 +14,8 @@ import pytest
 from haechi.app.assessing import Assessment, Circumstances
 from haechi.app.surveying import AT_ONCE, SurveyBuckets
 from haechi.cli import run
+from haechi.commands._frame import console
+from haechi.commands.baseline import _show_buckets
 from haechi.domain.actor import Actor
 from haechi.domain.content import Content, ContentState, MatchHow
 from haechi.domain.decision import Decision, Effect, Mode, Modes
@@ -71,7 +73,6 @@ class Bench:
         self.folder, self.roles, self.assessor = folder, set(Role), Assessor()
         self.mode = "enforce"
         self.accesses: list[str] = []
-        self.further: tuple[str, ...] = ()
 
     def register(self, server: ControlServer) -> None:
         @asynccontextmanager
@@ -83,16 +84,7 @@ class Bench:
         words: Any = None
         register_survey(
             server,
-            SurveyBuckets(
-                Lists(),
-                assessors,
-                [S3Connector()],
-                engine,
-                words,
-                lambda: KIM,
-                lambda _: ["1", "2"],
-                further=self.further,
-            ),
+            SurveyBuckets(Lists(), assessors, [S3Connector()], engine, words, lambda: KIM, lambda _: ["1", "2"]),
         )
 
         async def status(args: dict[str, Any], peer: Any, progress: Any) -> dict[str, Any]:
@@ -190,3 +182,10 @@ def test_check_says_whether_anything_can_be_blocked(bench, capsys, mode, status,
     bench.mode = mode
     assert run(["baseline", "check"]) == status
     assert said in capsys.readouterr().out
+
+
+def test_what_an_agent_of_before_an_update_answers_is_understood(capsys):
+    """Its listings name no credentials: only its own were there."""
+    listing = {"provider": "aws", "account": "1", "endpoint": "", "buckets": 0, "registered": True, "cause": None}
+    _show_buckets(console(), {"listings": [listing], "listed": [], "as_user": "kim"})
+    assert "account 1: 0 buckets" in capsys.readouterr().out

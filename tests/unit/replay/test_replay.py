@@ -213,7 +213,7 @@ def test_a_window_without_records_is_no_all_clear(audit, capsys):
 def test_the_window_is_told_in_korean_time(audit, capsys):
     run(["replay", "--policy", str(locate()), "--folder", str(audit), "--from", "2026-03-02T01:04:00Z"])
     said = capsys.readouterr().out
-    assert "2026-03-02 10:04 – …; the records in it are from 2026-03-02 10:04 to 2026-03-02 10:11" in said
+    assert "2026-03-02 10:04 – the last record (records from 2026-03-02 10:04 to 2026-03-02 10:11)" in said
 
 
 def test_a_candidate_that_is_not_there_is_named(audit, capsys):
