@@ -121,7 +121,7 @@ BROKEN = [
     ("rules: {}, fail", "rules: , fail", "choices.modes.value.rules"),
     ("registry_max_age_days:\n    value: null", "registry_max_age_days: 3\n  own:", "choices.registry_max_age_days"),
     ("value: [KR]", "value: [2026-13-45]", "month"),
-    ("value: [KR]", "value: &home [*home]", "recursion"),
+    ("value: [KR]", "value: &home [*home]", "more than 200000 values"),
     ("modes:\n    value:", "modes:\n    valeu:", "choices.modes: Object missing required field `value`"),
 ]
 

@@ -107,7 +107,7 @@ class ReadWatch:
         with self._lock:
             self._drain()
             now = self._clock.now()
-            line: Line | Unknown = Unknown("not-asked")
+            line: Line | Unknown = Unknown("no-process")  # nobody read: it is not looked at
             if self._recent.any_since(now - window):
                 line = _line(actor)
             facts = self._recent.of(actor.uid, line, now, window)
