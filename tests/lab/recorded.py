@@ -61,7 +61,7 @@ def judged(
         Connection("proxy", "127.0.0.1", 40000, host, host),
         Request("PUT", "https", host, f"/lots/{number}.age"),
         about,
-        Assessment(decision, content, facts, "blake3:recorded", "sha256:registry"),
+        Assessment(decision, content, facts, "blake3:recorded", "sha256:registry", Modes()),
         at,
         f"hd-{number:012d}",
     )

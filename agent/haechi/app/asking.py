@@ -72,7 +72,7 @@ class RequestException:
         place, decision = action.destination, made.decision
         if decision.causes:
             raise HaechiError("permit.cause", cause=decision.causes[0].code)
-        forbidding = enforcing(decision.findings, self.check.engine.modes)
+        forbidding = enforcing(decision.findings, made.modes)
         if decision.effect is not Effect.BLOCK or place is None:
             raise HaechiError("permit.not-needed", url=url)
         if not liftable(forbidding, PermitKind.EXCEPTION):

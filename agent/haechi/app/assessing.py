@@ -21,7 +21,7 @@ from functools import cached_property
 
 from haechi.domain.actor import Actor
 from haechi.domain.content import Content, ContentState, Match, MatchHow, union
-from haechi.domain.decision import Cause, Decision, decide
+from haechi.domain.decision import Cause, Decision, Modes, decide
 from haechi.domain.destination import Destination, KeyFacts
 from haechi.domain.disclosure import SensitiveWord, sensitive_words
 from haechi.domain.errors import HaechiError
@@ -92,7 +92,8 @@ class Circumstances:
 class Assessment:
     """A decision with all that it rests on, for record and explanation.
 
-    ``permit`` is what let it go, ``unfit`` those of the user's that did not.
+    ``modes`` are those of the policies that answered: others may be in force before the judgement ends. ``permit`` is
+    what let it go, ``unfit`` those of the user's that did not.
     """
 
     decision: Decision
@@ -100,6 +101,7 @@ class Assessment:
     facts: Mapping[str, JSON]
     policy: str
     registry: str
+    modes: Modes
     seconds: float = 0.0
     cached: bool = False
     destination: Destination | None = None
@@ -198,7 +200,9 @@ class Assessor:
             decision, seconds = decide(answer.findings, policies.modes), answer.seconds
         else:
             decision, seconds = decide((), policies.modes, (answer,), may_be_tagged=self._may_be_tagged(content)), 0.0
-        made = Assessment(decision, content, facts, policies.revision, registry.revision, seconds, False, destination)
+        made = Assessment(
+            decision, content, facts, policies.revision, registry.revision, policies.modes, seconds, False, destination
+        )
         if key is not None and isinstance(answer, Answered):
             self._remember(key, made)
         return made
@@ -236,7 +240,7 @@ class Assessor:
         """The decision when our own machinery failed before the policy could be asked."""
         policies = self.engine.in_force
         decision = decide((), policies.modes, (cause,), may_be_tagged=self._may_be_tagged(content))
-        return Assessment(decision, content, {}, policies.revision, self.registry.in_force.revision)
+        return Assessment(decision, content, {}, policies.revision, self.registry.in_force.revision, policies.modes)
 
     async def unseen(self, about: Circumstances, content: Content, cause: Cause) -> Assessment:
         """The decision where ``cause`` kept us from seeing all that a request carries; ``content`` is what was seen.
@@ -260,7 +264,7 @@ class Assessor:
         """A decision that could not be prepared to be carried out: the cause stands beside what was found."""
         decision = made.decision
         causes = (*decision.causes, cause)
-        decision = decide(decision.findings, self.engine.modes, causes, may_be_tagged=self._may_be_tagged(made.content))
+        decision = decide(decision.findings, made.modes, causes, may_be_tagged=self._may_be_tagged(made.content))
         return dataclasses.replace(made, decision=decision, permit=None)
 
     def _may_be_tagged(self, content: Content) -> bool:

@@ -61,7 +61,7 @@ class Conclude:
         if goes:
             permitted, counted = await self._prepared(about, permitted, made, use)
         judged = Judged(connection, request, about, permitted, self.clock.now(), self.recorder.new_id())
-        settled = await self.recorder.settle(judged, self.assessor.engine.modes)
+        settled = await self.recorder.settle(judged, made.modes)
         if counted and settled.decision.effect is Effect.BLOCK:
             self._take_back(about, permitted)
         return settled
@@ -115,7 +115,7 @@ class Conclude:
 
     def _lifted(self, made: Assessment, lifts: Callable[..., bool]) -> Decision:
         decision = made.decision
-        return decide(decision.findings, self.assessor.engine.modes, decision.causes, lifts=lifts)
+        return decide(decision.findings, made.modes, decision.causes, lifts=lifts)
 
     def _held(self, about: Circumstances, made: Assessment) -> Held | None:
         """What a permit is held against; None for what goes without one, or what none can let go."""
@@ -126,7 +126,7 @@ class Conclude:
             return None
         if isinstance(user, Unknown) or made.decision.causes:
             return None
-        enforced = enforcing(made.decision.findings, self.assessor.engine.modes)
+        enforced = enforcing(made.decision.findings, made.modes)
         owner = made.destination.account if made.destination else Unknown("not-read")
         place = Place.of(action.destination, owner)
         return Held(user, place, made.content, enforced, self.clock.now(), Travels.of(action))

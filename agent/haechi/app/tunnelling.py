@@ -140,7 +140,7 @@ class JudgeTunnels:
             made = self.assessor.failed(about, Content(ContentState.NOT_INSPECTED), Cause.of(error))
         request = Request("CONNECT", "https", host, str(names["connect"]) or host)
         judged = Judged(connection, request, about, _bounded(made, doubt), self.clock.now(), self.recorder.new_id())
-        settled = await self.recorder.settle(judged, self.assessor.engine.in_force.modes)
+        settled = await self.recorder.settle(judged, made.modes)
         if settled.decision.effect is Effect.BLOCK:
             # The client reads nothing but a closed connection.
             self.notify(self.compose(settled.decision, action, settled.id).message)

@@ -65,7 +65,7 @@ class Assessor:
         await asyncio.sleep(0)
         self.now -= 1
         facts: Mapping[str, Any] = {"destination": {"facts": {"versioning": {"unknown": "access-denied"}}}}
-        return Assessment(Decision(Effect.ALLOW if content.sealed else Effect.BLOCK), content, facts, "p", "r")
+        return Assessment(Decision(Effect.ALLOW if content.sealed else Effect.BLOCK), content, facts, "p", "r", Modes())
 
 
 class Bench:

@@ -21,7 +21,7 @@ from haechi.cli import run
 from haechi.commands import _tools, doctor
 from haechi.commands._frame import Exit
 from haechi.domain.content import Content, ContentState
-from haechi.domain.decision import Basis, Decision, Effect, Finding, Severity
+from haechi.domain.decision import Basis, Decision, Effect, Finding, Modes, Severity
 from haechi.domain.destination import Destination
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import Known, Unknown
@@ -57,7 +57,7 @@ class Assessor:
     async def assess(self, about: Any, content: Content) -> Assessment:
         self.asked.append(about)
         findings = (FINDING,) if self.effect is not Effect.ALLOW else ()
-        return Assessment(Decision(self.effect, findings), content, {"x": 1}, "p1", "r1")
+        return Assessment(Decision(self.effect, findings), content, {"x": 1}, "p1", "r1", Modes())
 
 
 class Connector:

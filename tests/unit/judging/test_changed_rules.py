@@ -7,9 +7,10 @@ import dataclasses
 import pytest
 from haechi.app.assessing import Circumstances
 from haechi.domain.content import Content, ContentState
-from haechi.domain.decision import Effect, Mode, Modes
-from haechi.domain.upload import Action, ActionKind, Location
+from haechi.domain.decision import Cause, Effect, Mode, Modes
+from haechi.domain.upload import Action, ActionKind, Location, Request
 from haechi.outbound.engine.worker_engine import WorkerEngine
+from haechi.ports.judge import Connection
 
 from tests.fakes import FixedRegistry
 from tests.policy.base import ACTOR, REGISTRY
@@ -41,6 +42,11 @@ async def test_a_decision_is_made_of_the_policies_that_answered(case: Case, monk
     monkeypatch.setattr(WorkerEngine, "evaluate", evaluate)
     made = await assessor.assess(ABOUT, content)
     assert (made.decision.effect, made.policy) == (Effect.BLOCK, earlier.revision)
+    # Nor do the later ones say what becomes of it in the end.
+    assert assessor.hindered(made, Cause("ledger-failed", {})).decision.effect is Effect.BLOCK
+    connection = Connection("127.0.0.1", 40000)
+    settled = await case.judge.conclude(connection, Request("PUT", "https", HOST, "/a"), ABOUT, made, "")
+    assert settled.decision.effect is Effect.BLOCK
     made = await assessor.assess(ABOUT, content)
     assert (made.decision.effect, made.policy) == (Effect.WOULD_BLOCK, "blake3:later")
 
