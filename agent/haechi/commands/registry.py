@@ -20,6 +20,7 @@ from haechi.words import say
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from haechi.domain.registry import RegistryData
     from haechi.outbound.trust import Signer
 
 __all__ = ["WHAT", "registry"]
@@ -44,7 +45,8 @@ for _edit in (add, change, remove):
 @trust_option
 @json_option
 def check(file: Path | None, unsigned: bool, trust: Path | None, as_json: bool) -> None:
-    """Check a registry's form and signature; every fault with its line. Exit 0: it holds. Exit 1: it does not.
+    """Check a registry's form and signature; every fault with its line, and every order that could reach nothing.
+    Exit 0: it holds. Exit 1: it does not.
 
     Example: haechi registry check registry.yaml --unsigned
     """
@@ -54,8 +56,9 @@ def check(file: Path | None, unsigned: bool, trust: Path | None, as_json: bool) 
     raw = read_file(path)
     with _reading(path):
         data, faults = check_registry(raw, str(path))
+    faults = faults or _idle_orders(data, path)
     signer: Signer | None = None
-    if data is not None and not unsigned:
+    if data is not None and not faults and not unsigned:
         try:
             signer = _signer(path, raw, trust)
         except HaechiError as error:
@@ -169,6 +172,8 @@ def sign(file: Path, key: Path, passphrase_file: Path | None, as_json: bool) -> 
         data, faults = check_registry(raw, str(file))
     if data is None:
         raise faults[0]
+    for fault in _idle_orders(data, file):
+        raise fault
     signing = signing_key(key, passphrase_file)
     target = file.with_name(file.name + SIGNATURE_SUFFIX)
     try:
@@ -177,6 +182,28 @@ def sign(file: Path, key: Path, passphrase_file: Path | None, as_json: bool) -> 
         raise HaechiError("registry.unwritable", file=str(target), cause=error.strerror or "") from error
     document = {"file": str(file), "signature": str(target), "key": signing.id, "sequence": data.sequence}
     answer(document, as_json, lambda console: console.print("✓ " + say("registry.signed", file=file, signature=target)))
+
+
+def _idle_orders(data: RegistryData | None, path: Path) -> tuple[HaechiError, ...]:
+    """A slip in an order's technology would stop nothing, and nobody would notice."""
+    from haechi.commands._catalogue import catalogue_in_force
+    from haechi.domain.registry import unlisted
+    from haechi.domain.tags import PENDING
+
+    if data is None or not data.orders:
+        return ()
+    listed = catalogue_in_force()
+    return tuple(
+        HaechiError(
+            "registry.order-unlisted",
+            file=str(path),
+            id=order.id,
+            technology=name,
+            near=", ".join(one.id for one in listed.near(name)) or "-",
+        )
+        for order, name in unlisted(data.orders, listed)
+        if name != PENDING
+    )
 
 
 def _reading(path: Path) -> AbstractContextManager[object]:

@@ -18,6 +18,7 @@ from haechi.domain.registry.comparison import Effect, How, compare
 from haechi.outbound.engine.folder import locate
 from haechi.outbound.registry import check_registry, registry_from
 from haechi.outbound.registry.editing import NAMED, added, entry_from
+from haechi.outbound.trust.keys import SigningKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -353,3 +354,23 @@ def test_an_edit_that_does_not_fit_is_refused_and_nothing_is_written(
     assert isinstance(answer.exception, HaechiError), answer.output
     assert answer.exception.code == code
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("technology", ["SEM-99", "SEM-3"])
+def test_an_order_that_could_reach_nothing_is_neither_sound_nor_signed(
+    run: Callable[..., Result], file: Path, technology: str, tmp_path: Path
+) -> None:
+    order = ["id=O-9", "kind=prohibit", f"technologies={technology}", "effective_from=today"]
+    assert run("add", "order", *order, "--file", file).exit_code == 0
+    checked = run("check", file, "--unsigned", "--json")
+    assert checked.exit_code == 1
+    (fault,) = json.loads(checked.stdout)["faults"]
+    assert fault["code"] == "registry.order-unlisted"
+    assert f"order O-9 names technology `{technology}`" in fault["message"]["en"]
+    assert "near it: SEM-0" in fault["message"]["en"]
+    key = tmp_path / "registry.pem"
+    SigningKey.generate().save(key)
+    signed = run("sign", file, "--key", key)
+    assert isinstance(signed.exception, HaechiError)
+    assert signed.exception.code == "registry.order-unlisted"
+    assert not file.with_name(file.name + ".sig").exists()

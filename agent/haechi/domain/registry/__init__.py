@@ -22,6 +22,7 @@ from haechi.domain.registry.entries import (
     RegistryData,
     Site,
     TakeOut,
+    unlisted,
 )
 from haechi.domain.registry.evaluation import Count, Evaluation, ReviewEnd, Starts
 from haechi.domain.registry.periods import KST, Period, begins, days_since, ends
@@ -57,4 +58,5 @@ __all__ = [
     "begins",
     "days_since",
     "ends",
+    "unlisted",
 ]

@@ -6,6 +6,7 @@ Pure: no file, no signature, no clock.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -247,3 +248,8 @@ class RegistryData:
     recipients: tuple[Recipient, ...] = ()
     watched: tuple[Site, ...] = ()
     attestations: tuple[Attestation, ...] = ()
+
+
+def unlisted(orders: Iterable[Order], listed: Container[str]) -> tuple[tuple[Order, str], ...]:
+    """Orders with a technology that ``listed`` does not have: no tag can name it, so they would reach nothing by it."""
+    return tuple((one, name) for one in orders for name in sorted(one.technologies - {ALL}) if name not in listed)
