@@ -1,7 +1,7 @@
 """Findings and causes as people read them: requirement and basis first, then what is wrong and what to do.
 
 One thing that is not known makes many rules speak. Here it is told once, and what merely follows from it is named under
-it: ``--json`` has every finding.
+it. Where rules refuse, those that only put something on record are named in one line: ``--json`` has every finding.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from haechi.domain.decision import Severity
 from haechi.words import catalogue, say
 
 if TYPE_CHECKING:
@@ -30,7 +31,15 @@ def print_findings(console: Console, findings: Iterable[Told], *, rules: bool = 
             follow.setdefault(finding["rule"], finding)
         else:
             grouped.setdefault(finding["rule"], []).append(finding)
+    refused = any(finding.get("severity") != Severity.LOG for finding in every)
+    noted = {
+        rule: found[0]
+        for rule, found in grouped.items()
+        if refused and rule != CAUSE and found[0].get("severity") == Severity.LOG
+    }
     for rule, found in grouped.items():
+        if rule in noted:
+            continue
         first = found[0]
         console.print(
             f"\n● {first.get('title') or first['rule']}  [{requirement(first)}]", style="bold", soft_wrap=True
@@ -43,8 +52,11 @@ def print_findings(console: Console, findings: Iterable[Told], *, rules: bool = 
         named = [_named(one) for name, one in follow.items() if name not in grouped]
         if rule == CAUSE and named:
             console.print(f"  {say('findings.follow', rules=', '.join(named))}", soft_wrap=True)
+    if noted:
+        told = ", ".join(map(_named, noted.values()))
+        console.print(f"\n{say('findings.noted', rules=told)}", soft_wrap=True, style="dim")
     if rules:
-        _print_rules(console, every)
+        _print_rules(console, [finding for finding in every if finding["rule"] not in noted])
 
 
 def _print_rules(console: Console, findings: Sequence[Told]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from haechi.commands._digests import FILE, digest_of
 from haechi.commands._frame import answer, json_option
 from haechi.domain.errors import HaechiError
 from haechi.words import say
@@ -170,16 +171,4 @@ def _told(pair: str, now: dt.datetime) -> str:
 
 def _with_digest(pair: str) -> str:
     """``file=PATH`` as the digest by which an entry names that file."""
-    name, _, value = pair.partition("=")
-    if name != "file":
-        return pair
-    from blake3 import blake3
-
-    digest = blake3()
-    try:
-        with Path(value).open("rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-    except OSError as error:
-        raise HaechiError("registry.no-file", file=value, cause=error.strerror or "") from error
-    return f"digests=blake3:{digest.hexdigest()}"
+    return f"digests={digest_of(pair.removeprefix(FILE))}" if pair.startswith(FILE) else pair

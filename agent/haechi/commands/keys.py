@@ -147,14 +147,16 @@ def release(
     reason: str,
     output: Path | None,
 ) -> None:
-    """Sign a release: the permission to untag or lower the contents with these DIGESTS (blake3:…), or the answer to an
-    appeal (`haechi appeal`), that they are nothing protected. It can be handed over until it expires.
+    """Sign a release: the permission to untag or lower the contents with these DIGESTS (blake3:…, or file=PATH for the
+    digest of that file), or the answer to an appeal (`haechi appeal`), that they are nothing protected. It can be
+    handed over until it expires.
 
     Example: haechi keys release blake3:… --key release.pem --action untag --number 2026-12 --approver 김해치
     --expires 2026-12-31 -o file.release
     """
     import re
 
+    from haechi.commands._digests import FILE, digest_of
     from haechi.domain.registry import ends
     from haechi.domain.tags import Funding, Grade
     from haechi.outbound.trust.document import moment
@@ -167,6 +169,7 @@ def release(
     until = ends(last).astimezone(dt.UTC)
     if until <= dt.datetime.now(dt.UTC):
         raise click.BadParameter(say("release.ended", text=expires), param_hint="--expires")
+    digests = tuple(digest_of(one.removeprefix(FILE)) if one.startswith(FILE) else one for one in digests)
     for digest in digests:
         if not re.fullmatch(r"blake3:[0-9a-f]{64}", digest):
             raise click.BadParameter(say("release.not-a-digest", text=digest), param_hint="DIGESTS")

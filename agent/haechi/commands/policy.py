@@ -69,7 +69,9 @@ def check(folder: Path | None, opa: bool, as_json: bool) -> None:
         console.print(say("policy.checked-revision", revision=policies.revision))
         console.print(say(f"policy.vouched-{document['vouched']}"))
         modes = policies.modes
-        console.print(say("policy.checked-modes", mode=say(f"policy.mode-{modes.default}"), fail=modes.fail))
+        console.print(
+            say("policy.checked-modes", mode=say(f"policy.mode-{modes.default}"), fail=say(f"policy.fail-{modes.fail}"))
+        )
         for rule_id, mode in sorted(modes.by_rule.items()):
             console.print(f"  {rule_id}: {say(f'policy.mode-{mode}')}")
         console.print(counted(covered), soft_wrap=True)

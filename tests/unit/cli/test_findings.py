@@ -57,3 +57,22 @@ def test_a_rule_that_is_certain_of_one_place_is_told_in_full() -> None:
 def test_a_rule_s_text_has_no_tabs() -> None:
     said = printed({**LAYER1, "text": "package x\n\nfindings if {\n\ttrue\n}", "source": "s", "file": "f"}, rules=True)
     assert "\t" not in said and "        true" in said
+
+
+NOTED = {
+    **finding("r04_organisation", "Organisation", asks="R04"),
+    "severity": "log",
+    "text": "package y",
+    "source": "s",
+}
+
+
+def test_what_is_only_recorded_does_not_drown_what_refuses() -> None:
+    said = printed(NOTED, {**LAYER1, "text": "package x", "source": "s", "file": "f"}, rules=True)
+    assert said.count("●") == 1 and "Layer 1 speaks" in said
+    assert "On record only (--json has them in full): R04 Organisation" in said
+    assert "package y" not in said and "Organisation speaks" not in said
+
+
+def test_where_nothing_refuses_what_is_recorded_is_told_in_full() -> None:
+    assert "Organisation speaks" in printed(NOTED)

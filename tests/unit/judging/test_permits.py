@@ -16,6 +16,7 @@ from haechi.domain.errors import HaechiError
 from haechi.domain.permit import Permit, PermitKind
 from haechi.domain.upload import Request
 from haechi.outbound.ledger.permits import SqlitePermitLedger
+from haechi.outbound.trust.exceptions import Document, approved
 from haechi.ports.judge import Connection, Hold, Inspect, Refuse
 from haechi.ports.permits import Armed
 
@@ -341,3 +342,11 @@ async def test_a_justification_opens_only_what_asks_for_no_more(plain: Case) -> 
     await plain.permits.arm(permit)
     assert not await upload(plain), "R13 blocks: a reason is not enough"
     assert plain.records()[0]["permits_unfit"] == [{"id": "j-1", "why": "other-rules"}]
+
+
+async def test_one_key_signs_a_request_once(plain: Case) -> None:
+    key = plain.approvers.keys["lee"]
+    once = approved(Document(plain.approvers.statement()), key)
+    with pytest.raises(HaechiError) as raised:
+        approved(once, key)
+    assert raised.value.code == "permit.approved-before"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jwt
 import pytest
+from blake3 import blake3
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from haechi.cli import run
@@ -254,6 +255,16 @@ def test_an_expired_release_is_not_signed_and_a_passphrase_needs_a_terminal(
     asked = ["keys", "release", "blake3:" + "0" * 64, "--key", key, "--action", "untag", "--number", "1"]
     assert run([*asked, "--approver", "kim", "--expires", "2020-01-01"]) == 2
     assert "2020-01-01 is over already" in capsys.readouterr().err
+    document = tmp_path / "report.docx"
+    document.write_bytes(b"nothing protected")
+    asked[2] = f"file={document}"
+    assert run([*asked, "--approver", "kim", "--expires", "2999-01-01"]) == 0
+    payload = capsys.readouterr().out.split(".")[1]
+    signed = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    assert signed["digests"] == [f"blake3:{blake3(b'nothing protected').hexdigest()}"]
+    asked[2] = f"file={tmp_path / 'gone'}"
+    assert run([*asked, "--approver", "kim", "--expires", "2999-01-01"]) == 1
+    assert "gone" in capsys.readouterr().err
     assert run(["keys", "show", key]) == 0
     said = capsys.readouterr()
     assert 'name: ""' not in said.out and "registry" in said.out and "…" not in said.out

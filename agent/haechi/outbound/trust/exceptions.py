@@ -103,10 +103,13 @@ def document_from(raw: bytes) -> Document:
 def approved(document: Document, key: SigningKey) -> Document:
     """The document with one more signature: for an approver, on his or her machine.
 
-    Raises ``HaechiError``: ``permit.no-end`` where number, issue or end are not said, ``permit.too-long``.
+    Raises ``HaechiError``: ``permit.no-end`` where number, issue or end are not said, ``permit.too-long``,
+    ``permit.approved-before`` where this key signed it already: it would count once.
     """
     statement = document.statement
     _dated(statement)
+    if key.id in signed_by(document):
+        raise HaechiError("permit.approved-before", id=statement.id)
     signature = key.sign(_ROLES[statement.kind], statement.payload())
     return Document(statement, (*document.approvals, signature))
 
