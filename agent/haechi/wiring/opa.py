@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from haechi.outbound.engine.compiler import Compiler
+from haechi.outbound.engine.compilations import KeptCompilations
 from haechi.outbound.engine.folder import locate
 from haechi.outbound.engine.opa_engine import OpaEngine
 from haechi.outbound.engine.opa_server import OpaAddress
@@ -17,7 +17,9 @@ def opa_address(wanted: Engine) -> OpaAddress:
     return OpaAddress(wanted.opa_url, wanted.opa_token_file, wanted.opa_ca, wanted.opa_certificate, wanted.opa_key)
 
 
-def opa_engine(wanted: Engine, count: Callable[[str], None], accept: SignedPolicies, compiler: Compiler) -> OpaEngine:
+def opa_engine(
+    wanted: Engine, count: Callable[[str], None], accept: SignedPolicies, compiler: KeptCompilations
+) -> OpaEngine:
     """An engine that asks the server; it has to be started."""
     return OpaEngine(
         locate(),

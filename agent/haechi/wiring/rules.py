@@ -11,6 +11,7 @@ from haechi.app.refusing import SpokenRule
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON
 from haechi.outbound.engine.archive import MAX_PACKED
+from haechi.outbound.engine.compilations import KeptCompilations
 from haechi.outbound.engine.compiler import Compiler, located, swept
 from haechi.outbound.engine.folder import in_force, locate
 from haechi.outbound.engine.following import FollowedPolicies
@@ -63,7 +64,7 @@ async def start_rules(ground: Ground, audit: AuditLog) -> Rules:
     registered = await start_registry(ground, trust)
     accept = SignedPolicies(trust)
     await asyncio.to_thread(swept, paths.private_runtime)
-    compiler = await asyncio.to_thread(_compiler, ground)
+    compiler = KeptCompilations(await asyncio.to_thread(_compiler, ground), paths.state / "private" / "compiled")
     engine = _engine(ground, accept, compiler)
 
     async def record(before: str, after: str, void: HaechiError | None) -> None:
@@ -123,7 +124,7 @@ def _measure(ground: Ground, policies: FollowedPolicies) -> None:
         ground.metrics.gauge(f"haechi_policy_{name}", read(name))
 
 
-def _engine(ground: Ground, accept: SignedPolicies, compiler: Compiler) -> Engine:
+def _engine(ground: Ground, accept: SignedPolicies, compiler: KeptCompilations) -> Engine:
     wanted, count = ground.settings.engine, ground.metrics.count
     if wanted.kind == "opa":
         from haechi.wiring.opa import opa_engine  # its client brings two HTTP libraries with it

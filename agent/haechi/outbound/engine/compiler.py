@@ -78,20 +78,21 @@ class Compiler:
         except (OSError, subprocess.SubprocessError) as error:
             raise NotCompiledError(str(error)) from error
 
-    def check(self, policies: PolicyFolder) -> None:
+    def check(self, policies: PolicyFolder) -> bool:
         """Let OPA look at policies in its strict mode. Raises ``HaechiError('policy.invalid')`` with file and line for
-        what it refuses; says nothing where there is no program, or none that answers.
+        what it refuses; false where there is no program, or none that answers.
         """
         if self.program is None:
-            return
+            return False
         try:
             with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=self.folder) as made:
                 fault = self._fault(self.program, policies, Path(made))
         except (OSError, subprocess.SubprocessError) as error:
             _log.warning("policies-not-checked", why=str(error))
-            return
+            return False
         if fault is not None:
             raise fault
+        return True
 
     def _fault(self, program: Path, policies: PolicyFolder, place: Path) -> HaechiError | None:
         source, said = _laid(policies, place), place / "said"

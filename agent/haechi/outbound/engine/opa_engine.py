@@ -73,7 +73,7 @@ class OpaEngine(Engine):
         publish: bool = False,
         count: Callable[[str], None] = lambda name: None,
         accept: Callable[[PolicyFolder], None] = lambda policies: None,
-        check: Callable[[PolicyFolder], None] = lambda policies: None,
+        check: Callable[[PolicyFolder], object] = lambda policies: None,
     ) -> None:
         self._folder = policy_dir
         self._address = address

@@ -59,7 +59,7 @@ class WorkerEngine(Engine):
         count: Callable[[str], None] = lambda name: None,
         accept: Callable[[PolicyFolder], None] = lambda policies: None,
         compiler: Callable[[PolicyFolder], bytes] | None = None,
-        check: Callable[[PolicyFolder], None] = lambda policies: None,
+        check: Callable[[PolicyFolder], object] = lambda policies: None,
     ) -> None:
         self._accept = accept
         self._check = check
@@ -248,7 +248,7 @@ class WorkerEngine(Engine):
                 _log.error("engine-worker-not-started", error=str(error))
 
 
-def _fault(check: Callable[[PolicyFolder], None], policies: PolicyFolder) -> HaechiError | None:
+def _fault(check: Callable[[PolicyFolder], object], policies: PolicyFolder) -> HaechiError | None:
     try:
         check(policies)
     except HaechiError as error:
