@@ -85,6 +85,8 @@ def test_signed_policies_take_effect_while_the_agent_runs_and_unsigned_ones_do_n
     assert at.accepted(put(at, at.land.foreign, "signed", at.tagged))
     assert at.decided("signed")["policy"] == read(folder).revision
     (folder / "rules/opaque/rule.rego").write_text("package haechi.rules.opaque\nthis is no rego", encoding="utf-8")
+    until(lambda: part(at, "engine")["problem"] == "trust.signature-wrong")  # not even looked at before it is signed
+    at.lab.institution.sign_policies(folder)
     until(lambda: part(at, "engine")["problem"] == "policy.invalid")
     assert part(at, "engine")["mode"] == "monitor"
     recorded = changes(at, "policy")
@@ -148,6 +150,7 @@ def test_an_agent_that_starts_over_broken_policies_says_so_refuses_and_recovers(
     accepted, folder = part(at, "engine")["revision"], at.lab.folder / "config" / "policies"
     broken = in_mode(at, "enforce") / "data.yaml"
     broken.write_text(broken.read_text(encoding="utf-8").replace("rules: {}", "rules: "), encoding="utf-8")
+    at.lab.institution.sign_policies(folder)
     at.lab.stop()
     at.lab.start()
     kept = part(at, "engine")

@@ -40,7 +40,7 @@ def test_status_is_a_page(there: Bench, language: dict[str, str], words: str) ->
     readable(done.out)
     assert words in done.out
     assert "haechi doctor" in done.out
-    assert len(done.out.splitlines()) <= 14
+    assert len(done.out.splitlines()) <= 15
     assert max(map(len, done.out.splitlines())) < 170
 
 
