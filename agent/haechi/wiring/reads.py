@@ -45,6 +45,7 @@ def start_reads(ground: Ground, stores: Stores, group: Group) -> ReadWatch:
         index.files,
         index.files_of,
         why=(group.strerror or str(group)) if isinstance(group, OSError) else "",
+        released=lambda path: index.ready and index.file(path) is None,
     )
     index.observed = watch.observed
     ground.metrics.total("haechi_reads_seen_total", lambda: watch.seen)

@@ -6,6 +6,7 @@ import os
 
 from haechi.domain.facts import Known, Unknown
 from haechi.domain.reads import Line, ProcessId
+from haechi.outbound.index.names import spelled
 
 DEEPEST = 64
 """Ancestors that are followed; no ordinary session is as deep."""
@@ -62,7 +63,7 @@ def _users(proc: str, pid: int) -> frozenset[int]:
 
 def _executable(proc: str, pid: int) -> Known[str]:
     try:
-        return os.readlink(f"{proc}/{pid}/exe")  # noqa: PTH115
+        return spelled(os.readlink(f"{proc}/{pid}/exe"))  # noqa: PTH115 - its bytes need not be text
     except PermissionError:
         return Unknown("access-denied")
     except OSError:
