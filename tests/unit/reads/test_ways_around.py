@@ -249,3 +249,31 @@ def test_parents_that_come_and_go_are_forgotten_and_then_not_known() -> None:
         recent.add(Read(NOW, "/f", frozenset([1]), ((7, 7), (1000 + number, 1))))
     assert len(recent._by_line) <= 16
     assert recent.dropped == NOW
+
+
+class Flushable(Fanotify):
+    """The marks of a group end, as they do with their file system."""
+
+    def flush(self) -> None:
+        assert self._libc.fanotify_mark(self.descriptor, 0x80, 0, -100, None) == 0
+
+
+def test_what_lost_its_mark_with_its_file_system_is_marked_again(machine: Machine) -> None:
+    group = Flushable()
+    running = machine.start(lambda: group)
+    path = machine.write("lot.csv")
+    group.flush()
+    read_by_another(path)
+    assert machine.facts().user is False, "nobody could have seen it"
+    running._remounted(group, dt.datetime.now(dt.UTC))
+    assert machine.facts().user == Unknown("reads-remounted")
+    read_by_another(path)
+    assert machine.facts().user is True
+
+
+def test_mounts_elsewhere_are_no_gap(machine: Machine) -> None:
+    running = machine.start()
+    machine.write("lot.csv")
+    assert running._group is not None
+    running._remounted(running._group, dt.datetime.now(dt.UTC))
+    assert machine.facts().known

@@ -31,9 +31,11 @@ FAN_UNLIMITED_MARKS = 0x20
 FAN_REPORT_FID = 0x200
 # fanotify_mark
 FAN_MARK_ADD = 0x1
+FAN_MARK_REMOVE = 0x2
 FAN_MARK_DONT_FOLLOW = 0x4
 # events
 FAN_ACCESS = 0x1
+FAN_CLOSE_WRITE = 0x8
 FAN_OPEN = 0x20
 FAN_DELETE_SELF = 0x400
 FAN_Q_OVERFLOW = 0x4000
@@ -120,6 +122,16 @@ class Fanotify:
             handle = self._handle(name, AT_HANDLE_FID)
         # Asked each time: numbers of devices are used again for what is mounted in their place.
         return struct.pack("=Q", os.statvfs(name).f_fsid) + handle
+
+    def holds(self, path: str) -> bool:
+        """Whether what lies there is marked. Raises ``OSError``."""
+        flags = FAN_MARK_REMOVE | FAN_MARK_DONT_FOLLOW  # of an event that no mark has: nothing is taken from it
+        if self._libc.fanotify_mark(self.descriptor, flags, FAN_CLOSE_WRITE, AT_FDCWD, os.fsencode(path)) == 0:
+            return True
+        error = _error(path)
+        if error.errno == errno.ENOENT and os.path.lexists(path):
+            return False
+        raise error
 
     def events(self) -> Iterator[Event]:
         """Everything that had happened when this was called, in order; waits for nothing. Raises ``OSError``.

@@ -40,8 +40,8 @@ class Marked:
 
 class Readers:
     """``privileged``: the kernel names processes; else every event is counted as the user ``own``'s. ``named`` lists
-    the tagged names of one file; ``released`` says of a name that no tagged file has it, by an index that lacks nothing.
-    Both may raise ``HaechiError``, and the file then counts as tagged.
+    the tagged names of one file; ``released`` says of a name that no tagged file has it, by an index that lacks
+    nothing. Both may raise ``HaechiError``, and the file then counts as tagged.
     """
 
     def __init__(

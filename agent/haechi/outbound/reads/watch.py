@@ -28,6 +28,7 @@ from haechi.domain.facts import Known, Unknown
 from haechi.domain.reads import KEPT, SHORT, Gap, Line, Read, ReadFacts, RecentReads, unseen
 from haechi.outbound.ledger.reads import Remembered, SqliteReads
 from haechi.outbound.reads.fanotify import Fanotify
+from haechi.outbound.reads.mounts import Mounts, unmarked
 from haechi.outbound.reads.processes import line_of, present
 from haechi.outbound.reads.readers import Marked, Readers
 from haechi.outbound.reads.steps import Steps, since_boot
@@ -201,13 +202,18 @@ class ReadWatch:
         group = self._group
         if group is None:
             return
-        idle, waiting = 0, select.poll()
+        idle, waiting, before = 0, select.poll(), self._clock.now()
         waiting.register(group.descriptor, select.POLLIN)
+        mounts = self._table(waiting)
         while not self._stopping.is_set():
             try:
+                looked = self._clock.now()
                 if self._since is None:
                     self._begin()
-                waiting.poll(WAKE * 1000)
+                woken = [descriptor for descriptor, _ in waiting.poll(WAKE * 1000)]
+                if mounts is not None and mounts.descriptor in woken:
+                    self._remounted(group, before)
+                before = looked
                 with self._lock:
                     self._drain()
                     idle = 0 if self._readers.fresh else idle + 1
@@ -218,10 +224,37 @@ class ReadWatch:
             except Exception as error:  # an adapter's edge: what is strange is a gap, and never the end of watching
                 self._doubt(error)
                 self._stopping.wait(WAKE)
+        if mounts is not None:
+            mounts.close()
         if self._since is not None:  # else nothing was taken up that could be written on
             with self._lock:
                 self._drain()
             self._keep()
+
+    @staticmethod
+    def _table(waiting: select.poll) -> Mounts | None:
+        try:
+            mounts = Mounts()
+        except OSError as error:
+            log.warning("reads.mounts-not-watched", cause=repr(error))
+            return None
+        waiting.register(mounts.descriptor, select.POLLPRI)
+        return mounts
+
+    def _remounted(self, group: Fanotify, before: dt.datetime) -> None:
+        """Mark what lost its marks with its file system. What was read since ``before`` nobody saw."""
+        with self._lock:
+            files = list(self._readers.files.values())
+        lost = list(unmarked(group, files))
+        for path in lost:
+            self._mark(path)
+        if not lost:
+            return
+        log.warning("reads.mounted-anew", files=len(lost))
+        with self._lock:
+            now = self._clock.now()
+            begin = min(before, now)
+            self._gap(Gap(begin, now, "reads-remounted", self._there(begin, now)))
 
     def _doubt(self, error: Exception) -> None:
         """What failed may have lost reads: unknown from the last look on, until it works again."""
