@@ -40,8 +40,8 @@ ROOT: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A process and those that it descends from, nearest first, with every user that it acts for: real, effective, and
-    the one who logged in.
+    """A process and those that it descends from, nearest first, with every user that it acts for: real, effective, the
+    one who logged in, and, but for root, whose those are that it descends from.
     """
 
     users: frozenset[int]
