@@ -18,8 +18,9 @@ from haechi.outbound.ledger.reads import SqliteReads
 from haechi.outbound.reads import watch as watching
 from haechi.outbound.reads.fanotify import Event, Fanotify
 from haechi.outbound.reads.steps import Steps
+from haechi.ports.protection import TaggedFile
 
-from tests.unit.reads.test_watch import WINDOW, Machine, machine, me, read_by_another
+from tests.unit.reads.test_watch import WINDOW, Machine, machine, me, read_by_another, stranger
 
 __all__ = ["machine"]
 NOW = dt.datetime(2026, 3, 2, 1, 30, tzinfo=dt.UTC)
@@ -249,6 +250,36 @@ def test_parents_that_come_and_go_are_forgotten_and_then_not_known() -> None:
         recent.add(Read(NOW, "/f", frozenset([1]), ((7, 7), (1000 + number, 1))))
     assert len(recent._by_line) <= 16
     assert recent.dropped == NOW
+
+
+def test_what_was_taken_from_the_queue_and_not_looked_at_is_unknown(machine: Machine) -> None:
+    machine.start()
+    path = machine.write("lot.csv")
+
+    def fails(device: int, inode: int) -> list[TaggedFile]:
+        raise RuntimeError("unforeseen")
+
+    running = machine.running
+    assert running._thread is not None
+    running._stopping.set()
+    running._thread.join()  # whoever asks takes it from the queue
+    running._readers._named = fails
+    read_by_another(path)
+    assert machine.facts().user == Unknown("reads-failed")
+    assert machine.facts().user == Unknown("reads-failed"), "and is not forgotten"
+
+
+def test_another_users_file_under_the_name_clears_nobody(machine: Machine) -> None:
+    """Who read was gone; what lies under the old name is closed to all but somebody else."""
+    machine.start()
+    path = machine.write("lot.csv")
+    os.rename(path, machine.folder / "x")
+    machine.index.paths.clear()
+    path.write_bytes(b"somebody else's")
+    path.chmod(0o600)
+    with machine.running._lock:
+        subprocess.run(["cat", machine.folder / "x"], check=True, stdout=subprocess.DEVNULL)
+    assert machine.facts(stranger()).user == Unknown("reader-gone")
 
 
 class Flushable(Fanotify):

@@ -76,7 +76,7 @@ class Readers:
             if not name:
                 return None
         self.seen += 1
-        return self._read(event, now, spelled(name))
+        return self._read(event, now, spelled(name), _only(name, file))
 
     def _name(self, file: Marked) -> str:
         """What the file is called now; empty where it is tagged no more.
@@ -93,9 +93,9 @@ class Readers:
             return names[0]
         return "" if released and _lies(file) else file.path
 
-    def _read(self, event: Event, now: dt.datetime, name: str) -> Read:
+    def _read(self, event: Event, now: dt.datetime, name: str, only: Callable[[], int | None]) -> Read:
         if not self._privileged:
-            return Read(now, name, frozenset([self._own]), (), Unknown("reader-not-named"), _only(name))
+            return Read(now, name, frozenset([self._own]), (), Unknown("reader-not-named"), only())
         opened = (event.pid, event.key)
         if not event.opening and opened in self._openers:
             known = self._openers[opened]
@@ -106,7 +106,7 @@ class Readers:
         line = self._lines[event.pid]
         if isinstance(line, Unknown):
             self.gone += 1
-            return Read(now, name, frozenset(), (), Unknown("reader-gone"), _only(name))
+            return Read(now, name, frozenset(), (), Unknown("reader-gone"), only())
         self._openers[opened] = line
         while len(self._openers) > OPENERS:
             self._openers.popitem(last=False)
@@ -123,10 +123,19 @@ def _lies(file: Marked) -> bool:
     return same and status.st_ctime_ns <= time.time_ns() - SETTLED_NS
 
 
-def _only(path: str) -> int | None:
-    """The one user, beside root, whom the file's mode lets open it; None where others may, or that is not known."""
-    try:
-        status = os.stat(path, follow_symlinks=False)  # noqa: PTH116
-    except OSError:
-        return None
-    return None if stat.S_IMODE(status.st_mode) & 0o077 else status.st_uid  # an access list shows in the group's bits
+def _only(path: str, file: Marked | None) -> Callable[[], int | None]:
+    """Tells the one user, beside root, whom the file's mode lets open it; None where others may, or that is not known:
+    what lies under the name now may be another's file.
+    """
+
+    def asked() -> int | None:
+        try:
+            status = os.stat(path, follow_symlinks=False)  # noqa: PTH116
+        except OSError:
+            return None
+        if file is None or (status.st_dev, status.st_ino) != (file.device, file.inode):
+            return None
+        closed = not stat.S_IMODE(status.st_mode) & 0o077  # an access list shows in the group's bits
+        return status.st_uid if closed else None
+
+    return asked

@@ -364,7 +364,7 @@ class ReadWatch:
                     self._readers.files.pop(event.key, None)
                 elif event.pid != own and (read := self._readers.read(event, now)) is not None:
                     self._remember(read, now)
-        except OSError as error:
+        except Exception as error:  # whatever it was: what was taken from the queue and not looked at is lost
             self.problem = "reads.failed"
             log.warning("reads.failed", cause=repr(error))
             self._missed("reads-failed", now)
