@@ -15,6 +15,10 @@ SAMPLES = 8
 """Files of one file system that are asked whether they are still marked: others may have been deleted meanwhile."""
 
 
+TRIED = 1024
+"""Files of one file system that are looked for: none is there of one that was taken away, and mounts come often."""
+
+
 class Mounts:
     """The table of mounts; ``select.poll`` wakes whoever waits for ``POLLPRI`` of its descriptor, once for what changed
     since it was asked. Raises ``OSError`` where there is none.
@@ -37,7 +41,7 @@ def unmarked(group: Fanotify, files: Iterable[Marked]) -> Iterator[str]:
         systems.setdefault(file.device, []).append(file)
     for there in systems.values():
         asked = 0
-        for file in there:
+        for file in there[:TRIED]:
             holds = _holds(group, file)
             if holds is False:
                 yield from (one.path for one in there)
