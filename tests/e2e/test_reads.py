@@ -93,6 +93,18 @@ def test_encrypted_and_sent(at: World, tmp_path: Path) -> None:
     assert "opened tagged content" in sent(at, "after-restart", disguised), "a restart forgets no read"
 
 
+def test_a_tagged_file_renamed_out_of_the_watched_folders_is_still_one(at: World, tmp_path: Path) -> None:
+    """Renaming opens nothing, and the index forgets the name; the file is the same."""
+    work = at.lab.work
+    (work / "moved.recipe").write_bytes(os.urandom(TAGGED_SIZE))
+    back(lambda: "" if reads(at)["files"] == 2 else reads(at), "to watch the new file")
+    os.rename(work / "moved.recipe", tmp_path / "holiday.bin")
+    back(lambda: "" if at.lab.asked("status")["parts"]["index"]["files"] == 1 else "still known", "to forget the name")
+    disguised = encrypted(tmp_path / "holiday.bin", tmp_path / "disguised.jpg")
+    assert sent(at, "renamed", disguised) != ""
+    assert at.decided("renamed")["input"]["reads"]["latest"]["file"] == str(work / "moved.recipe")
+
+
 def test_what_was_not_seen_counts_as_read(at: World, tmp_path: Path) -> None:
     """The agent was killed, and what it had seen is gone: it says so, and until when."""
     harmless = encrypted(at.lab.work / "holiday.jpg", tmp_path / "holiday.enc")

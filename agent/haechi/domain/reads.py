@@ -18,9 +18,9 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections import OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeAlias
 
 from haechi.domain.facts import JSON, Known, Unknown, as_json
 
@@ -33,13 +33,15 @@ SHORT: Final = dt.timedelta(minutes=1)
 """A gap no longer than this concerns only those who were there at its end. This project's choice."""
 MOST: Final = 16_384
 """Processes that are remembered by what they read."""
+LINES: Final = 4
+"""How many that readers descended from are remembered, for each of those: most descend from the same few."""
 ROOT: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A process and those that it descends from, nearest first, with every user that it acts for: real, effective, and
-    the one who logged in.
+    """A process and those that it descends from, nearest first, with every user that it acts for: real, effective, the
+    one who logged in, and, but for root, whose those are that it descends from.
     """
 
     users: frozenset[int]
@@ -173,13 +175,19 @@ class RecentReads:
         self._by_process[first] = read
         self._by_process.move_to_end(first)
         for one in above:
+            self._by_line.pop(one, None)  # the one that was met last stands last
             self._by_line[one] = read
         while len(self._by_process) > self.most:
             self._forget()
+        while len(self._by_line) > self.most * LINES:  # of readers whose parents came and went
+            self._drop(self._by_line.pop(next(iter(self._by_line))))
+
+    def _drop(self, read: Read) -> None:
+        self.dropped = read.at if self.dropped is None else max(read.at, self.dropped)
 
     def _forget(self) -> None:
         _, read = self._by_process.popitem(last=False)
-        self.dropped = read.at if self.dropped is None else max(read.at, self.dropped)
+        self._drop(read)
         for one in read.processes[1:]:
             if self._by_line.get(one) is read:
                 del self._by_line[one]
@@ -187,6 +195,26 @@ class RecentReads:
     def missed(self, gap: Gap) -> None:
         """Remember a gap, and forget those of long ago."""
         self.gaps = (*(one for one in self.gaps if one.end > gap.end - KEPT), gap)
+
+    def reads(self) -> Iterator[Read]:
+        """All that are remembered by their reader."""
+        yield from self._by_process.values()
+        yield from self._unsure.values()
+
+    def shift(self, step: dt.timedelta) -> None:
+        """The clock was set by ``step``: all of this happened as long ago as before."""
+        moved: dict[int, Read] = {}
+        tables: tuple[dict[Any, Read], ...] = (self._by_user, self._by_process, self._by_line, self._unsure)
+        for table in tables:
+            for read in table.values():
+                if id(read) not in moved:
+                    moved[id(read)] = replace(read, at=read.at + step)
+        for table in tables:
+            for key, read in table.items():
+                table[key] = moved[id(read)]
+        self.gaps = tuple(replace(one, begin=one.begin + step, end=one.end + step) for one in self.gaps)
+        self.dropped = None if self.dropped is None else self.dropped + step
+        self._newest = None if self._newest is None else self._newest + step
 
     def any_since(self, since: dt.datetime) -> bool:
         """Whether anybody read anything: where not, nobody needs to be asked who an uploader descends from."""

@@ -22,14 +22,16 @@ Group = Fanotify | OSError
 
 
 def open_group(settings: Settings) -> Group:
-    """Make the group with what rights there are, and give up the one that it needed. Before any thread is started.
+    """Make the group with what rights there are, and give up the one that it needed, also where there is none. Before
+    any thread is started.
 
     Raises ``OSError`` where a right that is no longer needed cannot be given up.
     """
+    group: Group
     try:
         group = Fanotify()
     except OSError as error:
-        return error
+        group = error
     if settings.paths.layout is Layout.SERVICE and os.geteuid() != 0:
         give_up_admin()
     return group
@@ -45,6 +47,7 @@ def start_reads(ground: Ground, stores: Stores, group: Group) -> ReadWatch:
         index.files,
         index.files_of,
         why=(group.strerror or str(group)) if isinstance(group, OSError) else "",
+        released=lambda path: index.ready and index.file(path) is None,
     )
     index.observed = watch.observed
     ground.metrics.total("haechi_reads_seen_total", lambda: watch.seen)

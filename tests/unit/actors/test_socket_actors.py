@@ -149,6 +149,16 @@ def test_a_holder_that_may_not_be_seen_leaves_the_user(
     assert actor.pid == Unknown("no-process")
 
 
+def test_a_program_whose_name_is_no_text_is_told_as_text(tmp_path: Path) -> None:
+    """The policy's input is JSON: without that no verdict could be made, and the fail mode would answer."""
+    (tmp_path / "7" / "fd").mkdir(parents=True)
+    (tmp_path / "7" / "stat").write_text("7 (x) S " + " ".join(["1"] * 40))
+    os.symlink("socket:[5]", tmp_path / "7" / "fd" / "3")
+    os.symlink(b"/home/kim/\xb0\xa1", tmp_path / "7" / "exe")
+    (held,) = SocketHolders(tmp_path).of(5, os.getuid())
+    assert held.executable == "/home/kim/\\udcb0\\udca1"
+
+
 def test_a_connection_that_is_gone_is_unknown(stack: ExitStack, actors: SocketActors) -> None:
     listener = listen(stack, "127.0.0.1")
     gone = socket.create_connection(listener.getsockname())

@@ -142,7 +142,10 @@ def test_the_agents_own_reads_are_left_out(machine: Machine) -> None:
     assert machine.facts().user is False
 
 
-def test_other_files_and_those_that_are_tagged_no_more_are_none(machine: Machine) -> None:
+def test_other_files_and_those_that_are_tagged_no_more_are_none(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("haechi.outbound.reads.readers.SETTLED_NS", 0)
     machine.start()
     path, other = machine.write("lot.csv"), machine.write("holiday.jpg", tag=False)
     read_by_another(other)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from haechi.domain.facts import Known, Unknown
+from haechi.outbound.index.names import spelled
 
 REMEMBERED = 64
 MOST_RELATIVES = 256
@@ -73,7 +74,8 @@ class SocketHolders:
             return None
         executable: Known[str]
         try:
-            executable = os.readlink(f"{self._proc}/{pid}/exe")  # noqa: PTH115
+            # Its bytes need not be text, and the policy's input is: else no verdict could be made at all.
+            executable = spelled(os.readlink(f"{self._proc}/{pid}/exe"))  # noqa: PTH115
         except PermissionError:
             executable = Unknown("access-denied")
         except OSError:

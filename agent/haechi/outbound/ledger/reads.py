@@ -54,17 +54,21 @@ class SqliteReads:
         self._database = Database(path, _SCHEMA, 1)
 
     def load(self, now: dt.datetime) -> Remembered:
-        """What still counts, oldest first."""
+        """What still counts, oldest first. What is later than ``now`` was kept before the clock was set back, and
+        counts as of now; ``until`` alone is told as it is.
+        """
         since = (now - KEPT).timestamp()
         with self._database.transaction() as db:
             rows = db.execute("SELECT at, said FROM reads WHERE at >= ? ORDER BY at", (since,)).fetchall()
             gaps = db.execute("SELECT * FROM gaps WHERE end >= ? ORDER BY end", (since,)).fetchall()
-            seen = db.execute("SELECT until, dropped FROM seen").fetchone() or (None, None)
+            until, dropped = db.execute("SELECT until, dropped FROM seen").fetchone() or (None, None)
+        latest = now.timestamp()
         try:
             return Remembered(
-                tuple(_read(at, said) for at, said in rows),
-                tuple(_gap(*row) for row in gaps),
-                *(None if at is None else _moment(at) for at in seen),
+                tuple(_read(min(at, latest), said) for at, said in rows),
+                tuple(_gap(min(begin, latest), min(end, latest), *row) for begin, end, *row in gaps),
+                None if until is None else _moment(until),
+                None if dropped is None else _moment(min(dropped, latest)),
             )
         except (msgspec.DecodeError, ValueError, TypeError, OverflowError) as error:
             raise HaechiError("ledger.corrupt", file=str(self._database.path), cause="reads") from error

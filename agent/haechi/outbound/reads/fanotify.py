@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import struct
+import termios
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -29,9 +31,11 @@ FAN_UNLIMITED_MARKS = 0x20
 FAN_REPORT_FID = 0x200
 # fanotify_mark
 FAN_MARK_ADD = 0x1
+FAN_MARK_REMOVE = 0x2
 FAN_MARK_DONT_FOLLOW = 0x4
 # events
 FAN_ACCESS = 0x1
+FAN_CLOSE_WRITE = 0x8
 FAN_OPEN = 0x20
 FAN_DELETE_SELF = 0x400
 FAN_Q_OVERFLOW = 0x4000
@@ -81,7 +85,6 @@ class Fanotify:
     """One group. Raises ``OSError`` where the kernel is too old (``EINVAL``) or does not permit it (``EPERM``)."""
 
     def __init__(self) -> None:
-        self._systems: dict[int, bytes] = {}
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._libc.fanotify_mark.argtypes = (
             ctypes.c_int,
@@ -102,9 +105,8 @@ class Fanotify:
         """Let the group and all its marks go."""
         os.close(self.descriptor)
 
-    def mark(self, path: str, device: int) -> bytes:
+    def mark(self, path: str) -> bytes:
         """Tell of openings of this file from now on, by whatever name; the key by which its events will name it.
-        ``device`` is the file system's number, whose identity is asked for once.
 
         Raises ``OSError``; of note ``ENOSPC`` (too many marks), ``EXDEV`` and ``EOPNOTSUPP`` (the file system has no
         identities or no handles).
@@ -118,18 +120,41 @@ class Fanotify:
             if error.errno != errno.EOPNOTSUPP:
                 raise
             handle = self._handle(name, AT_HANDLE_FID)
-        if device not in self._systems:
-            self._systems[device] = struct.pack("=Q", os.statvfs(name).f_fsid)
-        return self._systems[device] + handle
+        # Asked each time: numbers of devices are used again for what is mounted in their place.
+        return struct.pack("=Q", os.statvfs(name).f_fsid) + handle
+
+    def holds(self, path: str) -> bool:
+        """Whether what lies there is marked. Raises ``OSError``."""
+        flags = FAN_MARK_REMOVE | FAN_MARK_DONT_FOLLOW  # of an event that no mark has: nothing is taken from it
+        if self._libc.fanotify_mark(self.descriptor, flags, FAN_CLOSE_WRITE, AT_FDCWD, os.fsencode(path)) == 0:
+            return True
+        error = _error(path)
+        if error.errno == errno.ENOENT and os.path.lexists(path):
+            return False
+        raise error
 
     def events(self) -> Iterator[Event]:
-        """Everything that happened since the last call, in order; waits for nothing. Raises ``OSError``."""
-        while True:
+        """Everything that had happened when this was called, in order; waits for nothing. Raises ``OSError``.
+
+        What happens meanwhile is left for the next call, else whoever opens faster than this reads would keep it busy
+        for ever.
+        """
+        left = self._waiting()
+        while left > 0:
             try:
                 data = os.read(self.descriptor, ROOM)
             except BlockingIOError:
                 return
-            yield from _parsed(data)
+            for event in _parsed(data):
+                left -= 1
+                yield event
+
+    def _waiting(self) -> int:
+        """Events in the queue: the kernel counts each as the part that all have."""
+        size = bytearray(struct.calcsize("=i"))
+        fcntl.ioctl(self.descriptor, termios.FIONREAD, size)
+        (count,) = struct.unpack("=i", size)
+        return -(-int(count) // METADATA.size)
 
     def _init(self, flags: int) -> int:
         made: int = self._libc.fanotify_init(flags, os.O_RDONLY | os.O_CLOEXEC)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from haechi.domain.facts import Known, Unknown
-from haechi.domain.reads import Line, ProcessId
+from haechi.domain.reads import ROOT, Line, ProcessId
+from haechi.outbound.index.names import spelled
 
 DEEPEST = 64
 """Ancestors that are followed; no ordinary session is as deep."""
@@ -14,7 +15,12 @@ NOBODY = 0xFFFFFFFF
 
 
 def line_of(pid: int, proc: str = "/proc") -> Line | Unknown:
-    """The process as it is now, and its ancestors up to the first process, which is everybody's."""
+    """The process as it is now, and its ancestors up to the first process, which is everybody's.
+
+    Whose those are counts too: who logged in is not known in a container, or on a kernel without audit, and what is
+    begun by ``sudo`` or in a user namespace is then told by the shell that it came from. Root is left out, because
+    everything descends from some process of root.
+    """
     fields = _stat(proc, pid)
     if fields is None:
         return Unknown("process-ended")
@@ -28,6 +34,7 @@ def line_of(pid: int, proc: str = "/proc") -> Line | Unknown:
         if fields is None:
             break
         processes.append((parent, int(fields[19])))
+        users |= _owner(proc, parent)
         parent = int(fields[1])
     return Line(users, tuple(processes), _executable(proc, pid))
 
@@ -60,9 +67,18 @@ def _users(proc: str, pid: int) -> frozenset[int]:
     return frozenset(users if login == NOBODY else {*users, login})
 
 
+def _owner(proc: str, pid: int) -> frozenset[int]:
+    """Whom a process runs as; empty for root, and where it is gone."""
+    try:
+        owner = os.stat(f"{proc}/{pid}").st_uid  # noqa: PTH116
+    except OSError:
+        return frozenset()
+    return frozenset() if owner == ROOT else frozenset([owner])
+
+
 def _executable(proc: str, pid: int) -> Known[str]:
     try:
-        return os.readlink(f"{proc}/{pid}/exe")  # noqa: PTH115
+        return spelled(os.readlink(f"{proc}/{pid}/exe"))  # noqa: PTH115 - its bytes need not be text
     except PermissionError:
         return Unknown("access-denied")
     except OSError:

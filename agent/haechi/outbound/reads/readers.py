@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import stat
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ from haechi.outbound.reads.fanotify import Event
 from haechi.outbound.reads.processes import line_of
 from haechi.ports.protection import TaggedFile
 
+SETTLED_NS = 60_000_000_000
+"""A file that was renamed or linked within this time may be on its way: a name that the index lost says nothing yet.
+As long as a vanished name passes its tags on.
+"""
 OPENERS = 4096
 """Openings that are remembered, so that nobody is asked anew who reads on in what it opened."""
 
@@ -35,11 +40,18 @@ class Marked:
 
 class Readers:
     """``privileged``: the kernel names processes; else every event is counted as the user ``own``'s. ``named`` lists
-    the tagged names of one file; it may raise ``HaechiError``, and the file then counts as tagged.
+    the tagged names of one file; ``released`` says of a name that no tagged file has it, by an index that lacks
+    nothing. Both may raise ``HaechiError``, and the file then counts as tagged.
     """
 
-    def __init__(self, privileged: bool, own: int, named: Callable[[int, int], Sequence[TaggedFile]]) -> None:
-        self._privileged, self._own, self._named = privileged, own, named
+    def __init__(
+        self,
+        privileged: bool,
+        own: int,
+        named: Callable[[int, int], Sequence[TaggedFile]],
+        released: Callable[[str], bool] = lambda path: True,
+    ) -> None:
+        self._privileged, self._own, self._named, self._released = privileged, own, named, released
         self.files: dict[bytes, Marked] = {}
         self._openers: OrderedDict[tuple[int, bytes], Line] = OrderedDict()
         self._lines: dict[int, Line | Unknown] = {}
@@ -64,19 +76,26 @@ class Readers:
             if not name:
                 return None
         self.seen += 1
-        return self._read(event, now, spelled(name))
+        return self._read(event, now, spelled(name), _only(name, file))
 
     def _name(self, file: Marked) -> str:
-        """What the file is called now; empty where it is tagged no more."""
+        """What the file is called now; empty where it is tagged no more.
+
+        The index forgets a name that vanished: who renames a file to where nobody looks has not made it another. So it
+        is tagged no more only where it lies under its name as it did, and an index that lacks nothing does not know it.
+        """
         try:
             names = [one.path for one in self._named(file.device, file.inode)]
+            released = not names and self._released(file.path)
         except HaechiError:
             return file.path
-        return file.path if file.path in names else names[0] if names else ""
+        if names and file.path not in names:
+            return names[0]
+        return "" if released and _lies(file) else file.path
 
-    def _read(self, event: Event, now: dt.datetime, name: str) -> Read:
+    def _read(self, event: Event, now: dt.datetime, name: str, only: Callable[[], int | None]) -> Read:
         if not self._privileged:
-            return Read(now, name, frozenset([self._own]), (), Unknown("reader-not-named"), _only(name))
+            return Read(now, name, frozenset([self._own]), (), Unknown("reader-not-named"), only())
         opened = (event.pid, event.key)
         if not event.opening and opened in self._openers:
             known = self._openers[opened]
@@ -87,17 +106,36 @@ class Readers:
         line = self._lines[event.pid]
         if isinstance(line, Unknown):
             self.gone += 1
-            return Read(now, name, frozenset(), (), Unknown("reader-gone"), _only(name))
+            return Read(now, name, frozenset(), (), Unknown("reader-gone"), only())
         self._openers[opened] = line
         while len(self._openers) > OPENERS:
             self._openers.popitem(last=False)
         return Read(now, name, line.users, line.processes, line.executable)
 
 
-def _only(path: str) -> int | None:
-    """The one user, beside root, whom the file's mode lets open it; None where others may, or that is not known."""
+def _lies(file: Marked) -> bool:
+    """Whether the file is where it was when it was marked, and was not renamed there and back a moment ago."""
     try:
-        status = os.stat(path, follow_symlinks=False)  # noqa: PTH116
+        status = os.stat(file.path, follow_symlinks=False)  # noqa: PTH116
     except OSError:
-        return None
-    return None if stat.S_IMODE(status.st_mode) & 0o077 else status.st_uid  # an access list shows in the group's bits
+        return False
+    same = (status.st_dev, status.st_ino) == (file.device, file.inode)
+    return same and status.st_ctime_ns <= time.time_ns() - SETTLED_NS
+
+
+def _only(path: str, file: Marked | None) -> Callable[[], int | None]:
+    """Tells the one user, beside root, whom the file's mode lets open it; None where others may, or that is not known:
+    what lies under the name now may be another's file.
+    """
+
+    def asked() -> int | None:
+        try:
+            status = os.stat(path, follow_symlinks=False)  # noqa: PTH116
+        except OSError:
+            return None
+        if file is None or (status.st_dev, status.st_ino) != (file.device, file.inode):
+            return None
+        closed = not stat.S_IMODE(status.st_mode) & 0o077  # an access list shows in the group's bits
+        return status.st_uid if closed else None
+
+    return asked

@@ -28,8 +28,10 @@ from haechi.domain.facts import Known, Unknown
 from haechi.domain.reads import KEPT, SHORT, Gap, Line, Read, ReadFacts, RecentReads, unseen
 from haechi.outbound.ledger.reads import Remembered, SqliteReads
 from haechi.outbound.reads.fanotify import Fanotify
+from haechi.outbound.reads.mounts import Mounts, unmarked
 from haechi.outbound.reads.processes import line_of, present
 from haechi.outbound.reads.readers import Marked, Readers
+from haechi.outbound.reads.steps import Steps, since_boot
 from haechi.ports.clock import Clock
 from haechi.ports.protection import Observed, TaggedFile
 
@@ -42,6 +44,8 @@ nothing new is learned then.
 """
 IDLE = 32
 MOST_TOLD = 10
+RETRIED = 256
+"""Files that are tried again at once of those that could not be marked."""
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +54,7 @@ class ReadWatch:
     """Implements ``haechi.ports.reads.Reads`` from ``start`` to ``stop``. ``group`` is None where the kernel gives
     none, because of ``why``. ``known`` lists all tagged files; ``named`` those that are one file now. Both may raise
     ``HaechiError``. ``own`` is counted as the reader where the kernel names no process: the agent is that user's own.
+    ``released``: see ``Readers``. ``elapsed`` goes on evenly, whatever the clock is set to.
     """
 
     def __init__(
@@ -62,17 +67,20 @@ class ReadWatch:
         *,
         why: str = "",
         own: int | None = None,
+        released: Callable[[str], bool] = lambda path: True,
+        elapsed: Callable[[], float] = since_boot,
     ) -> None:
         self._group, self._ledger, self._clock = group, ledger, clock
-        self._known = known
+        self._known, self._named, self._released = known, named, released
         own = os.getuid() if own is None else own
-        self._readers = Readers(group is not None and group.privileged, own, named)
+        self._readers = Readers(group is not None and group.privileged, own, named, released)
         self._recent = RecentReads()
         self._unkept: dict[object, Read] = {}
         self._unkept_gaps: list[Gap] = []
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._steps = Steps(clock, elapsed)
         self._drained = self._kept_until = clock.now()
         self._since: dt.datetime | None = None
         self._stands = threading.Event()
@@ -127,21 +135,20 @@ class ReadWatch:
         return "reads-files-not-watched" if self.unwatched else ""
 
     def status(self) -> dict[str, object]:
-        """Figures for ``haechi status``."""
-        with self._lock:
-            gaps = self._recent.gaps[-MOST_TOLD:]
-            sees = "processes" if self._group and self._group.privileged else "user" if self._group else "nothing"
-            return {
-                "sees": sees,
-                "since": self._since.isoformat() if self._since else None,
-                "files": len(self._readers.files),
-                "unwatched": len(self.unwatched),
-                "readers": len(self._recent),
-                "overflows": self.overflows,
-                "gaps": [
-                    {"from": gap.begin.isoformat(), "to": gap.end.isoformat(), "cause": gap.cause} for gap in gaps
-                ],
-            }
+        """Figures for ``haechi status``. Waits for nobody: it is asked by the event loop, and whoever empties the queue
+        may hold the lock for long.
+        """
+        since, gaps = self._since, self._recent.gaps[-MOST_TOLD:]
+        sees = "processes" if self._group and self._group.privileged else "user" if self._group else "nothing"
+        return {
+            "sees": sees,
+            "since": since.isoformat() if since else None,
+            "files": len(self._readers.files),
+            "unwatched": len(self.unwatched),
+            "readers": len(self._recent),
+            "overflows": self.overflows,
+            "gaps": [{"from": gap.begin.isoformat(), "to": gap.end.isoformat(), "cause": gap.cause} for gap in gaps],
+        }
 
     # --- told by the index ------------------------------------------------------------------------------------------
 
@@ -156,7 +163,7 @@ class ReadWatch:
             return
         try:
             status = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - names are plain here
-            key = group.mark(path, status.st_dev)
+            key = group.mark(path)
         except OSError as error:
             with self._lock:
                 if error.errno in (errno.ENOENT, errno.ENOTDIR):
@@ -195,13 +202,18 @@ class ReadWatch:
         group = self._group
         if group is None:
             return
-        idle, waiting = 0, select.poll()
+        idle, waiting, before = 0, select.poll(), self._clock.now()
         waiting.register(group.descriptor, select.POLLIN)
+        mounts = self._table(waiting)
         while not self._stopping.is_set():
             try:
+                looked = self._clock.now()
                 if self._since is None:
                     self._begin()
-                waiting.poll(WAKE * 1000)
+                woken = [descriptor for descriptor, _ in waiting.poll(WAKE * 1000)]
+                if mounts is not None and mounts.descriptor in woken:
+                    self._remounted(group, before)
+                before = looked
                 with self._lock:
                     self._drain()
                     idle = 0 if self._readers.fresh else idle + 1
@@ -212,10 +224,37 @@ class ReadWatch:
             except Exception as error:  # an adapter's edge: what is strange is a gap, and never the end of watching
                 self._doubt(error)
                 self._stopping.wait(WAKE)
+        if mounts is not None:
+            mounts.close()
         if self._since is not None:  # else nothing was taken up that could be written on
             with self._lock:
                 self._drain()
             self._keep()
+
+    @staticmethod
+    def _table(waiting: select.poll) -> Mounts | None:
+        try:
+            mounts = Mounts()
+        except OSError as error:
+            log.warning("reads.mounts-not-watched", cause=repr(error))
+            return None
+        waiting.register(mounts.descriptor, select.POLLPRI)
+        return mounts
+
+    def _remounted(self, group: Fanotify, before: dt.datetime) -> None:
+        """Mark what lost its marks with its file system. What was read since ``before`` nobody saw."""
+        with self._lock:
+            files = list(self._readers.files.values())
+        lost = list(unmarked(group, files))
+        for path in lost:
+            self._mark(path)
+        if not lost:
+            return
+        log.warning("reads.mounted-anew", files=len(lost))
+        with self._lock:
+            now = self._clock.now()
+            begin = min(before, now)
+            self._gap(Gap(begin, now, "reads-remounted", self._there(begin, now)))
 
     def _doubt(self, error: Exception) -> None:
         """What failed may have lost reads: unknown from the last look on, until it works again."""
@@ -229,7 +268,10 @@ class ReadWatch:
         files = self._known()
         for file in files:
             self._mark(file.path)
-        begun, remembered, lost = self._clock.now(), Remembered(), ""
+        with self._lock:
+            self._drain()
+            begun = self._drained
+        remembered, lost = Remembered(), ""
         try:
             remembered = self._ledger.load(begun)
         except HaechiError as error:
@@ -243,7 +285,9 @@ class ReadWatch:
                 self._recent.missed(gap)
             # Where nobody watched before and nothing was tagged, there was nothing to miss.
             if lost or remembered.until or files:
-                away = min(remembered.until or begun - KEPT, begun)
+                # Where the clock was set back meanwhile, nobody knows for how long nobody watched.
+                since = remembered.until if remembered.until and remembered.until <= begun else None
+                away = since or begun - KEPT
                 self._gap(Gap(away, begun, "reads-interrupted", self._there(away, begun)))
             self._drain()
             self._since = begun
@@ -261,9 +305,25 @@ class ReadWatch:
             return None
 
     def _beat(self) -> None:
-        for path in list(self.unwatched)[:MOST_TOLD]:
-            self._mark(path)
+        for path in list(self.unwatched)[:RETRIED]:
+            if self._tagged(path):
+                with self._lock:
+                    self.unwatched[path] = self.unwatched.pop(path)  # to the end: the others get their turn
+                self._mark(path)
+            else:
+                with self._lock:
+                    self.unwatched.pop(path, None)
         self._keep()
+
+    def _tagged(self, path: str) -> bool:
+        """Whether a file that cannot be marked has to be: one that was released holds up nobody."""
+        try:
+            status = os.stat(path, follow_symlinks=False)  # noqa: PTH116
+            return bool(self._named(status.st_dev, status.st_ino)) or not self._released(path)
+        except FileNotFoundError:
+            return False
+        except (OSError, HaechiError):
+            return True
 
     def _keep(self) -> None:
         """Write what was seen. What cannot be written stays to be written; a restart then finds the gap longer."""
@@ -290,7 +350,10 @@ class ReadWatch:
         group = self._group
         if group is None:
             return
-        now, own = self._clock.now(), os.getpid()
+        now, step = self._steps.now()
+        if step:
+            self._shift(step)
+        own = os.getpid()
         self._readers.begin()
         try:
             for event in group.events():
@@ -301,11 +364,19 @@ class ReadWatch:
                     self._readers.files.pop(event.key, None)
                 elif event.pid != own and (read := self._readers.read(event, now)) is not None:
                     self._remember(read, now)
-        except OSError as error:
+        except Exception as error:  # whatever it was: what was taken from the queue and not looked at is lost
             self.problem = "reads.failed"
             log.warning("reads.failed", cause=repr(error))
             self._missed("reads-failed", now)
         self._drained = now
+
+    def _shift(self, step: dt.timedelta) -> None:
+        """The clock was set. What is remembered, and what is kept of it, goes along."""
+        log.warning("reads.clock-set", seconds=step.total_seconds())
+        self._recent.shift(step)
+        self._unkept = {read.reader: read for read in self._recent.reads()}
+        self._unkept_gaps = list(self._recent.gaps)
+        self._drained, self._kept_until = self._drained + step, self._kept_until + step
 
     def _missed(self, cause: str, now: dt.datetime) -> None:
         self._gap(Gap(min(self._drained, now), now, cause))
