@@ -15,7 +15,7 @@ import pytest
 from tests.root.sandbox import SCENARIOS, difference, snapshot
 
 ROOT = Path(__file__).resolve().parents[2]
-DAC_READ_SEARCH, SYS_PTRACE = 2, 19
+DAC_READ_SEARCH, SYS_PTRACE, SYS_ADMIN = 2, 19, 21
 ALL = {"user", "program", "configuration", "service_installed", "service_active", "authority_trusted", "rules_loaded"}
 
 
@@ -66,11 +66,13 @@ def test_everything_stands_after_an_installation() -> None:
     )
 
 
-def test_the_agent_runs_as_its_user_with_two_capabilities() -> None:
+def test_the_agent_starts_as_its_user_with_three_capabilities() -> None:
     seen = scenario("installs")
     about = seen["about"]
     assert about["uid"] == seen["uid"] != 0
-    assert int(about["CapEff"], 16) == int(about["CapBnd"], 16) == 1 << DAC_READ_SEARCH | 1 << SYS_PTRACE
+    # The real one gives SYS_ADMIN up before anything else: tests/root/test_enforced_agent.py.
+    given = 1 << DAC_READ_SEARCH | 1 << SYS_PTRACE | 1 << SYS_ADMIN
+    assert int(about["CapEff"], 16) == int(about["CapBnd"], 16) == given
     assert about["no_new_privs"] == "1"
     assert about["groups"] == []
     assert seen["passwd"].endswith(":/var/lib/haechi:/usr/sbin/nologin")
