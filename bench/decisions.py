@@ -30,6 +30,7 @@ from haechi.outbound.clock import SystemClock
 from haechi.outbound.engine.compiler import Compiler, located
 from haechi.outbound.engine.interpreted import DECISION
 from haechi.outbound.engine.worker_engine import WorkerEngine
+from haechi.outbound.ledger.sent import SqliteSentLedger
 from haechi.ports.engine import Answered
 
 from tests.policy import opa
@@ -133,9 +134,11 @@ async def decisions(policies: Path) -> Measured:
     """All of it, one after another, in one worker."""
     engine = WorkerEngine(policies, 1000, compiler=Compiler(located()))
     await engine.start()
+    place = tempfile.TemporaryDirectory(prefix="haechi-bench-")
     try:
-        stranger = Stranger()
-        assessor = Assessor(engine, stranger, stranger, Verified(), Protecting(), SystemClock(), None)  # type: ignore[arg-type]
+        stranger, clock = Stranger(), SystemClock()
+        sent = SqliteSentLedger(Path(place.name) / "sent.sqlite", clock)
+        assessor = Assessor(engine, stranger, stranger, Verified(), Protecting(), clock, sent)  # type: ignore[arg-type]
         action = dataclasses.replace(ACTION, destination=PLACE)
         about = Circumstances(action, ACTOR, "https", f"{PLACE.container}.s3.ap-northeast-1.amazonaws.com")
         worst = assessor.worst_case()
@@ -150,6 +153,7 @@ async def decisions(policies: Path) -> Measured:
         several = (await assessor.assess(about, archive())).facts
         recognised = await uncached(engine, several)
     finally:
+        place.cleanup()
         await engine.stop()
     return Measured(
         at(taken, 0.5),
