@@ -35,10 +35,12 @@ def slowed() -> float:
     return (time.monotonic() - began) / float(done.stdout)
 
 
-def in_time(took: float, what: str = "") -> float:
-    """Fails unless ``took`` seconds are within the bar; returns them."""
+def in_time(took: float, what: str = "", factor: float | None = None) -> float:
+    """Fails unless ``took`` seconds are within the bar; returns them. ``factor`` is the reference, where it was asked
+    while the machine still had the work that it had then.
+    """
     if took > BACK_WITHIN_S:
-        factor = slowed()
+        factor = slowed() if factor is None else factor
         told = f"{what} took {took:.1f} s; a start takes {factor:.2f} times as long as alone"
         assert factor > OVERLOADED, told
         assert took <= BACK_WITHIN_S * min(factor, MOST_LOOSENED), told
