@@ -11,4 +11,5 @@ import data.haechi.shape
 
 decision := {"schema": "haechi.decision/1", "findings": findings} if shape.valid
 
-findings contains finding if some finding in data.haechi.rules[_].findings
+# A list: in a set each would be hashed and compared once more, though no two rules say the same.
+findings := [finding | some finding in data.haechi.rules[_].findings]

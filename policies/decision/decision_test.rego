@@ -4,7 +4,7 @@ import data.haechi.decision
 import data.testing
 
 test_nothing_against_the_compliant_upload if {
-	decision.decision == {"schema": "haechi.decision/1", "findings": set()} with input as testing.sealed_seoul
+	decision.decision == {"schema": "haechi.decision/1", "findings": []} with input as testing.sealed_seoul
 }
 
 test_undefined_for_nothing if {

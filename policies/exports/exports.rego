@@ -25,23 +25,22 @@ authorisations["private"] := object.get(input.registry, "declarations", [])
 authorisations["government"] := object.get(input.registry, "approvals", [])
 
 # What would be exported, and where to, without anything that covers it.
-uncovered contains {"technology": tag.technology, "funding": tag.funding, "place": place} if {
-	some [tag, place] in unauthorised
+uncovered := [export |
+	some place in facts.abroad
+	some tag in technologies
+	export := {"technology": tag.technology, "funding": tag.funding, "place": place}
+	not authorised(tag, place)
 	not exempt(tag.technology, place)
-}
+]
 
-unauthorised contains [tag, place] if {
-	some place in facts.abroad
-	some tag in technologies
+authorised(tag, place) if {
 	tag.funding == "private"
-	not granted(authorisations.private, "government", tag.technology, place)
+	granted(authorisations.private, "government", tag.technology, place)
 }
 
-unauthorised contains [tag, place] if {
-	some place in facts.abroad
-	some tag in technologies
+authorised(tag, place) if {
 	not tag.funding == "private"
-	not granted(authorisations.government, "private", tag.technology, place)
+	granted(authorisations.government, "private", tag.technology, place)
 }
 
 granted(listed, other_funding, technology, place) if {
@@ -72,7 +71,7 @@ reaches(entry, technology, place) if {
 	is_string(named.country)
 	named.country == place.country
 	every part in ["provider", "account", "region", "container"] {
-		named[part] in {null, place[part]}
+		named[part] in [null, place[part]]
 	}
 }
 

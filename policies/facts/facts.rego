@@ -87,41 +87,46 @@ key := input.encryption.key if input.encryption.key.id
 
 # --- abroad ---
 
-# Every place that tagged content or a copy of it would reach and that is not proven to be in Korea.
-abroad contains {
+# Every place that tagged content or a copy of it would reach and that is not proven to be in Korea. A list, not a set:
+# what stands in a set is hashed and compared whole, each time anew.
+default abroad := []
+
+abroad := [place |
+	some listed in [destination_abroad, replicas_abroad]
+	some place in listed
+] if moved
+
+default destination_abroad := []
+
+destination_abroad := [{
 	"role": "destination",
 	"container": input.destination.facts.container,
 	"provider": input.destination.facts.provider,
 	"country": input.destination.facts.country,
 	"region": input.destination.facts.region,
 	"account": input.destination.facts.account,
-} if {
-	moved
+}] if {
 	not input.destination.facts.country in home
 }
 
-abroad contains {
-	"role": "replica",
-	"container": replica.container,
-	"provider": input.destination.facts.provider,
-	"country": replica.country,
-	"region": replica.region,
-	"account": replica.account,
-} if {
-	moved
-	is_array(input.destination.facts.replicas)
+replicas_abroad := [place |
 	some replica in input.destination.facts.replicas
 	not replica.country in home
-}
-
-abroad contains {
+	place := {
+		"role": "replica",
+		"container": replica.container,
+		"provider": input.destination.facts.provider,
+		"country": replica.country,
+		"region": replica.region,
+		"account": replica.account,
+	}
+] if {
+	is_array(input.destination.facts.replicas)
+} else := [{
 	"role": "replica",
 	"container": "",
 	"provider": input.destination.facts.provider,
 	"country": input.destination.facts.replicas,
 	"region": input.destination.facts.replicas,
 	"account": input.destination.facts.replicas,
-} if {
-	moved
-	not is_array(input.destination.facts.replicas)
-}
+}]

@@ -45,7 +45,7 @@ covered(technology) if {
 	is_string(named.provider)
 	is_string(named.account)
 	every part in ["provider", "account", "country", "region", "container"] {
-		named[part] in {null, input.destination.facts[part]}
+		named[part] in [null, input.destination.facts[part]]
 	}
 }
 

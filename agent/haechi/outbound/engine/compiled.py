@@ -19,16 +19,23 @@ MEMORY_PAGES: Final = 2048
 """128 MiB: a policy that takes more than that for one question has gone astray."""
 _ASK: Final = """
 (module
+  (import "env" "memory" (memory 1))
   (import "opa" "eval" (func $eval (param i32 i32 i32 i32 i32 i32 i32) (result i32)))
-  (func (export "ask") (param $size i32) (result i32)
-    (call $eval
-      (i32.const 0) (i32.const 0) (i32.const {data})
-      (i32.const {heap}) (local.get $size) (i32.add (i32.const {heap}) (local.get $size))
-      (i32.const 0))))
+  (func (export "ask")
+    (local $size i32)
+    (local.set $size (i32.load (i32.const {slip})))
+    (i32.store (i32.const {slip})
+      (call $eval
+        (i32.const 0) (i32.const 0) (i32.const {data})
+        (i32.const {heap}) (local.get $size) (i32.add (i32.const {heap}) (local.get $size))
+        (i32.const 0)))))
 """
 """``opa_eval`` with all that never changes: the first entry point, the data, the input at the heap's beginning and the
-heap behind it, the answer as JSON. Each argument that Python passes costs more than ten microseconds.
+heap behind it, the answer as JSON. The slip is a word of the memory: the input's length goes in on it, the answer's
+place comes back. What Python passes as an argument, or takes as a result, costs more than ten microseconds each.
 """
+_SLIP: Final = 4
+"""Bytes of it."""
 _READ: Final = 8192
 
 
@@ -38,6 +45,9 @@ class UnusableError(Exception):
 
 class _Row(msgspec.Struct):
     result: msgspec.Raw
+
+
+_ROWS: Final = msgspec.json.Decoder(list[_Row])
 
 
 def why_not(error: Exception) -> str:
@@ -58,6 +68,8 @@ class Compiled:
         # Little address space: the worker's is bounded.
         settings.memory_reservation = MEMORY_PAGES * PAGE
         settings.memory_guard_size = PAGE
+        # All that a memory may ever take is reserved, so it stays where it is, and its address is asked for once.
+        settings.memory_may_move = False
         # Bounds are checked in the code, at no measurable cost: a process that is to die of signals handles none.
         settings.signals_based_traps = False
         self._engine = wasmtime.Engine(settings)
@@ -96,6 +108,8 @@ class _Instance:
             raise UnusableError("it asks for no memory")
         pages = wasmtime.Limits(min(wanted.limits.min + room, MEMORY_PAGES), MEMORY_PAGES)
         self._memory = wasmtime.Memory(store, wasmtime.MemoryType(pages))
+        self._start = ctypes.addressof(self._memory.data_ptr(store).contents)
+        self._length = self.memory
         linker = wasmtime.Linker(engine)
         linker.define(store, "env", "memory", self._memory)
         word = wasmtime.ValType.i32()
@@ -113,10 +127,12 @@ class _Instance:
         self._values = self._call("opa_json_parse", at, len(data))
         if not self._values:
             raise UnusableError("it does not take the data")
+        slip = self._call("opa_malloc", _SLIP)
         self._heap = self._call("opa_heap_ptr_get")
         linker.define(store, "opa", "eval", self._exports["opa_eval"])
-        asking = wasmtime.Module(engine, _ASK.format(data=self._values, heap=self._heap))
+        asking = wasmtime.Module(engine, _ASK.format(data=self._values, heap=self._heap, slip=slip))
         self._ask: Any = linker.instantiate(store, asking).exports(store)["ask"]
+        self._slip = ctypes.c_uint32.__ctype_le__.from_address(self._start + slip)
 
     @property
     def memory(self) -> int:
@@ -127,13 +143,21 @@ class _Instance:
         self._store.close()
 
     def answer(self, facts: bytes) -> bytes | None:
-        store, memory, size = self._store, self._memory, len(facts)
-        missing = self._heap + size - memory.data_len(store)
-        if missing > 0:
-            memory.grow(store, -(-missing // PAGE))
-        memory.write(store, facts, self._heap)
-        rows = msgspec.json.decode(self._text(self._ask(store, size)), type=list[_Row])
+        size = len(facts)
+        if not self._holds(self._heap + size):
+            self._memory.grow(self._store, -(-(self._heap + size - self._length) // PAGE))
+        # Behind the heap's beginning lies nothing that outlives a question.
+        ctypes.memmove(self._start + self._heap, facts, size)
+        self._slip.value = size
+        self._ask(self._store)
+        rows = _ROWS.decode(self._text(self._slip.value))
         return bytes(rows[0].result) if rows else None
+
+    def _holds(self, end: int) -> bool:
+        """Whether the memory reaches that far. It only grows, so it is asked only where it did not yet."""
+        if end > self._length:
+            self._length = self.memory
+        return end <= self._length
 
     def _call(self, name: str, *arguments: int) -> int:
         function: Any = self._exports.get(name)
@@ -143,16 +167,13 @@ class _Instance:
 
     def _text(self, at: int) -> bytes:
         """What stands there, up to a zero byte or the end of the memory."""
-        length = self._memory.data_len(self._store)
-        start = ctypes.addressof(self._memory.data_ptr(self._store).contents)
-        said = b""
-        while 0 < at < length:
-            piece = ctypes.string_at(start + at, min(_READ, length - at))
+        said, ended = b"", b""
+        while at > 0 and not ended:
+            self._holds(at + _READ)
+            piece = ctypes.string_at(self._start + at, max(min(_READ, self._length - at), 0))
             text, ended, _ = piece.partition(b"\0")
             said += text
-            if ended:
-                break
-            at += len(piece)
+            at = at + len(piece) if piece else 0
         return said
 
     def _aborted(self, at: int) -> None:

@@ -171,7 +171,8 @@ class WorkerEngine(Engine):
             return Cause("engine-invalid", {"detail": "the input is too large"})
         asked = time.monotonic()
         try:
-            kind, answer = await asyncio.wait_for(worker.ask(Kind.EVALUATE, body), self._deadline)
+            async with asyncio.timeout(self._deadline):
+                kind, answer = await worker.ask(Kind.EVALUATE, body)
         except TimeoutError:
             return Cause("engine-late", {"deadline_ms": self._deadline * 1000})
         except (ConnectionError, OSError):
