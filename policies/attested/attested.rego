@@ -3,28 +3,33 @@
 # description: |
 #   Shared by the rules about what no program can see: a statement of the signed registry counts while it is in force, is
 #   dated, and is not older than the institution allows (attestation_max_age_days in data.yaml; no source gives an age,
-#   so none is set). Whether what it says is true is for people to check.
+#   so none is set). Where the institution set no age, the statement has to say itself until when it holds
+#   (valid_until): what ends nowhere would be good for ever, and that is this project's choice against. Whether what it
+#   says is true is for people to check.
 package haechi.attested
 
 default limits := {"default": null, "subjects": {}}
 
 limits := data.choices.attestation_max_age_days.value
 
+limit(subject) := object.get(limits.subjects, subject, limits.default)
+
 # Statements that count, by subject and by whom they are about; null is the institution itself.
 counted contains [attestation.subject, attestation.provider] if {
 	some attestation in input.registry.attestations
 	attestation.in_force == true
 	is_number(attestation.age_days)
-	object.get(limits.subjects, attestation.subject, limits.default) == null
+	limit(attestation.subject) == null
+	is_string(attestation.valid_until)
+	contains(attestation.valid_until, "T") # an instant
 }
 
 counted contains [attestation.subject, attestation.provider] if {
 	some attestation in input.registry.attestations
 	attestation.in_force == true
 	is_number(attestation.age_days)
-	limit := object.get(limits.subjects, attestation.subject, limits.default)
-	is_number(limit)
-	attestation.age_days <= limit
+	is_number(limit(attestation.subject))
+	attestation.age_days <= limit(attestation.subject)
 }
 
 # About the destination's own provider: what another one does says nothing of it.
@@ -43,6 +48,13 @@ of_institution contains subject if {
 reason(subject, whom) := input.registry if {
 	is_string(input.registry.unknown)
 } else := "old" if {
+	is_number(limit(subject))
+	some attestation in input.registry.attestations
+	attestation.subject == subject
+	attestation.provider in whom
+	attestation.in_force == true
+	is_number(attestation.age_days)
+} else := "endless" if {
 	some attestation in input.registry.attestations
 	attestation.subject == subject
 	attestation.provider in whom

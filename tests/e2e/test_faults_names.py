@@ -82,6 +82,10 @@ def test_every_command_takes_such_a_name(at: Ward) -> None:
     untagged = at.lab.haechi("untag", file, "--release", "signed.release")
     assert untagged.status == 0, untagged.said
     assert at.raw(at.key("released"), body).status == 200
+    tag(at, file)
+    again = at.lab.haechi("untag", file, "--release", "signed.release")
+    assert again.status != 0 and "2026-1" in again.said, again.said
+    at.refused(at.raw(at.key("tagged-anew"), body), rule="r13_layer1")
     at.verified()
 
 

@@ -172,10 +172,11 @@ def _standing(account: str) -> dict[str, Any]:
 
 def _attestations() -> list[dict[str, Any]]:
     """Everything stated today that no program can see."""
-    today = dt.datetime.now(KST).date().isoformat()
+    today = dt.datetime.now(KST).date()
+    holds = {"stated_on": today.isoformat(), "valid_until": (today + dt.timedelta(days=365)).isoformat()}
     stated = [*((subject, "aws") for subject in ABOUT_PROVIDER), *((subject, "") for subject in ABOUT_INSTITUTION)]
     return [
-        {"id": f"ATT-{subject}", "subject": subject, "stated_on": today} | ({"provider": whom} if whom else {})
+        {"id": f"ATT-{subject}", "subject": subject, **holds} | ({"provider": whom} if whom else {})
         for subject, whom in stated
     ]
 

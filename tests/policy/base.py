@@ -20,6 +20,7 @@ from haechi.domain.registry import (
     CloudAccount,
     Institution,
     NamedPlace,
+    Period,
     Person,
     Reach,
     Recipient,
@@ -76,6 +77,8 @@ DESTINATION = Destination(
 )
 TO_OURS = Reach(frozenset([ALL]), (NamedPlace("aws", "KR", account=OURS),), comprehensive=True)
 STATED = (NOW - dt.timedelta(days=60)).date()
+STATES = Period(None, NOW + dt.timedelta(days=300))
+"""Until when what people stated holds."""
 REGISTRY = RegistryIndex(
     RegistryData(
         7,
@@ -91,8 +94,8 @@ REGISTRY = RegistryIndex(
         ),
         recipients=(Recipient("R-1", "age1example", "security"),),
         attestations=(
-            *(Attestation(f"A-{subject}", subject, "aws", STATED) for subject in ABOUT_PROVIDER),
-            *(Attestation(f"A-{subject}", subject, "", STATED) for subject in ABOUT_INSTITUTION),
+            *(Attestation(f"A-{subject}", subject, "aws", STATED, period=STATES) for subject in ABOUT_PROVIDER),
+            *(Attestation(f"A-{subject}", subject, "", STATED, period=STATES) for subject in ABOUT_INSTITUTION),
         ),
     )
 )

@@ -215,6 +215,26 @@ def release_event(released: Released, event_id: str, at: dt.datetime, user: str)
         "after": [tag.as_json() for tag in released.after],
         "approver": permitted.approver,
         "number": permitted.number,
+        "release_id": permitted.id,
+    }
+
+
+def release_refused_event(
+    path: str, error: HaechiError, event_id: str, at: dt.datetime, user: str
+) -> Mapping[str, JSON]:
+    """The record of a release that was handed over and loosened nothing. ``ledger_behind`` where the audit alone knew
+    that it was spent.
+    """
+    return {
+        "schema": SCHEMA,
+        "kind": "release-refused",
+        "id": event_id,
+        "at": at.isoformat(),
+        "user": user,
+        "path": path,
+        "number": str(error.params.get("number", "")),
+        "why": error.code,
+        "ledger_behind": error.params.get("ledger_behind") is True,
     }
 
 

@@ -1,8 +1,8 @@
 """Tag files, list tags, and loosen them with a signed release.
 
 Tagging is synchronous: when it returns, an upload of the content is recognised. Tightening needs nobody's leave;
-removing or
-lowering a tag needs a release that a trusted key signed for exactly this content and act.
+removing or lowering a tag needs a release that a trusted key signed for exactly this content and act, and that was not
+spent on it.
 """
 
 # Names are plain strings here: millions pass, and an object for each would cost more than the work on it.
@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from haechi.app.everywhere import Everywhere
 from haechi.app.indexing import Indexing
+from haechi.app.spent_releases import SpentReleases
 from haechi.domain.catalogue import Catalogue
 from haechi.domain.errors import HaechiError
 from haechi.domain.tags import LONGEST_WORD, PENDING, Funding, Grade, Tag, TagOrigin, is_word
@@ -80,6 +82,7 @@ class Tagging:
         indexing: Indexing,
         catalogue: Catalogue,
         verifier: ReleaseVerifier,
+        spent: SpentReleases,
         everywhere: Everywhere,
         now: Callable[[], dt.datetime],
     ) -> None:
@@ -87,6 +90,8 @@ class Tagging:
         self._indexing = indexing
         self.catalogue = catalogue
         self._verifier = verifier
+        self._spent = spent
+        self._one_release = threading.Lock()
         self._everywhere = everywhere
         self._now = now
 
@@ -135,23 +140,30 @@ class Tagging:
         record: Callable[[Released], None] = lambda released: None,
     ) -> Released:
         """Remove tags (``untag``: those that the release names) or lower one (``lower``, to ``to``). ``record`` makes
-        the act
-        durable before it is done; what it raises prevents it.
+        the act durable before it is done; what it raises prevents it. The release is spent on the content by it.
 
         The release is for the content, so every file that holds it is released. What is written in an attribute, a
-        folder
-        or the policy applies again at the next look: take it off first. Raises ``HaechiError``: ``tag.not-tagged``,
-        ``tag.lower-needs``, ``tag.release-too-narrow``, ``tag.nothing-to-release``, and the verifier's.
+        folder or the policy applies again at the next look: take it off first. Raises ``HaechiError``:
+        ``tag.not-tagged``, ``tag.release-used``, ``tag.lower-needs``, ``tag.release-too-narrow``,
+        ``tag.nothing-to-release``, ``ledger.…``, and the verifier's.
         """
+        with self._one_release:  # two hands with the same release at the same moment
+            return self._release(path, release, action, to, record)
+
+    def _release(
+        self, path: str, release: bytes, action: str, to: Tag | None, record: Callable[[Released], None]
+    ) -> Released:
         file = self._protection.file(os.path.realpath(path))
         if file is None or not file.digest:
             raise HaechiError("tag.not-tagged", path=path)
         permitted = self._verifier.verify(release, content_digest=file.digest, action=action)
+        self._spent.unspent(permitted, file.digest)
         after = _untagged(file.tags, permitted) if action == "untag" else _lowered(file, permitted, to)
         if after == file.tags:
             raise HaechiError("tag.nothing-to-release", path=path)
         released = Released(file.path, file.digest, file.tags, after, permitted)
         record(released)
+        self._spent.spend(permitted, file.digest)
         self._protection.release(file.digest, after)
         return released
 

@@ -149,7 +149,7 @@ def release(
 ) -> None:
     """Sign a release: the permission to untag or lower the contents with these DIGESTS (blake3:…, or file=PATH for the
     digest of that file), or the answer to an appeal (`haechi appeal`), that they are nothing protected. It can be
-    handed over until it expires.
+    handed over until it expires; to untag or lower, once for each content on each machine.
 
     Example: haechi keys release blake3:… --key release.pem --action untag --number 2026-12 --approver 김해치
     --expires 2026-12-31 -o file.release

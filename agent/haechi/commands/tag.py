@@ -144,9 +144,8 @@ def tags(folder: Path, unreadable: bool, as_json: bool) -> None:
 def untag(file: Path, release_file: Path, lower_to: str | None, technology: str, funding: str, as_json: bool) -> None:
     """Remove the tag of FILE, or lower it, with a signed release.
 
-    The release counts for the content: every copy of it is released. Rules in a `.haechi.yaml` or in the policy that
-    name the file
-    must be taken away first, or they tag it again.
+    The release counts for the content: every copy of it is released, once. Rules in a `.haechi.yaml` or in the policy
+    that name the file must be taken away first, or they tag it again.
     """
     from haechi.inbound.control.client import call
     from haechi.outbound.tags import AttributeTags

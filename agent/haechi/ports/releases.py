@@ -56,6 +56,18 @@ class Release:
         }
 
 
+class ReleaseLedger(Protocol):
+    """Spent releases over restarts, by the release's id and the content's digest. Called from any thread; blocks.
+    Raises ``HaechiError('ledger.…')``.
+    """
+
+    def spent(self, release_id: str, digest: str) -> bool:
+        """Whether it was spent on this content."""
+
+    def spend(self, release_id: str, digest: str) -> None:
+        """Remember that it was, durably."""
+
+
 class ReleaseVerifier(Protocol):
     """Checks releases."""
 

@@ -15,7 +15,7 @@ from haechi.app.checking import CheckFile
 from haechi.app.explaining import ExplainDecision
 from haechi.app.permitting import Permits
 from haechi.app.proving import ProveTools
-from haechi.app.recording import Recorder, release_event, tag_event
+from haechi.app.recording import Recorder, release_event, release_refused_event, tag_event
 from haechi.app.sealing import SealFile
 from haechi.app.status import ReportStatus
 from haechi.app.tagging import Released, TagReport
@@ -192,7 +192,11 @@ def _register_tagging(
             event = tag_event(report.files, decision_id(), ground.clock.now(), peer.user)
             await Recorder(stores.audit, decision_id, ground.metrics).certainly(event)
 
-    calls = TagCalls(marking.tagging, record, tagged, authorise, marking.cover, marking.misunderstood)
+    async def refused(path: str, error: HaechiError, peer: Peer) -> None:
+        event = release_refused_event(path, error, decision_id(), ground.clock.now(), peer.user)
+        await stores.audit.durable(event)
+
+    calls = TagCalls(marking.tagging, record, tagged, refused, authorise, marking.cover, marking.misunderstood)
     server.register("tags.index", calls.index, Role.ENGINEER, timeout=HOUR)
     server.register("tags.list", calls.list, Role.ENGINEER)
     server.register("tags.release", calls.release, Role.ENGINEER)

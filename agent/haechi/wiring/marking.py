@@ -19,6 +19,8 @@ from haechi.app.indexing import Indexing
 from haechi.app.learning import LearnCommon
 from haechi.app.recalling import KINDS, Recalled, recalled
 from haechi.app.recording import tag_event
+from haechi.app.spent_releases import KIND as RELEASED
+from haechi.app.spent_releases import SpentReleases
 from haechi.app.tagging import Tagging
 from haechi.domain.errors import FULL, HaechiError
 from haechi.domain.tags import Funding, Grade, Tag
@@ -30,6 +32,7 @@ from haechi.outbound.index.pending import PendingNames
 from haechi.outbound.index.reading import FileReader
 from haechi.outbound.index.system_content import SystemContent
 from haechi.outbound.index.writing import read_tags
+from haechi.outbound.ledger.releases import SqliteReleaseLedger
 from haechi.outbound.tags.attribute import ATTRIBUTE, AttributeTags, attribute_text
 from haechi.outbound.tags.folder import FolderTags
 from haechi.outbound.tags.sources import FileTagSources
@@ -186,18 +189,22 @@ def make_marking(ground: Ground, rules: Rules, stores: Stores) -> Marking:
     catalogue = policies.catalogue
     sources = FileTagSources(AttributeTags(catalogue), FolderTags(catalogue), policies.tags)
     reader = FileReader(stores.index.seed)
+    folder = ground.settings.audit_folder
     indexing = Indexing(
         stores.index,
         sources,
         reader,
         exclude=excluding(ground.settings.watch.exclude),
-        recall=lambda: _recall(ground.settings.audit_folder),
+        recall=lambda: _recall(folder),
     )
+    spent = SqliteReleaseLedger(ground.paths.state / "releases.sqlite")
+    ground.stack.callback(spent.close)
     tagging = Tagging(
         stores.index,
         indexing,
         catalogue,
         SignedReleases(rules.trust, ground.clock),
+        SpentReleases(spent, lambda: (record.decoded() for record in of_kinds(folder, (RELEASED,)))),
         Everywhere(lambda path: reader.read(path)[1].digest),
         ground.clock.now,
     )

@@ -3,8 +3,8 @@
 # description: |
 #   Security rules exist, and a manager for national core technology and dedicated security staff are named. A dated
 #   statement of the signed registry must be there, in force, and not older than the institution allows
-#   (attestation_max_age_days). Nothing here checks that it is true. That it is recorded and not refused is this
-#   project's default; the institution may choose otherwise.
+#   (attestation_max_age_days); where it set no age, the statement has to name its end. Nothing here checks that it
+#   is true. That it is recorded and not refused is this project's default; the institution may choose otherwise.
 # custom:
 #   requirement: R04
 #   basis: statute

@@ -3,8 +3,9 @@
 # description: |
 #   Replicas and backups abroad are prevented by something stronger than a rule, such as a policy of the
 #   organisation's accounts, which a look at one container does not show. A dated statement of the signed registry
-#   must be there, in force, and not older than the institution allows (attestation_max_age_days). Nothing here
-#   checks that it is true. That it is refused is this project's default; the institution may choose otherwise.
+#   must be there, in force, and not older than the institution allows (attestation_max_age_days); where it set no
+#   age, the statement has to name its end. Nothing here checks that it is true. That it is refused is this project's
+#   default; the institution may choose otherwise.
 # custom:
 #   requirement: R11
 #   basis: guidance

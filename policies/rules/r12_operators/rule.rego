@@ -3,8 +3,9 @@
 # description: |
 #   Those who run the provider's system are physically in Korea, by the provider's own dated statement. The
 #   provider's nationality is no reason for or against. A dated statement of the signed registry must be there, in
-#   force, and not older than the institution allows (attestation_max_age_days). Nothing here checks that it is true.
-#   That it is refused is this project's default; the institution may choose otherwise.
+#   force, and not older than the institution allows (attestation_max_age_days); where it set no age, the statement
+#   has to name its end. Nothing here checks that it is true. That it is refused is this project's default; the
+#   institution may choose otherwise.
 # custom:
 #   requirement: R12
 #   basis: guidance

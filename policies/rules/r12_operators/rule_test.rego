@@ -49,3 +49,19 @@ test_within_the_limit if {
 	count(r12_operators.findings) == 0 with input as testing.sealed_seoul
 		with data.choices.attestation_max_age_days.value as {"default": 60, "subjects": {}}
 }
+
+test_speaks_on_a_statement_without_an_end if {
+	changed := json.patch(testing.sealed_seoul, [
+		{"op": "replace", "path": "/registry/attestations/0/valid_until", "value": null},
+	])
+	some finding in r12_operators.findings with input as changed
+	finding.params.reason == "endless"
+}
+
+test_an_age_that_the_institution_set_is_an_end if {
+	changed := json.patch(testing.sealed_seoul, [
+		{"op": "replace", "path": "/registry/attestations/0/valid_until", "value": null},
+	])
+	count(r12_operators.findings) == 0 with input as changed
+		with data.choices.attestation_max_age_days.value as {"default": 60, "subjects": {}}
+}

@@ -2,9 +2,9 @@
 # title: Provider access is off by default
 # description: |
 #   The provider reaches nothing unless the user approved it beforehand, as in an outage. A dated statement of the
-#   signed registry must be there, in force, and not older than the institution allows (attestation_max_age_days).
-#   Nothing here checks that it is true. That it is refused is this project's default; the institution may choose
-#   otherwise.
+#   signed registry must be there, in force, and not older than the institution allows (attestation_max_age_days);
+#   where it set no age, the statement has to name its end. Nothing here checks that it is true. That it is refused
+#   is this project's default; the institution may choose otherwise.
 # custom:
 #   requirement: R17
 #   basis: guidance

@@ -2,9 +2,9 @@
 # title: Every access of the provider is recorded
 # description: |
 #   The provider's own accesses are on record for the user. A dated statement of the signed registry must be there,
-#   in force, and not older than the institution allows (attestation_max_age_days). Nothing here checks that it is
-#   true. Without the record nobody sees whether r17_provider_access is kept, so it is refused too: this project's
-#   default; the institution may choose otherwise.
+#   in force, and not older than the institution allows (attestation_max_age_days); where it set no age, the
+#   statement has to name its end. Nothing here checks that it is true. Without the record nobody sees whether
+#   r17_provider_access is kept, so it is refused too: this project's default; the institution may choose otherwise.
 # custom:
 #   requirement: R18
 #   basis: guidance

@@ -2,9 +2,9 @@
 # title: Deletion at the contract's end is agreed
 # description: |
 #   At the end of the contract the provider deletes irrecoverably and proves it. A dated statement of the signed
-#   registry must be there, in force, and not older than the institution allows (attestation_max_age_days). Nothing
-#   here checks that it is true. That it is recorded and not refused is this project's default; the institution may
-#   choose otherwise.
+#   registry must be there, in force, and not older than the institution allows (attestation_max_age_days); where it
+#   set no age, the statement has to name its end. Nothing here checks that it is true. That it is recorded and not
+#   refused is this project's default; the institution may choose otherwise.
 # custom:
 #   requirement: R19
 #   basis: guidance

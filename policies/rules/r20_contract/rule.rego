@@ -3,8 +3,8 @@
 # description: |
 #   The contract divides the responsibilities of user and provider and controls external staff. A dated statement of
 #   the signed registry must be there, in force, and not older than the institution allows
-#   (attestation_max_age_days). Nothing here checks that it is true. That it is recorded and not refused is this
-#   project's default; the institution may choose otherwise.
+#   (attestation_max_age_days); where it set no age, the statement has to name its end. Nothing here checks that it
+#   is true. That it is recorded and not refused is this project's default; the institution may choose otherwise.
 # custom:
 #   requirement: R20
 #   basis: guidance

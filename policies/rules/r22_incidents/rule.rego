@@ -2,8 +2,9 @@
 # title: An incident response system exists
 # description: |
 #   Who does what in an incident is laid down. A dated statement of the signed registry must be there, in force, and
-#   not older than the institution allows (attestation_max_age_days). Nothing here checks that it is true. That it is
-#   recorded and not refused is this project's default; the institution may choose otherwise.
+#   not older than the institution allows (attestation_max_age_days); where it set no age, the statement has to name
+#   its end. Nothing here checks that it is true. That it is recorded and not refused is this project's default; the
+#   institution may choose otherwise.
 # custom:
 #   requirement: R22
 #   basis: statute

@@ -3,8 +3,9 @@
 # description: |
 #   Those who can reach the content at the provider sign in with more than one factor; the request itself does not
 #   show it. A dated statement of the signed registry must be there, in force, and not older than the institution
-#   allows (attestation_max_age_days). Nothing here checks that it is true. That it is recorded and not refused is
-#   this project's default; the institution may choose otherwise.
+#   allows (attestation_max_age_days); where it set no age, the statement has to name its end. Nothing here checks
+#   that it is true. That it is recorded and not refused is this project's default; the institution may choose
+#   otherwise.
 # custom:
 #   requirement: R30
 #   basis: inference

@@ -107,7 +107,7 @@ def test_what_the_registry_lacks_is_valid_yaml_that_says_that_it_is_to_be_checke
     ]
     head = (
         'schema: haechi.registry/1\nsequence: 1\nissued_at: "2026-01-05T09:00:00+09:00"\n'
-        "institution: {name: x, registration_number: y}\n"
+        "institution: {name: x, registration_number: y}\norders: []\n"
     )
     found = registry_from((head + text.replace('park\\"\\n- x', "park")).encode(), "pasted")
     assert found.accounts[0].id == STRANGE and found.personnel[0].os_users == ("park",)

@@ -12,7 +12,9 @@ from haechi.commands.keys import keys
 from haechi.commands.registry import registry
 from haechi.domain.actor import Actor
 from haechi.domain.content import Content, ContentState
+from haechi.domain.errors import HaechiError
 from haechi.outbound.registry import FileRegistry, check_registry
+from haechi.outbound.registry.editing import said
 from haechi.outbound.trust import SigningKey
 
 NOW = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
@@ -174,6 +176,41 @@ def test_a_fault_names_its_field_and_line(example, old, new, field):
     data, faults = check_registry(example.replace(old, new).encode(), "registry.yaml")
     assert data is None and faults[0].params["field"] == field
     assert faults[0].params["line"] > 1 and faults[0].params["file"] == "registry.yaml"
+
+
+def silent(example: str) -> str:
+    """The example without a word of orders."""
+    return example[: example.index("orders:\n")] + example[example.index("recipients:\n") :]
+
+
+def in_json(text: str) -> str:
+    return json.dumps(said(text.encode()), indent=1)
+
+
+@pytest.mark.parametrize("form", [str, in_json], ids=["yaml", "json"])
+def test_nothing_said_of_orders_is_not_that_nothing_is_ordered(team, opened, example, form, tmp_path, monkeypatch):
+    monkeypatch.setenv("HAECHI_LANG", "en")
+    path = team.registry(form(silent(example)))
+    _, (fault,) = check_registry(path.read_bytes(), "registry.yaml")
+    line = 1 if form is in_json else 4  # where it begins, below the comments
+    assert (fault.code, fault.params["field"], fault.params["line"]) == ("registry.malformed", "orders", line)
+    assert facts(opened()) == {"unknown": "registry-invalid"}
+    key = tmp_path / "k.pem"
+    CliRunner().invoke(keys, ["new", str(key), "--role", "registry", "--no-passphrase"])
+    checked = CliRunner().invoke(registry, ["check", str(path), "--unsigned"])
+    assert checked.exit_code == 1 and f"{path} line {line}, orders: not right" in checked.output
+    signed = CliRunner().invoke(registry, ["sign", str(path), "--key", str(key)])
+    assert isinstance(signed.exception, HaechiError) and signed.exception.params["field"] == "orders"
+    data, _ = check_registry(form(silent(example) + "orders: []\n").encode(), "registry.yaml")
+    assert data is not None and data.orders == ()
+
+
+def test_a_registry_that_says_nothing_of_orders_does_not_lift_those_in_force(team, opened, example):
+    team.registry(example)
+    found = opened()
+    team.registry(newer(silent(example)))
+    assert not found.refresh() and found.problem.code == "registry.malformed"
+    assert [order.id for order in found.data.orders] == ["ORD-2026-001"]
 
 
 @pytest.mark.parametrize(

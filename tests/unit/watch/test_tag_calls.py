@@ -18,9 +18,9 @@ from haechi.inbound.watch.calls import O_PATH, TagCalls
 from haechi.inbound.watch.rights import Rights
 from haechi.ports.tags import Problem
 
-from tests.unit.watch.test_tagging import tagging, verifier
+from tests.unit.watch.test_tagging import recorded, spent, tagging, verifier
 
-__all__ = ["tagging", "verifier"]
+__all__ = ["recorded", "spent", "tagging", "verifier"]
 
 ENGINEER = 4321
 
@@ -31,15 +31,24 @@ class Calls:
     def __init__(self, tagging: Tagging) -> None:
         self.released: list[Released] = []
         self.tagged: list[TagReport] = []
+        self.refused: list[tuple[str, str]] = []
         self.roles = {Role.ENGINEER}
 
         async def tagged(report: TagReport, peer: Peer) -> None:
             self.tagged.append(report)
 
+        async def refused(path: str, error: HaechiError, peer: Peer) -> None:
+            self.refused.append((path, error.code))
+
         self.problems: list[Problem] = []
         record = self.released.append
         self._calls = TagCalls(
-            tagging, lambda done, peer: record(done), tagged, lambda peer: self.roles, problems=lambda: self.problems
+            tagging,
+            lambda done, peer: record(done),
+            tagged,
+            refused,
+            lambda peer: self.roles,
+            problems=lambda: self.problems,
         )
 
     def __call__(self, name: str, args: dict, *files: int, uid: int = ENGINEER) -> dict:
@@ -84,6 +93,13 @@ def test_they_tag_list_and_release(calls: Calls, files: Path) -> None:
     with (files / "f").open("rb") as opened:
         asked = {"path": str(files / "f"), "release": release, "action": "untag"}
         assert calls("release", asked, opened.fileno())["after"] == []
+        assert calls.refused == []
+        with pytest.raises(HaechiError, match=r"tag\.not-tagged"):
+            calls("release", asked, opened.fileno())
+        calls.index(files / "f")
+        with pytest.raises(HaechiError, match=r"tag\.release-used"):
+            calls("release", asked, opened.fileno())
+    assert calls.refused == [(str(files / "f"), "tag.not-tagged"), (str(files / "f"), "tag.release-used")]
     assert len(calls.released) == 1
 
 

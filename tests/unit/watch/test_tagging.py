@@ -2,15 +2,20 @@
 
 import datetime as dt
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from haechi.app.everywhere import Everywhere
 from haechi.app.indexing import Indexing
+from haechi.app.recording import release_event
+from haechi.app.spent_releases import SpentReleases
 from haechi.app.tagging import Released, Tagging
 from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Funding, Grade, Tag, TagOrigin
 from haechi.outbound.index import FileReader, SqliteContentIndex
+from haechi.outbound.ledger.releases import SqliteReleaseLedger
 from haechi.outbound.tags import ATTRIBUTE, AttributeTags, FileTagSources, PolicyTags, load_catalogue
 from haechi.outbound.tags.catalogue import shipped
 from haechi.ports.releases import Release, ReleaseAction
@@ -25,11 +30,12 @@ class Verifier:
     def __init__(self) -> None:
         self.technology: str | None = None
         self.grade: Grade | None = None
+        self.id = "blake3:07"
 
     def verify(self, release: bytes, *, content_digest: str, action: str) -> Release:
         if release != b"yes " + content_digest.encode():
             raise HaechiError("release.bad-signature")
-        return Release("R-7", "CSO", ReleaseAction(action), NOW, "k1", self.technology, self.grade)
+        return Release("R-7", "CSO", ReleaseAction(action), NOW, "k1", self.technology, self.grade, id=self.id)
 
 
 @pytest.fixture
@@ -38,11 +44,24 @@ def verifier() -> Verifier:
 
 
 @pytest.fixture
-def tagging(index: SqliteContentIndex, indexing: Indexing, verifier: Verifier, tmp_path: Path) -> Tagging:
+def recorded() -> list[Mapping[str, Any]]:
+    """What the audit has of releases."""
+    return []
+
+
+@pytest.fixture
+def spent(recorded: list[Mapping[str, Any]], tmp_path: Path) -> SpentReleases:
+    return SpentReleases(SqliteReleaseLedger(tmp_path / "releases.sqlite"), lambda: recorded)
+
+
+@pytest.fixture
+def tagging(
+    index: SqliteContentIndex, indexing: Indexing, verifier: Verifier, spent: SpentReleases, tmp_path: Path
+) -> Tagging:
     reader = FileReader(index.seed)
-    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib").mkdir(exist_ok=True)
     everywhere = Everywhere(lambda path: reader.read(path)[1].digest, [str(tmp_path / "lib")])
-    return Tagging(index, indexing, CATALOGUE, verifier, everywhere, lambda: NOW)
+    return Tagging(index, indexing, CATALOGUE, verifier, spent, everywhere, lambda: NOW)
 
 
 def test_a_tag_holds_when_the_call_returns(tagging: Tagging, index: SqliteContentIndex, files: Path) -> None:
@@ -181,6 +200,81 @@ def test_a_release_that_cannot_be_recorded_changes_nothing(tagging: Tagging, fil
     with pytest.raises(HaechiError, match=r"audit\.full"):
         tagging.release(str(files / "f"), b"yes " + digest.encode(), "untag", None, full)
     assert tagging.listed(str(files))[0].tags
+
+
+def closed(spent: SpentReleases) -> None:
+    assert isinstance(spent.ledger, SqliteReleaseLedger)
+    spent.ledger.close()
+
+
+@pytest.fixture
+def untag(tagging: Tagging, recorded: list[Mapping[str, Any]], files: Path) -> Callable[[], str]:
+    """Tag a content, and hand the release for it over: what it is refused with, or nothing."""
+
+    def do() -> str:
+        (files / "f").write_bytes(b"die layout")
+        digest = tagging.tag([str(files / "f")], "SEM-01", "A").files[0].digest
+        try:
+            tagging.release(
+                str(files / "f"),
+                b"yes " + digest.encode(),
+                "untag",
+                None,
+                lambda done: recorded.append(release_event(done, "id", NOW, "kim")),
+            )
+        except HaechiError as error:
+            assert tagging.listed(str(files))
+            return error.code + (" behind" if error.params.get("ledger_behind") else "")
+        assert not tagging.listed(str(files))
+        return ""
+
+    return do
+
+
+def test_a_release_is_good_once_for_a_content(untag: Callable[[], str], verifier: Verifier) -> None:
+    assert [untag(), untag(), untag()] == ["", "tag.release-used", "tag.release-used"]
+    verifier.id = "blake3:08"
+    assert untag() == ""
+
+
+def test_a_release_for_several_contents_is_good_once_for_each(tagging: Tagging, files: Path) -> None:
+    for name in "fg":
+        (files / name).write_bytes(name.encode() * 99)
+        digest = tagging.tag([str(files / name)], "SEM-01", "A").files[0].digest
+        tagging.release(str(files / name), b"yes " + digest.encode(), "untag")
+    assert not tagging.listed(str(files))
+
+
+def test_a_spent_release_stays_spent_over_a_restart_with_an_older_ledger_and_without_an_audit(
+    untag: Callable[[], str], spent: SpentReleases, recorded: list[Mapping[str, Any]], tmp_path: Path
+) -> None:
+    """The audit alone knows it, then the ledger alone."""
+    assert untag() == ""
+    closed(spent)
+    for path in tmp_path.glob("releases.sqlite*"):
+        path.unlink()
+    assert [untag(), untag()] == ["tag.release-used behind", "tag.release-used"]
+    closed(spent)
+    recorded.clear()
+    assert untag() == "tag.release-used"
+
+
+def test_a_release_that_could_not_be_recorded_is_not_spent(tagging: Tagging, files: Path) -> None:
+    (files / "f").write_bytes(b"die layout")
+    digest = tagging.tag([str(files / "f")], "SEM-01", "A").files[0].digest
+
+    def full(released: Released) -> None:
+        raise HaechiError("audit.full")
+
+    with pytest.raises(HaechiError, match=r"audit\.full"):
+        tagging.release(str(files / "f"), b"yes " + digest.encode(), "untag", None, full)
+    tagging.release(str(files / "f"), b"yes " + digest.encode(), "untag")
+    assert not tagging.listed(str(files))
+
+
+def test_where_the_ledger_cannot_be_asked_nothing_is_loosened(untag: Callable[[], str], tmp_path: Path) -> None:
+    (tmp_path / "releases.sqlite").write_bytes(b"no database" * 500)
+    assert untag() == "ledger.corrupt"
 
 
 def test_lowering_goes_as_far_as_the_release_and_no_further(tagging: Tagging, verifier: Verifier, files: Path) -> None:

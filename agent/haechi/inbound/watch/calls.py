@@ -33,6 +33,8 @@ Named = TypeVar("Named", TaggedFile, Unreadable)
 Progress = Callable[[dict[str, Any]], Awaitable[None]]
 Recorder = Callable[[Released, Peer], None]
 """Makes a loosening durable in the audit. It is carried out only when this returned."""
+Refused = Callable[[str, HaechiError, Peer], Awaitable[None]]
+"""Records that a release for the file of this name loosened nothing."""
 Tagged = Callable[[TagReport, Peer], Awaitable[None]]
 """Records what was tagged by hand."""
 
@@ -50,19 +52,21 @@ class TagCalls:
         tagging: Tagging,
         record: Recorder,
         tagged: Tagged,
+        refused: Refused,
         authorise: Authorise,
         cover: Callable[[Sequence[str]], Mapping[str, str]] = lambda names: {},
         problems: Callable[[], Sequence[Problem]] = tuple,
     ) -> None:
-        """``record`` is called with every tag that was loosened, ``tagged`` with the files that were tagged. ``cover``
-        has the folders of names watched from now on, and names those that cannot be. ``problems`` gives what was not
-        understood.
+        """``record`` is called with every tag that was loosened, ``refused`` with every release that loosened nothing,
+        ``tagged`` with the files that were tagged. ``cover`` has the folders of names watched from now on, and names
+        those that cannot be. ``problems`` gives what was not understood.
         """
         self._cover = cover
         self._problems = problems
         self._tagging = tagging
         self._record = record
         self._tagged = tagged
+        self._refused = refused
         self._authorise = authorise
 
     async def catalogue(self, args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
@@ -135,9 +139,13 @@ class TagCalls:
             raise HaechiError("tag.bad-request", field="action")
         _handed_over([_text(args, "path")], peer.files)
         path, to = _text(args, "path"), self._lowered_to(args) if action == "lower" else None
-        done = await asyncio.to_thread(
-            self._tagging.release, path, release, action, to, lambda released: self._record(released, peer)
-        )
+        try:
+            done = await asyncio.to_thread(
+                self._tagging.release, path, release, action, to, lambda released: self._record(released, peer)
+            )
+        except HaechiError as error:
+            await self._refused(path, error, peer)
+            raise
         return {
             "path": done.path,
             "digest": done.digest,

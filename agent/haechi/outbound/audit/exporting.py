@@ -101,7 +101,7 @@ def _files(event: Mapping[str, Any]) -> Iterator[str]:
     """The local files that a record is about: tagged, released, sealed, appealed for."""
     for file in event.get("files", ()):
         yield _text(file.get("path"))
-    if event.get("kind") in ("sealed", "unsealed", "release", "appeal"):
+    if event.get("kind") in ("sealed", "unsealed", "release", "release-refused", "appeal"):
         yield _text(event.get("path", event.get("name")))
 
 

@@ -210,6 +210,13 @@ SECTIONS: Mapping[str, tuple[type[Form], int]] = {
 }
 """Every list of a registry: the form of its entries, and how many there may be."""
 
+REQUIRED = ("orders",)
+"""Lists that are there even where they are empty. What stands in all others lets something through, so that without
+them less goes; orders stop, and where nobody says anything of them nobody knows whether there are any.
+"""
+UNSAID = "missing; an empty list says that there are none"
+"""Why a list that has to be there is a fault."""
+
 NUMBERED = ("personnel", "takeouts", "authorisations", "exemptions", "orders", "recipients", "attestations")
 """Lists whose entries have an id that no other of the list has."""
 

@@ -19,7 +19,7 @@ from jsonschema.exceptions import ValidationError, best_match
 from haechi.domain.errors import HaechiError
 from haechi.domain.registry import RegistryData
 from haechi.outbound.registry.building import Builder, OddError
-from haechi.outbound.registry.form import NUMBERED, SECTIONS
+from haechi.outbound.registry.form import NUMBERED, REQUIRED, SECTIONS, UNSAID
 from haechi.outbound.registry.sources import MalformedError, Written, YamlWritten, written
 from haechi.outbound.trust.document import Document, Place
 
@@ -159,6 +159,9 @@ def _explained(error: ValidationError) -> tuple[Place, str]:
         return (*place, *odd[:1]), "unknown-field"
     if error.validator == "required" and isinstance(error.validator_value, list) and isinstance(error.instance, dict):
         missing = [name for name in error.validator_value if name not in error.instance]
+        unsaid = [name for name in missing if not place and name in REQUIRED]
+        if missing == unsaid:
+            return (unsaid[0],), UNSAID
         return place, f"required: {', '.join(missing)}"
     return place, _short(error)
 

@@ -8,13 +8,13 @@ Lines of JSON are looked for only when there is a fault to tell.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any, Literal, Protocol
 
 import msgspec
 
 from haechi.domain.errors import HaechiError
-from haechi.outbound.registry.form import SECTIONS, Form, Instant, InstitutionForm, Sequence_
+from haechi.outbound.registry.form import REQUIRED, SECTIONS, UNSAID, Form, Instant, InstitutionForm, Sequence_
 from haechi.outbound.trust.document import Document, Place, dotted, parse_document
 
 MAX_JSON = 64 * 1024 * 1024
@@ -80,6 +80,7 @@ class YamlWritten:
 
     def entries(self, section: str) -> Iterator[Any]:
         """See ``Written``."""
+        _there(section, self.document.data)
         listed = self.document.data.get(section, [])
         if not isinstance(listed, list):
             raise MalformedError((section,), "not-a-list")
@@ -126,6 +127,7 @@ class JsonWritten:
 
     def entries(self, section: str) -> Iterator[Any]:
         """See ``Written``."""
+        _there(section, self._parts)
         part = self._parts.get(section)
         if part is None:
             return iter(())
@@ -167,6 +169,11 @@ class JsonWritten:
             return self._raw.find(bytes(listed[number]))
         except (KeyError, IndexError, msgspec.DecodeError):
             return -1
+
+
+def _there(section: str, parts: Container[str]) -> None:
+    if section in REQUIRED and section not in parts:
+        raise MalformedError((section,), UNSAID)
 
 
 def _packed(text: bytes) -> bytes:
