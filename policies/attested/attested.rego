@@ -14,34 +14,35 @@ limits := data.choices.attestation_max_age_days.value
 
 limit(subject) := object.get(limits.subjects, subject, limits.default)
 
-# Statements that count, by subject and by whom they are about; null is the institution itself.
-counted contains [attestation.subject, attestation.provider] if {
+# Statements that count.
+counted := [attestation |
 	some attestation in input.registry.attestations
 	attestation.in_force == true
 	is_number(attestation.age_days)
-	limit(attestation.subject) == null
+	young(attestation, limit(attestation.subject))
+]
+
+young(attestation, days) if {
+	days == null
 	is_string(attestation.valid_until)
 	contains(attestation.valid_until, "T") # an instant
 }
 
-counted contains [attestation.subject, attestation.provider] if {
-	some attestation in input.registry.attestations
-	attestation.in_force == true
-	is_number(attestation.age_days)
-	is_number(limit(attestation.subject))
-	attestation.age_days <= limit(attestation.subject)
+young(attestation, days) if {
+	is_number(days)
+	attestation.age_days <= days
 }
 
 # About the destination's own provider: what another one does says nothing of it.
-of_provider contains subject if {
-	some [subject, provider] in counted
-	provider == input.destination.facts.provider
+of_provider contains attestation.subject if {
+	some attestation in counted
+	attestation.provider == input.destination.facts.provider
 }
 
 # About the institution; what it states of its use of this provider is as good.
-of_institution contains subject if {
-	some [subject, provider] in counted
-	provider in {null, input.destination.facts.provider}
+of_institution contains attestation.subject if {
+	some attestation in counted
+	attestation.provider in [null, input.destination.facts.provider]
 }
 
 # Why nothing counts; whom names those that a statement could be about.

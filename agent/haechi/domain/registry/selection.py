@@ -131,8 +131,7 @@ class RegistryIndex:
                     "provider": a.provider or None,
                     "in_force": a.period.holds(now),
                     "age_days": days_since(a.stated_on, now),
-                    "reference": a.reference,
-                    **a.period.as_json(),
+                    "valid_until": instant_of(a.period.end),
                 }
                 for a in self._attestations.get(provider or "", self._attestations[""])
             ],
