@@ -83,11 +83,12 @@ def tag(files: tuple[Path, ...], technology: str, grade: str, funding: str, owne
         if error.code != "control.not-running":
             raise
         from haechi.app.everywhere import Everywhere
+        from haechi.commands._digests import digest_of
 
         found = [
             {"code": problem.code, "params": dict(problem.params)}
             for path in names
-            for problem in Everywhere(_digest).warnings(str(path))
+            for problem in Everywhere(digest_of).warnings(str(path))
         ]
         result = {"files": [], "unreadable": [], "problems": found, "indexed": False}
         if len(notes) == len(names):
@@ -267,14 +268,6 @@ def _mark(attribute: Any, names: Sequence[Path], wanted: Tag) -> list[dict[str, 
         except OSError:
             notes.append({"code": "tag.not-permitted", "params": {"path": str(name)}})
     return notes
-
-
-def _digest(path: str) -> str:
-    from blake3 import blake3
-
-    hasher = blake3(max_threads=1)
-    hasher.update_mmap(path)
-    return str(hasher.hexdigest())
 
 
 def _words(entries: Sequence[Mapping[str, Any]]) -> str:

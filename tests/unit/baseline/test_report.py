@@ -160,7 +160,7 @@ def test_damaged_lines_are_counted_and_named(audit, capsys):
 
 
 def test_a_script_is_the_tool_not_what_runs_it(tmp_path, capsys):
-    event = judged(1, sealed_seoul(), at=NOW).event()
+    event = judged(1, sealed_seoul(), [against("r10_region", container="c", country="JP")], MONITOR, at=NOW).event()
     write(tmp_path / "s", [{**event, "actor": {**event["actor"], "script": "aws"}}], SetClock(NOW))
     _, told = reported(capsys, tmp_path / "s")
     assert [row["name"] for row in told["tools"]["rows"]] == ["aws"]
