@@ -20,13 +20,12 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.e2e.in_time import back
 from tests.lab import Laboratory
-from tests.stores import OURS, Landscape, MotoStore, build_landscape
+from tests.stores import OURS, Landscape, MotoStore, build_landscape, sdk_client
 
 KIB, MIB = 1 << 10, 1 << 20
 SEOUL, TOKYO = "ap-northeast-2", "ap-northeast-1"
@@ -175,7 +174,7 @@ class Ward:
         """boto3 as an engineer's script makes it."""
         way = f"http://127.0.0.1:{self.port}"
         settings = {"connect_timeout": 5, "read_timeout": 30, "retries": {"total_max_attempts": 1}, **config}
-        return boto3.session.Session().client(
+        return sdk_client(
             "s3",
             region_name=region,
             aws_access_key_id=OURS.access_key,

@@ -21,12 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
 from tests.lab import Laboratory
-from tests.stores import OURS, Account, Landscape, MotoStore, TestStore, VersityStore, build_landscape
+from tests.stores import OURS, Account, Landscape, MotoStore, TestStore, VersityStore, build_landscape, sdk_client
 from tests.stores.signing import DeclaredPayload
 
 SEOUL, TOKYO = "ap-northeast-2", "ap-northeast-1"
@@ -91,7 +90,7 @@ class World:
         known = (region, account.id, service, tuple(sorted(s3.items())))
         if known not in self.clients:
             way = f"http://127.0.0.1:{self.proxy}"
-            self.clients[known] = boto3.session.Session().client(
+            self.clients[known] = sdk_client(
                 service,
                 region_name=region,
                 aws_access_key_id=account.access_key,
