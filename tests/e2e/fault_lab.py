@@ -25,7 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.e2e.in_time import back
 from tests.lab import Laboratory
-from tests.stores import OURS, Landscape, MotoStore, build_landscape, sdk_client
+from tests.stores import OURS, Landscape, MotoStore, sdk_client
 
 KIB, MIB = 1 << 10, 1 << 20
 SEOUL, TOKYO = "ap-northeast-2", "ap-northeast-1"
@@ -132,9 +132,7 @@ class Ward:
 
     def status(self) -> dict[str, Any]:
         """What the agent says of itself."""
-        from haechi.inbound.control import client
-
-        return dict(client.call("agent.status", path=self.lab.socket, timeout=5))
+        return self.lab.status()
 
     def restart(self) -> float:
         """Start the agent again; the seconds until it was ready."""
@@ -285,10 +283,3 @@ def tag(at: Ward, *files: Path) -> None:
     """``haechi tag``."""
     done = at.lab.haechi("tag", *files, "--technology", "SEM-01", "--grade", "A", "--owner", "공정팀")
     assert done.status == 0, done.said
-
-
-@contextlib.contextmanager
-def started_store() -> Iterator[tuple[MotoStore, Landscape]]:
-    """moto with the landscape of buckets."""
-    with MotoStore() as store:
-        yield store, build_landscape(store)

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.e2e.fault_lab import KIB, MIB, Answer, Ward, started_store, ward
+from tests.e2e.fault_lab import KIB, MIB, Answer, Ward, ward
+from tests.stores import started_store
 
 pytestmark = pytest.mark.e2e
 UNSIGNED = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"

@@ -23,8 +23,9 @@ from dataclasses import dataclass, field
 import pytest
 from haechi.outbound.audit import AuditSettings
 
-from tests.e2e.fault_lab import BROKEN, KIB, MIB, Answer, Ward, Wire, started_store, ward
+from tests.e2e.fault_lab import BROKEN, KIB, MIB, Answer, Ward, Wire, ward
 from tests.e2e.in_time import BACK_WITHIN_S, in_time, slowed
+from tests.stores import started_store
 from tests.stores.process import free_port
 
 pytestmark = pytest.mark.e2e

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.e2e.fault_lab import BROKEN, KIB, Ward, Wire, started_store, ward
+from tests.e2e.fault_lab import BROKEN, KIB, Ward, Wire, ward
 from tests.e2e.in_time import in_time
 from tests.lab.stopping import stop
+from tests.stores import started_store
 
 pytestmark = pytest.mark.e2e
 

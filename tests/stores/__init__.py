@@ -4,7 +4,7 @@
 """
 
 from tests.stores.certificates import AWS_NAMES, StoreAuthority
-from tests.stores.landscape import Landscape, build_landscape
+from tests.stores.landscape import Landscape, build_landscape, started_store
 from tests.stores.moto import AFFILIATE, AGENT, OURS, STRANGER, MotoStore
 from tests.stores.sdk import sdk_client
 from tests.stores.store import Account, TestStore, digest_of
@@ -26,4 +26,5 @@ __all__ = [
     "digest_of",
     "find_versitygw",
     "sdk_client",
+    "started_store",
 ]
