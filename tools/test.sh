@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # All tests: the unit tests, one worker a core; then those that drive real agents, whole files side by side, and beside them
-# those that need root, one by one in namespaces of their own. The latter two wait more than they compute.
+# those that need root, one by one in namespaces of their own: both wait more than they compute. Last those that hold the
+# agent to a time, with nothing beside them.
 # Every phase runs even when an earlier one failed, and names what it skipped; pytest's closing line comes last. PYTEST adds
 # arguments. Run through `make test`.
 set -uo pipefail
@@ -30,12 +31,12 @@ judge $?
 
 as_root=$(mktemp)
 # shellcheck disable=SC2086 # a list of words
-tests -m root -p no:cacheprovider $others >"$as_root" 2>&1 &
+tests -m 'root and not alone' -p no:cacheprovider $others >"$as_root" 2>&1 &
 rooted=$!
 trap 'kill "$rooted" 2>/dev/null; rm -f "$as_root"' EXIT
 say "end-to-end tests (and beside them those that need root, told below)"
 # shellcheck disable=SC2086 # a list of words
-tests -n "${E2E_WORKERS:-2}" --dist loadfile -m 'e2e and not root' $others
+tests -n "${E2E_WORKERS:-2}" --dist loadfile -m 'e2e and not root and not alone' $others
 judge $?
 
 wait "$rooted"
@@ -43,4 +44,9 @@ code=$?
 say "tests that need root"
 cat "$as_root"
 judge $code
+
+say "tests that hold the agent to a time"
+# shellcheck disable=SC2086 # a list of words
+tests -m alone $others
+judge $?
 exit $status

@@ -24,7 +24,7 @@ from tests.e2e.datapath_lab import (
 )
 from tests.e2e.in_time import GIVE_UP_S, in_time
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 NAMES = ["*.s3.ap-northeast-2.amazonaws.com"]
 PUT = f"PUT /k HTTP/1.1\r\nHost: {SEOUL}\r\nContent-Length: 5\r\n\r\nhello".encode()
 

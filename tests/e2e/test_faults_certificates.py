@@ -19,7 +19,7 @@ from tests.e2e.in_time import in_time
 from tests.lab import Laboratory
 from tests.stores import Landscape, MotoStore, started_store
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 SHORT = """
 import sys
 if "--foreground" in sys.orig_argv:

@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.fault_lab import KIB, MIB, Answer, Ward, tag, ward
 from tests.stores import started_store
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

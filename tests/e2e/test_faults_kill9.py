@@ -28,7 +28,7 @@ from tests.e2e.in_time import BACK_WITHIN_S, in_time, slowed
 from tests.stores import started_store
 from tests.stores.process import free_port
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 UPLOADS, CLIENTS, KILLS = 200, 6, 8
 SECONDS = 180.0
 """After this long the clients give up, which fails the test."""

@@ -16,7 +16,7 @@ from tests.e2e.in_time import in_time
 from tests.lab.stopping import stop
 from tests.stores import started_store
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[2]
-MARKED = re.compile(r"\bmark\.(e2e|root)\b")
+MARKED = re.compile(r"\bmark\.(e2e|root|alone)\b")
 
 
 def test_markers_are_where_their_phase_looks() -> None:
