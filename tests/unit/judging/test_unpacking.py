@@ -19,7 +19,7 @@ from tests.unit.judging.conftest import Case, noise
 from tests.unit.judging.test_unrecorded import under
 
 pytestmark = pytest.mark.asyncio
-BOMB = bz2.compress(noise(1, 9_000) * 1000) * 6
+BOMB = bz2.compress(noise(1, 9_000) * 100) * 60
 """A small body that becomes 54 MB."""
 
 
