@@ -35,7 +35,7 @@ ledger = SqliteReads(folder / "reads.sqlite")
 watch = ReadWatch(Fanotify(), ledger, SystemClock(), lambda: [], lambda device, inode: [file])
 watch.start()
 watch.wait_ready(20)
-watch._mark(str(path))
+watch._marks.mark(str(path))
 me, other = Actor("nobody", 65534, os.getpid()), Actor("daemon", 1)
 window, told = dt.timedelta(minutes=30), {"sees": watch.status()["sees"]}
 path.read_text()

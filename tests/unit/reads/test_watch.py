@@ -234,7 +234,7 @@ def test_a_file_that_cannot_be_marked_leaves_everything_unknown(machine: Machine
     Path("/proc/self/status").stat()
     watch.observed([Observed("/proc/self/mem-of-none/x", Stamp(0, 0, 0, 0, 0), (), None)])  # type: ignore[arg-type]
     assert machine.facts().known, "a file that is gone needs no mark"
-    watch.unwatched["/mnt/odd/lot.csv"] = "Operation not supported"
+    watch._marks.unwatched["/mnt/odd/lot.csv"] = "Operation not supported"
     assert machine.facts().user == Unknown("reads-files-not-watched")
     assert watch.status()["unwatched"] == 1
 

@@ -82,9 +82,12 @@ class Event:
 
 
 class Fanotify:
-    """One group. Raises ``OSError`` where the kernel is too old (``EINVAL``) or does not permit it (``EPERM``)."""
+    """One group; ``left`` is the descriptor of one that another process made. Raises ``OSError`` where the kernel is
+    too old (``EINVAL``) or does not permit it (``EPERM``), or where ``left`` is no group that names processes
+    (``EBADF``).
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, left: int | None = None) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._libc.fanotify_mark.argtypes = (
             ctypes.c_int,
@@ -93,6 +96,10 @@ class Fanotify:
             ctypes.c_int,
             ctypes.c_char_p,
         )
+        if left is not None:
+            _check(left)
+            self.descriptor, self.privileged = left, True
+            return
         flags = FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_FID
         try:
             self.descriptor = self._init(flags | FAN_UNLIMITED_MARKS)
@@ -193,6 +200,15 @@ def _key(data: bytes, at: int, end: int) -> bytes:
             return data[begin : begin + 16 + size]
         at += max(length, INFO.size)
     return b""
+
+
+def _check(descriptor: int) -> None:
+    """Raises ``OSError('EBADF')`` where a descriptor is no group like those made here with ``CAP_SYS_ADMIN``."""
+    with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as file:  # noqa: PTH123
+        said = next((line.split() for line in file if line.startswith("fanotify flags:")), None)
+    wanted = FAN_NONBLOCK | FAN_UNLIMITED_MARKS | FAN_REPORT_FID
+    if said is None or int(said[1].partition(":")[2], 16) & wanted != wanted:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), str(descriptor))
 
 
 def _error(about: str) -> OSError:

@@ -10,7 +10,7 @@ import os
 import stat
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from haechi.domain.errors import HaechiError
@@ -50,9 +50,10 @@ class Readers:
         own: int,
         named: Callable[[int, int], Sequence[TaggedFile]],
         released: Callable[[str], bool] = lambda path: True,
+        files: dict[bytes, Marked] | None = None,
     ) -> None:
         self._privileged, self._own, self._named, self._released = privileged, own, named, released
-        self.files: dict[bytes, Marked] = {}
+        self.files: dict[bytes, Marked] = {} if files is None else files
         self._openers: OrderedDict[tuple[int, bytes], Line] = OrderedDict()
         self._lines: dict[int, Line | Unknown] = {}
         self._names: dict[bytes, str] = {}
@@ -60,9 +61,11 @@ class Readers:
         """Whether anything was learned since ``begin`` that was not known from an earlier opening."""
         self.seen = self.gone = 0
 
-    def begin(self) -> None:
-        """What follows was taken from the queue at once: a process and a file are asked for once in it."""
-        self._lines.clear()
+    def begin(self, lines: Mapping[int, Line | Unknown] | None = None) -> None:
+        """What follows was taken from the queue at once: a process and a file are asked for once in it. ``lines`` are
+        those of processes that were asked already.
+        """
+        self._lines = dict(lines or {})
         self._names.clear()
         self.fresh = False
 
