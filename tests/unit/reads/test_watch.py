@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -244,11 +244,11 @@ class Dropping(Fanotify):
 
     dropped = False
 
-    def events(self) -> Iterator[Event]:
+    def events(self, told: Container[int] = ()) -> Iterator[Event]:
         if not self.dropped:
             self.dropped = True
             yield Event(FAN_Q_OVERFLOW, 0, b"")
-        yield from super().events()
+        yield from super().events(told)
 
 
 def test_what_the_kernel_dropped_is_unknown(machine: Machine) -> None:
@@ -260,7 +260,7 @@ def test_what_the_kernel_dropped_is_unknown(machine: Machine) -> None:
 class Failing(Fanotify):
     """A group that cannot be read."""
 
-    def events(self) -> Iterator[Event]:
+    def events(self, told: Container[int] = ()) -> Iterator[Event]:
         raise OSError(5, "input/output error")
 
 

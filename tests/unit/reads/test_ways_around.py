@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
 import pytest
@@ -78,8 +78,8 @@ class Busy(Fanotify):
     files: tuple[Path, ...] = ()
     opened = 0
 
-    def events(self) -> Iterator[Event]:
-        for event in super().events():
+    def events(self, told: Container[int] = ()) -> Iterator[Event]:
+        for event in super().events(told):
             if self.files and self.opened < 20_000:
                 os.close(os.open(self.files[self.opened % len(self.files)], os.O_RDONLY))
                 self.opened += 1

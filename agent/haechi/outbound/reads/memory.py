@@ -102,9 +102,9 @@ class Memory:
         if len(self._forgotten) < MOST:
             self._forgotten[gone.reader] = gone
 
-    def missed(self, cause: str, now: dt.datetime) -> None:
-        """Nothing was seen since everything was looked at."""
-        self.gap(Gap(min(self.reached, now), now, cause))
+    def missed(self, cause: str, now: dt.datetime, present: frozenset[int] | None = None) -> None:
+        """Nothing was seen since everything was looked at. ``present``: see ``Gap``."""
+        self.gap(Gap(min(self.reached, now), now, cause, present))
 
     def gap(self, gap: Gap) -> None:
         """Nothing was seen for a time."""

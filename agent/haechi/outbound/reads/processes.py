@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import errno
 import os
 from collections.abc import Iterable
 
 from haechi.domain.actor import Actor
 from haechi.domain.facts import Known, Unknown
-from haechi.domain.reads import ROOT, Line, ProcessId
+from haechi.domain.reads import ROOT, SHORT, Line, ProcessId
 from haechi.outbound.index.names import spelled
 
 DEEPEST = 64
@@ -86,6 +87,16 @@ def present(proc: str = "/proc") -> frozenset[int]:
         if name.isdigit():
             users |= _users(proc, int(name))
     return frozenset(users)
+
+
+def there(begin: dt.datetime, end: dt.datetime) -> frozenset[int] | None:
+    """Who may have read something in a gap that ends now; None for anybody."""
+    if end - begin > SHORT:
+        return None
+    try:
+        return present()
+    except OSError:
+        return None
 
 
 def _users(proc: str, pid: int) -> frozenset[int]:

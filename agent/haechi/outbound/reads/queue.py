@@ -15,7 +15,7 @@ from haechi.domain.facts import Unknown
 from haechi.domain.reads import Line
 from haechi.outbound.reads.fanotify import Event, Fanotify
 from haechi.outbound.reads.memory import Memory
-from haechi.outbound.reads.processes import line_of
+from haechi.outbound.reads.processes import line_of, there
 from haechi.outbound.reads.readers import Readers
 from haechi.outbound.reads.steps import Steps
 
@@ -76,7 +76,9 @@ class Queue:
                 self._readers.begin(lines)
                 self._look(events, now)
             self._readers.begin()
-            self._look(self._group.events(), now)
+            skipped = self._group.skipped
+            self._look(self._group.events(self._readers.told), now)
+            self._readers.seen += self._group.skipped - skipped
         except Exception as error:  # whatever it was: what was taken from the queue and not looked at is lost
             self.failed = True
             log.warning("reads.failed", cause=repr(error))
@@ -88,7 +90,7 @@ class Queue:
         for event in events:
             if event.overflow:
                 self.overflows += 1
-                self._memory.missed("reads-overflowed", now)
+                self._memory.missed("reads-overflowed", now, there(self._memory.reached, now))
             elif event.gone:
                 self._readers.files.pop(event.key, None)
             elif event.pid != own and (read := self._readers.read(event, now)) is not None:

@@ -6,6 +6,7 @@ Must not know gaps, or what is remembered. Not safe from several threads at once
 from __future__ import annotations
 
 import datetime as dt
+import math
 import os
 import stat
 import time
@@ -25,8 +26,14 @@ SETTLED_NS = 60_000_000_000
 """A file that was renamed or linked within this time may be on its way: a name that the index lost says nothing yet.
 As long as a vanished name passes its tags on.
 """
-OPENERS = 4096
-"""Openings that are remembered, so that nobody is asked anew who reads on in what it opened."""
+AS_IT_WAS = 1.0
+"""Seconds for which a process is taken for the one that it was, of the users that it had: it may open thousands of
+files in that time, and no number of a process comes again in it.
+"""
+READS_ON = 10.0
+"""For so long where it is gone, and read on in what it had opened."""
+ASKED = 4096
+"""Processes that are remembered as they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +61,24 @@ class Readers:
     ) -> None:
         self._privileged, self._own, self._named, self._released = privileged, own, named, released
         self.files: dict[bytes, Marked] = {} if files is None else files
-        self._openers: OrderedDict[tuple[int, bytes], Line] = OrderedDict()
-        self._lines: dict[int, Line | Unknown] = {}
+        self._lines: OrderedDict[int, tuple[float, Line | Unknown]] = OrderedDict()
+        self.told: set[int] = set()
+        """Processes of which a read was told since ``begin``: no other says more."""
         self._names: dict[bytes, str] = {}
         self.fresh = False
-        """Whether anything was learned since ``begin`` that was not known from an earlier opening."""
+        """Whether a process was asked since ``begin``."""
         self.seen = self.gone = 0
 
     def begin(self, lines: Mapping[int, Line | Unknown] | None = None) -> None:
-        """What follows was taken from the queue at once: a process and a file are asked for once in it. ``lines`` are
-        those of processes that were asked already.
+        """What follows was taken from the queue at once: a file is asked for once in it, and a read of each process
+        says all. ``lines`` are those of processes that were asked already.
         """
-        self._lines = dict(lines or {})
+        self.told.clear()
         self._names.clear()
         self.fresh = False
+        now = time.monotonic()
+        for pid, line in (lines or {}).items():
+            self._lines[pid] = (now, line)
 
     def read(self, event: Event, now: dt.datetime) -> Read | None:
         """The read that an event tells of; None where the file is tagged no more."""
@@ -79,7 +90,10 @@ class Readers:
             if not name:
                 return None
         self.seen += 1
-        return self._read(event, now, spelled(name), _only(name, file))
+        read = self._read(event, now, spelled(name), _only(name, file))
+        if read.sure or read.only is None:
+            self.told.add(event.pid)
+        return read
 
     def _name(self, file: Marked) -> str:
         """What the file is called now; empty where it is tagged no more.
@@ -99,21 +113,26 @@ class Readers:
     def _read(self, event: Event, now: dt.datetime, name: str, only: Callable[[], int | None]) -> Read:
         if not self._privileged:
             return Read(now, name, frozenset([self._own]), (), Unknown("reader-not-named"), only())
-        opened = (event.pid, event.key)
-        if not event.opening and opened in self._openers:
-            known = self._openers[opened]
-            return Read(now, name, known.users, known.processes, known.executable)
-        self.fresh = True
-        if event.pid not in self._lines:
-            self._lines[event.pid] = line_of(event.pid) if event.pid > 0 else Unknown("reader-gone")
-        line = self._lines[event.pid]
+        line = self._line(event.pid, event.opening)
         if isinstance(line, Unknown):
             self.gone += 1
             return Read(now, name, frozenset(), (), Unknown("reader-gone"), only())
-        self._openers[opened] = line
-        while len(self._openers) > OPENERS:
-            self._openers.popitem(last=False)
         return Read(now, name, line.users, line.processes, line.executable)
+
+    def _line(self, pid: int, opening: bool) -> Line | Unknown:
+        now = time.monotonic()
+        asked, known = self._lines.get(pid, (-math.inf, Unknown("reader-gone")))
+        if now - asked < AS_IT_WAS:
+            return known
+        self.fresh = True
+        line = line_of(pid) if pid > 0 else Unknown("reader-gone")
+        if isinstance(line, Unknown) and not opening and now - asked < READS_ON:
+            return known  # it was there a moment ago, and read on in what it had opened then
+        self._lines[pid] = (now, line)
+        self._lines.move_to_end(pid)
+        if len(self._lines) > ASKED:
+            self._lines.popitem(last=False)
+        return line
 
 
 def _lies(file: Marked) -> bool:

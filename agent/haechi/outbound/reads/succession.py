@@ -15,14 +15,14 @@ from collections.abc import Sequence
 
 import structlog
 
-from haechi.domain.reads import KEPT, SHORT, Gap
+from haechi.domain.reads import KEPT, Gap
 from haechi.outbound.ledger.reads import Held, Remembered
 from haechi.outbound.reads.fanotify import Fanotify
 from haechi.outbound.reads.handover import Handover, trusted
 from haechi.outbound.reads.marks import Marks
 from haechi.outbound.reads.memory import Memory
 from haechi.outbound.reads.mounts import unmarked
-from haechi.outbound.reads.processes import present
+from haechi.outbound.reads.processes import there
 from haechi.outbound.reads.queue import Left, Queue
 from haechi.outbound.reads.readers import Marked
 from haechi.ports.protection import TaggedFile
@@ -100,13 +100,3 @@ class Succession:
     def held(self) -> Held | None:
         """What the next agent has to know; None where it can rely on nothing."""
         return None if self._marks.unwatched else self._handover.held
-
-
-def there(begin: dt.datetime, end: dt.datetime) -> frozenset[int] | None:
-    """Who may have read something in a gap that ends now; None for anybody."""
-    if end - begin > SHORT:
-        return None
-    try:
-        return present()
-    except OSError:
-        return None

@@ -31,18 +31,18 @@ from haechi.outbound.reads.handover import Handover
 from haechi.outbound.reads.marks import Marks
 from haechi.outbound.reads.memory import BEAT, Memory
 from haechi.outbound.reads.mounts import Mounts, unmarked
-from haechi.outbound.reads.processes import uploader
+from haechi.outbound.reads.processes import there, uploader
 from haechi.outbound.reads.queue import Queue
 from haechi.outbound.reads.readers import Readers
 from haechi.outbound.reads.steps import Steps, since_boot
-from haechi.outbound.reads.succession import Succession, there
+from haechi.outbound.reads.succession import Succession
 from haechi.ports.clock import Clock
 from haechi.ports.protection import Observed, TaggedFile
 
 WAKE = 1.0
-PAUSE = 0.005
-"""Seconds between two looks while known processes read on in files that they opened, for more than ``IDLE`` looks:
-nothing new is learned then.
+PAUSE = 0.002
+"""Seconds between two looks while processes that are known read on, for more than ``IDLE`` looks: nothing new is
+learned then, and what is merged meanwhile costs nothing.
 """
 IDLE = 32
 MOST_TOLD = 10
