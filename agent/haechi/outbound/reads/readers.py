@@ -36,6 +36,15 @@ ASKED = 4096
 """Processes that are remembered as they were."""
 
 
+@dataclass(slots=True)
+class _Asked:
+    """A process as it was at a time that goes on evenly, and the tagged file that it has read since, if any."""
+
+    at: float
+    line: Line | Unknown
+    file: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Marked:
     """A marked file: its name when it was marked, and its identity."""
@@ -61,7 +70,7 @@ class Readers:
     ) -> None:
         self._privileged, self._own, self._named, self._released = privileged, own, named, released
         self.files: dict[bytes, Marked] = {} if files is None else files
-        self._lines: OrderedDict[int, tuple[float, Line | Unknown]] = OrderedDict()
+        self._asked: OrderedDict[int, _Asked] = OrderedDict()
         self.told: set[int] = set()
         """Processes of which a read was told since ``begin``: no other says more."""
         self._names: dict[bytes, str] = {}
@@ -78,10 +87,15 @@ class Readers:
         self.fresh = False
         now = time.monotonic()
         for pid, line in (lines or {}).items():
-            self._lines[pid] = (now, line)
+            self._asked[pid] = _Asked(now, line)
 
     def read(self, event: Event, now: dt.datetime) -> Read | None:
         """The read that an event tells of; None where the file is tagged no more."""
+        before = self._asked.get(event.pid)
+        if before is not None and before.file and time.monotonic() - before.at < AS_IT_WAS:
+            self.seen += 1
+            self.told.add(event.pid)
+            return self._as_before(now, before)
         file, name = self.files.get(event.key), ""
         if file is not None:  # else it was marked a moment ago, and who marked it is about to say what it is
             if event.key not in self._names:
@@ -93,7 +107,17 @@ class Readers:
         read = self._read(event, now, spelled(name), _only(name, file))
         if read.sure or read.only is None:
             self.told.add(event.pid)
+        if read.sure:
+            self._asked[event.pid].file = read.file
         return read
+
+    @staticmethod
+    def _as_before(now: dt.datetime, before: _Asked) -> Read | None:
+        """Another by a process that read tagged content a moment ago: it is not asked what file this is."""
+        line = before.line
+        return (
+            None if isinstance(line, Unknown) else Read(now, before.file, line.users, line.processes, line.executable)
+        )
 
     def _name(self, file: Marked) -> str:
         """What the file is called now; empty where it is tagged no more.
@@ -121,17 +145,17 @@ class Readers:
 
     def _line(self, pid: int, opening: bool) -> Line | Unknown:
         now = time.monotonic()
-        asked, known = self._lines.get(pid, (-math.inf, Unknown("reader-gone")))
-        if now - asked < AS_IT_WAS:
-            return known
+        before = self._asked.get(pid, _Asked(-math.inf, Unknown("reader-gone")))
+        if now - before.at < AS_IT_WAS:
+            return before.line
         self.fresh = True
         line = line_of(pid) if pid > 0 else Unknown("reader-gone")
-        if isinstance(line, Unknown) and not opening and now - asked < READS_ON:
-            return known  # it was there a moment ago, and read on in what it had opened then
-        self._lines[pid] = (now, line)
-        self._lines.move_to_end(pid)
-        if len(self._lines) > ASKED:
-            self._lines.popitem(last=False)
+        if isinstance(line, Unknown) and not opening and now - before.at < READS_ON:
+            return before.line  # it was there a moment ago, and read on in what it had opened then
+        self._asked[pid] = _Asked(now, line)
+        self._asked.move_to_end(pid)
+        if len(self._asked) > ASKED:
+            self._asked.popitem(last=False)
         return line
 
 

@@ -40,11 +40,10 @@ from haechi.ports.clock import Clock
 from haechi.ports.protection import Observed, TaggedFile
 
 WAKE = 1.0
-PAUSE = 0.002
-"""Seconds between two looks while processes that are known read on, for more than ``IDLE`` looks: nothing new is
-learned then, and what is merged meanwhile costs nothing.
+PAUSE, LONGEST = 0.0005, 0.004
+"""Seconds until the next look where the last brought only reads by processes that are known, twice as long each time:
+what is taken at once costs little, but who comes and goes meanwhile cannot be asked any more.
 """
-IDLE = 32
 MOST_TOLD = 10
 
 log = structlog.get_logger(__name__)
@@ -204,7 +203,7 @@ class ReadWatch:
         group = self._group
         if group is None:
             return
-        idle, waiting, before = 0, select.poll(), self._clock.now()
+        pause, waiting, before = 0.0, select.poll(), self._clock.now()
         waiting.register(group.descriptor, select.POLLIN)
         waiting.register(self._wake, select.POLLIN)
         mounts = self._table(waiting)
@@ -221,13 +220,13 @@ class ReadWatch:
                 before = looked
                 with self._lock:
                     self._queue.empty()
-                    idle = 0 if self._readers.fresh else idle + 1
+                    pause = 0.0 if self._readers.fresh else min(max(PAUSE, 2 * pause), LONGEST)
                 if (self._clock.now() - self._memory.written_until).total_seconds() >= BEAT:
                     self._beat()
                 elif self._memory.urgent:
                     self._keep(whole=False)
-                if idle > IDLE:
-                    self._stopping.wait(PAUSE)
+                if pause:
+                    self._stopping.wait(pause)
             except Exception as error:  # an adapter's edge: what is strange is a gap, and never the end of watching
                 self._doubt(error)
                 self._stopping.wait(WAKE)
