@@ -53,6 +53,7 @@ def folder() -> Iterator[Path]:
     """Where nobody may write; pytest's own folders are closed to other users."""
     with tempfile.TemporaryDirectory(prefix="haechi-reads-") as made:
         os.chown(made, NOBODY, NOBODY)
+        os.chmod(made, 0o755)  # else nobody but its owner could have read what lies in it
         yield Path(made)
 
 

@@ -103,7 +103,8 @@ def test_who_read_and_ended_while_no_agent_ran_may_be_anybody_whom_the_file_lets
     manager.kill()
     subprocess.run(["cat", lot], check=True, stdout=subprocess.DEVNULL)
     manager.start()
-    assert user(manager, STRANGER) == {"unknown": "reader-gone"}
+    assert user(manager) == {"unknown": "reader-gone"}
+    assert user(manager, STRANGER) is False, "the folders of these tests are closed to others"
 
 
 def test_who_read_a_moment_before_the_agent_was_killed_is_remembered(

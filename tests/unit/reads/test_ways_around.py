@@ -280,6 +280,32 @@ def test_another_users_file_under_the_name_clears_nobody(machine: Machine) -> No
     assert machine.facts(stranger()).user == Unknown("reader-gone")
 
 
+def read_and_gone(machine: Machine, path: Path) -> None:
+    """By a process of which nobody can say whose it was."""
+    with machine.running._lock:
+        subprocess.run(["cat", path], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_who_reads_in_a_folder_of_its_own_and_is_gone_makes_nobody_else_unknown(machine: Machine) -> None:
+    (machine.folder / "home").mkdir(mode=0o700)
+    machine.start()
+    path = machine.write("home/lot.csv")
+    path.chmod(0o644)
+    read_and_gone(machine, path)
+    assert machine.facts(stranger()).user is False
+    assert machine.facts().user == Unknown("reader-gone")
+
+
+def test_a_file_with_another_name_elsewhere_may_have_been_read_by_anybody(machine: Machine) -> None:
+    (machine.folder / "home").mkdir(mode=0o700)
+    machine.start()
+    path = machine.write("home/lot.csv")
+    path.chmod(0o644)
+    os.link(path, machine.folder / "elsewhere.csv")
+    read_and_gone(machine, path)
+    assert machine.facts(stranger()).user == Unknown("reader-gone")
+
+
 class Flushable(Fanotify):
     """The marks of a group end, as they do with their file system."""
 

@@ -170,18 +170,31 @@ def _lies(file: Marked) -> bool:
 
 
 def _only(path: str, file: Marked | None) -> Callable[[], int | None]:
-    """Tells the one user, beside root, whom the file's mode lets open it; None where others may, or that is not known:
-    what lies under the name now may be another's file.
+    """Tells the one user, beside root, whom the file's mode, or that of a folder that it lies in, lets open it; None
+    where others may, or that is not known: what lies under the name now may be another's file.
     """
 
     def asked() -> int | None:
         try:
             status = os.stat(path, follow_symlinks=False)  # noqa: PTH116
+            if file is None or (status.st_dev, status.st_ino) != (file.device, file.inode):
+                return None
+            if not stat.S_IMODE(status.st_mode) & 0o077:  # an access list shows in the group's bits
+                return status.st_uid
+            return _keeper(path) if status.st_nlink == 1 else None  # another name may lie in an open folder
         except OSError:
             return None
-        if file is None or (status.st_dev, status.st_ino) != (file.device, file.inode):
-            return None
-        closed = not stat.S_IMODE(status.st_mode) & 0o077  # an access list shows in the group's bits
-        return status.st_uid if closed else None
 
     return asked
+
+
+def _keeper(path: str) -> int | None:
+    """Whose the nearest folder is that lets nobody else pass. Raises ``OSError``."""
+    while (folder := os.path.dirname(path)) != path:  # noqa: PTH120
+        status = os.stat(folder, follow_symlinks=False)  # noqa: PTH116
+        if stat.S_ISLNK(status.st_mode):
+            return None
+        if not stat.S_IMODE(status.st_mode) & 0o011:
+            return status.st_uid
+        path = folder
+    return None
