@@ -38,7 +38,6 @@ KillMode=process
 # next one. Two for the moment in which that takes over. `systemctl stop` lets them go.
 NotifyAccess=main
 FileDescriptorStoreMax=4
-FileDescriptorStorePreserve=restart
 # The kernel's choice under memory pressure shall not be the judge: without it every upload is refused.
 OOMScoreAdjust=-500
 LimitNOFILE=65536
