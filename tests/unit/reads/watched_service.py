@@ -1,4 +1,4 @@
-"""An agent, as far as it watches who reads: what the stand-in for a service manager starts."""
+"""An agent, as far as it watches who reads, with the rights that the service has. A stand-in for a manager starts it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from haechi.outbound.ledger.reads import SqliteReads
 from haechi.outbound.reads import ReadWatch
 from haechi.outbound.reads.fanotify import Fanotify
 from haechi.outbound.reads.handover import Handover
+from haechi.outbound.reads.rights import give_up_admin
 from haechi.outbound.system.descriptors import descriptor_store, handed_over
 from haechi.ports.protection import Stamp, TaggedFile
 
@@ -42,8 +43,10 @@ def serve(folder: str) -> None:
         watch._marks.mark(path)
 
     by_identity = {(file.stamp.device, file.stamp.inode): [file] for file in known()}
+    group = Fanotify()
+    give_up_admin()
     ledger = SqliteReads(Path(folder) / "reads.sqlite")
-    watch = ReadWatch(Fanotify(), ledger, SystemClock(), known, named, handover=handover)
+    watch = ReadWatch(group, ledger, SystemClock(), known, named, handover=handover)
     watch.start()
     for line in sys.stdin:
         match json.loads(line):
