@@ -214,6 +214,14 @@ def test_explain_tells_facts_findings_and_rule_text(bench: Bench, capsys: pytest
     assert "policy has changed" in said
 
 
+def test_explain_names_the_script_beside_what_runs_it(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    record = decided(0)
+    record["actor"] |= {"executable": "/usr/bin/python3.11", "pid": 7, "script": "aws"}
+    bench.records.known["D1"] = record
+    assert run(["explain", "D1"]) == 0
+    assert "kim · aws, /usr/bin/python3.11 (7)" in capsys.readouterr().out
+
+
 def test_explain_tells_both_layers_and_the_place_without_the_facts(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
