@@ -25,6 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.e2e.in_time import back
 from tests.lab import Laboratory
+from tests.lab.trusting import trusting
 from tests.stores import OURS, Landscape, MotoStore, sdk_client
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -61,9 +62,7 @@ class Wire:
                 if not piece:
                     raise ConnectionError("the proxy closed")
                 said += piece
-            context = ssl.create_default_context(cafile=str(bundle))
-            context.set_alpn_protocols(["http/1.1"])
-            self.tls = context.wrap_socket(plain, server_hostname=host)
+            self.tls = trusting(bundle).wrap_socket(plain, server_hostname=host)
         except BaseException:
             plain.close()
             raise

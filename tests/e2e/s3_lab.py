@@ -25,6 +25,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
 from tests.lab import Laboratory
+from tests.lab.trusting import trusting
 from tests.stores import OURS, Account, Landscape, MotoStore, TestStore, VersityStore, sdk_client, started_store
 from tests.stores.signing import DeclaredPayload
 
@@ -118,9 +119,7 @@ class World:
             said += piece
         if b" 200 " not in said.split(b"\r\n")[0]:
             raise ConnectionError(said)
-        context = ssl.create_default_context(cafile=str(self.bundle))
-        context.set_alpn_protocols(["http/1.1"])
-        return context.wrap_socket(plain, server_hostname=host)
+        return trusting(self.bundle).wrap_socket(plain, server_hostname=host)
 
     def send(
         self,
