@@ -22,7 +22,6 @@ from tests.unit.reads.test_watch import Machine, machine, read_by_another, stran
 
 __all__ = ["machine"]
 NOW = dt.datetime(2026, 3, 2, 1, 30, tzinfo=dt.UTC)
-MINUTE = dt.timedelta(minutes=1)
 
 
 def test_a_file_renamed_to_where_nobody_looks_stays_tagged(machine: Machine) -> None:
