@@ -1,4 +1,4 @@
-"""An agent as far as it watches who reads, with the rights that the service has. A stand-in for a manager starts it."""
+"""An agent, as far as it watches who reads, with the rights that the service has; for a stand-in for its manager."""
 
 from __future__ import annotations
 

@@ -78,6 +78,11 @@ class Event(NamedTuple):
         return bool(self.mask & FAN_DELETE_SELF)
 
     @property
+    def reading(self) -> bool:
+        """Whether it was opened or read."""
+        return bool(self.mask & (FAN_OPEN | FAN_ACCESS))
+
+    @property
     def opening(self) -> bool:
         """Whether it was opened, perhaps read as well."""
         return bool(self.mask & FAN_OPEN)

@@ -91,7 +91,8 @@ class Queue:
             if event.overflow:
                 self.overflows += 1
                 self._memory.missed("reads-overflowed", now, there(self._memory.reached, now))
-            elif event.gone:
-                self._readers.files.pop(event.key, None)
-            elif event.pid != own and (read := self._readers.read(event, now)) is not None:
+                continue
+            if event.reading and event.pid != own and (read := self._readers.read(event, now)) is not None:
                 self._memory.remember(read)
+            if event.gone:  # the kernel makes one event of reading and deleting
+                self._readers.files.pop(event.key, None)

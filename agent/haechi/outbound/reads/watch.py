@@ -128,7 +128,7 @@ class ReadWatch:
                 line = uploader(actor)
             facts = recent.recent.of(actor.uid, line, now, window)
             standing = self._standing
-            if recent.urgent:
+            if recent.urgent and not self._stopping.is_set():
                 os.eventfd_write(self._wake, 1)  # written by the thread: nobody waits for it
         if standing:
             doubt = Unknown(standing)
