@@ -25,7 +25,7 @@ deps: ## system packages, .venv, the C extension, the Go tools; only what is sta
 demo: deps ## the main job for real: an S3 store, the agent, AWS CLI and boto3, at least 16 uploads
 	@$(run) $(venv)/bin/python demo/run.py $(DEMO)
 
-test: deps ## every test: unit (parallel), end to end, and those that need root
+test: deps ## every test: unit, end to end, those that need root, those that hold the agent to a time
 	@$(run) tools/test.sh
 
 unit: deps ## the quick tests only

@@ -1,23 +1,52 @@
 #!/usr/bin/env bash
-# All tests: the unit tests side by side, then those that own ports, processes or namespaces one by one.
+# All tests: the unit tests, one worker a core; then those that drive real agents, whole files side by side, and beside them
+# those that need root, one by one in namespaces of their own: both wait more than they compute. Last those that hold the
+# agent to a time, with nothing beside them.
 # Every phase runs even when an earlier one failed, and names what it skipped; pytest's closing line comes last. PYTEST adds
 # arguments. Run through `make test`.
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$root"
 export PATH="$venv/bin:$tools/bin:$PATH"
+# What carries those markers lies in two folders (a test sees to it): no process imports the others' modules for nothing.
+others=$(find tests -mindepth 1 -maxdepth 1 -type d ! -name e2e ! -name root -printf '--ignore=%p ')
+# Test modules are compiled (and their assertions rewritten) once, not by each of the processes below.
+unset PYTHONDONTWRITEBYTECODE
 
 status=0
-phase() { # title, pytest arguments…
-    say "$1"; shift
+judge() { # exit code of a phase
+    local code=$1
+    # 5: the phase has no tests, which is no failure where PYTEST selected some.
+    if [ "$code" -eq 5 ] && [ -n "${PYTEST:-}" ]; then code=0; fi
+    if [ "$code" -ne 0 ]; then status=$code; fi
+}
+tests() { # pytest arguments…
     # shellcheck disable=SC2086 # PYTEST is a list of words
     python -m pytest -rs "$@" ${PYTEST:-} </dev/null
-    local code=$?
-    # 5: the phase has no tests, which is no failure where PYTEST selected some.
-    if [ $code -eq 5 ] && [ -n "${PYTEST:-}" ]; then code=0; fi
-    if [ $code -ne 0 ]; then status=$code; fi
 }
-phase "unit tests" -n auto -m 'not e2e and not root'
-phase "end-to-end tests" -m 'e2e and not root'
-phase "tests that need root" -m root
+
+say "unit tests"
+tests -n auto -m 'not e2e and not root' --ignore=tests/e2e --ignore=tests/root
+judge $?
+
+as_root=$(mktemp)
+# shellcheck disable=SC2086 # a list of words
+tests -m 'root and not alone' -p no:cacheprovider $others >"$as_root" 2>&1 &
+rooted=$!
+trap 'kill "$rooted" 2>/dev/null; rm -f "$as_root"' EXIT
+say "end-to-end tests (and beside them those that need root, told below)"
+# shellcheck disable=SC2086 # a list of words
+tests -n "${E2E_WORKERS:-2}" --dist loadfile -m 'e2e and not root and not alone' $others
+judge $?
+
+wait "$rooted"
+code=$?
+say "tests that need root"
+cat "$as_root"
+judge $code
+
+say "tests that hold the agent to a time"
+# shellcheck disable=SC2086 # a list of words
+tests -m alone $others
+judge $?
 exit $status

@@ -20,13 +20,12 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.e2e.in_time import back
 from tests.lab import Laboratory
-from tests.stores import OURS, Landscape, MotoStore, build_landscape
+from tests.stores import OURS, Landscape, MotoStore, sdk_client
 
 KIB, MIB = 1 << 10, 1 << 20
 SEOUL, TOKYO = "ap-northeast-2", "ap-northeast-1"
@@ -133,9 +132,7 @@ class Ward:
 
     def status(self) -> dict[str, Any]:
         """What the agent says of itself."""
-        from haechi.inbound.control import client
-
-        return dict(client.call("agent.status", path=self.lab.socket, timeout=5))
+        return self.lab.status()
 
     def restart(self) -> float:
         """Start the agent again; the seconds until it was ready."""
@@ -175,7 +172,7 @@ class Ward:
         """boto3 as an engineer's script makes it."""
         way = f"http://127.0.0.1:{self.port}"
         settings = {"connect_timeout": 5, "read_timeout": 30, "retries": {"total_max_attempts": 1}, **config}
-        return boto3.session.Session().client(
+        return sdk_client(
             "s3",
             region_name=region,
             aws_access_key_id=OURS.access_key,
@@ -286,10 +283,3 @@ def tag(at: Ward, *files: Path) -> None:
     """``haechi tag``."""
     done = at.lab.haechi("tag", *files, "--technology", "SEM-01", "--grade", "A", "--owner", "공정팀")
     assert done.status == 0, done.said
-
-
-@contextlib.contextmanager
-def started_store() -> Iterator[tuple[MotoStore, Landscape]]:
-    """moto with the landscape of buckets."""
-    with MotoStore() as store:
-        yield store, build_landscape(store)

@@ -21,12 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
 from tests.lab import Laboratory
-from tests.stores import OURS, Account, Landscape, MotoStore, TestStore, VersityStore, build_landscape
+from tests.stores import OURS, Account, Landscape, MotoStore, TestStore, VersityStore, sdk_client, started_store
 from tests.stores.signing import DeclaredPayload
 
 SEOUL, TOKYO = "ap-northeast-2", "ap-northeast-1"
@@ -82,7 +81,7 @@ class World:
 
     def connect(self) -> None:
         """Learn the way through a (re)started agent."""
-        described = self.lab.asked("status")["parts"]["data_path"]
+        described = self.lab.status()["parts"]["data_path"]
         self.proxy, self.bundle = described["proxy_port"], Path(described["bundle"])
         self.clients.clear()
 
@@ -91,7 +90,7 @@ class World:
         known = (region, account.id, service, tuple(sorted(s3.items())))
         if known not in self.clients:
             way = f"http://127.0.0.1:{self.proxy}"
-            self.clients[known] = boto3.session.Session().client(
+            self.clients[known] = sdk_client(
                 service,
                 region_name=region,
                 aws_access_key_id=account.access_key,
@@ -267,14 +266,16 @@ def world(
     big: bool = False,
     before: Callable[[Laboratory], None] | None = None,
     policies: Callable[[Laboratory], Path] | None = None,
+    shop: tuple[MotoStore, Landscape] | None = None,
 ) -> Iterator[World]:
-    """``moto``: one store for bytes and facts. ``versitygw``: it takes the bytes and verifies every signature, while
+    """``shop``: a started store with its landscape that others use too; a new one where none is given.
+
+    ``moto``: one store for bytes and facts. ``versitygw``: it takes the bytes and verifies every signature, while
     the facts of its buckets are moto's; ``versitygw-held``: there every body is held whole until it is judged, because
     this store keeps what was cut off (AWS does not).
     """
     with ExitStack() as stack:
-        facts = stack.enter_context(MotoStore())
-        land = build_landscape(facts)
+        facts, land = shop or stack.enter_context(started_store())
         store: TestStore = facts
         if kind.startswith("versitygw"):
             store = stack.enter_context(VersityStore(OURS, authority=facts.authority))

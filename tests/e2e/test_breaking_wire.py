@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fault_lab import KIB, Ward, started_store, ward
+from tests.e2e.fault_lab import KIB, Ward, ward
+from tests.stores import started_store
 
 pytestmark = pytest.mark.e2e
 

@@ -29,7 +29,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 def engine(at: World) -> dict[str, Any]:
-    found: dict[str, Any] = at.lab.asked("status")["parts"]["engine"]
+    found: dict[str, Any] = at.lab.status()["parts"]["engine"]
     return found
 
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.e2e.fault_lab import KIB, MIB, Answer, Ward, started_store, ward
+from tests.e2e.fault_lab import KIB, MIB, Answer, Ward, ward
+from tests.stores import started_store
 
 pytestmark = pytest.mark.e2e
 UNSIGNED = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
@@ -127,7 +128,9 @@ def test_a_content_length_below_the_body_keeps_only_what_was_judged(at: Ward) ->
     for key, body in ((plain, PLAIN), (tagged, at.tagged)):
         with at.wire() as wire:
             wire.send(wire.head("PUT", f"/{key}", [("Content-Length", str(len(body) - 100))]) + body)
-            answers = [wire.answer(), wire.answer()]
+            answers = [wire.answer()]
+            wire.send(b"\r\n\r\n")  # what is left is a head now, of which nobody waits for the end
+            answers.append(wire.answer())
         assert answers[1].status in (0, 400), answers
         if key == tagged:
             at.refused(answers[0], rule="r13_layer1")

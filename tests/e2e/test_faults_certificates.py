@@ -14,12 +14,12 @@ import pytest
 from haechi.domain.scope import Scope, ScopeMode
 from haechi.inbound.envoy.authority import Authority, Lifetimes
 
-from tests.e2e.fault_lab import KIB, Wire, started_store, ward
+from tests.e2e.fault_lab import KIB, Wire, ward
 from tests.e2e.in_time import in_time
 from tests.lab import Laboratory
-from tests.stores import Landscape, MotoStore
+from tests.stores import Landscape, MotoStore, started_store
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 SHORT = """
 import sys
 if "--foreground" in sys.orig_argv:

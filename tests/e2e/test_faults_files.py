@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.fault_lab import KIB, MIB, Answer, Ward, started_store, tag, ward
+from tests.e2e.fault_lab import KIB, MIB, Answer, Ward, tag, ward
+from tests.stores import started_store
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

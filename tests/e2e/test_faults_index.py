@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fault_lab import KIB, Answer, Ward, started_store, tag, ward
+from tests.e2e.fault_lab import KIB, Answer, Ward, tag, ward
 from tests.e2e.in_time import in_time
-from tests.stores import Landscape, MotoStore
+from tests.stores import Landscape, MotoStore, started_store
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

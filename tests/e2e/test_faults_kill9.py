@@ -23,11 +23,12 @@ from dataclasses import dataclass, field
 import pytest
 from haechi.outbound.audit import AuditSettings
 
-from tests.e2e.fault_lab import BROKEN, KIB, MIB, Answer, Ward, Wire, started_store, ward
+from tests.e2e.fault_lab import BROKEN, KIB, MIB, Answer, Ward, Wire, ward
 from tests.e2e.in_time import BACK_WITHIN_S, in_time, slowed
+from tests.stores import started_store
 from tests.stores.process import free_port
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 UPLOADS, CLIENTS, KILLS = 200, 6, 8
 SECONDS = 180.0
 """After this long the clients give up, which fails the test."""

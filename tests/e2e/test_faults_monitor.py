@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.fault_lab import KIB, MIB, TOKYO, Ward, started_store, tag, ward
+from tests.e2e.fault_lab import KIB, MIB, TOKYO, Ward, tag, ward
 from tests.e2e.in_time import back
+from tests.stores import started_store
 
 pytestmark = pytest.mark.e2e
 

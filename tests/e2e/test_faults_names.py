@@ -14,9 +14,10 @@ from blake3 import blake3
 from haechi.outbound.trust.releases import make_release
 from haechi.ports.releases import ReleaseAction
 
-from tests.e2e.fault_lab import KIB, Ward, started_store, tag, ward
+from tests.e2e.fault_lab import KIB, Ward, tag, ward
+from tests.stores import started_store
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 RECIPE = os.fsdecode("공정 레시피".encode("cp949"))
 SPELLED = RECIPE.encode("utf-8", "backslashreplace").decode()

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.e2e.fault_lab import BROKEN, KIB, Ward, Wire, started_store, ward
+from tests.e2e.fault_lab import BROKEN, KIB, Ward, Wire, ward
 from tests.e2e.in_time import in_time
+from tests.lab.stopping import stop
+from tests.stores import started_store
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def test_a_killed_envoy_cuts_the_upload_and_is_back(at: Ward) -> None:
 def test_a_stopped_envoy_answers_nobody_and_lets_nothing_through(at: Ward) -> None:
     """Hanging is not dying: no client gets a yes, and going on is enough."""
     envoy, key = part(at, "bin/envoy"), at.key("hung")
-    envoy.suspend()
+    stop(envoy.pid)
     try:
         with pytest.raises(BROKEN):
             Wire(at.port, at.bundle, f"{at.home}.s3.ap-northeast-2.amazonaws.com", seconds=1.5)
@@ -68,7 +70,7 @@ def test_an_engine_worker_that_dies_or_hangs_refuses_and_is_replaced(at: Ward, h
         wire.send(wire.head("PUT", f"/{keys[0]}", [("Content-Length", str(len(at.tagged)))]))
         time.sleep(0.2)  # the head is judged, the body is not
         struck = time.monotonic()
-        worker.send_signal(how)
+        stop(worker.pid) if how is signal.SIGSTOP else worker.send_signal(how)
         wire.send(at.tagged)
         refusals = [wire.answer()]
     while time.monotonic() - struck < 0.25:
@@ -154,7 +156,7 @@ def test_a_stopped_agent_is_a_refusal_in_time_and_goes_on(at: Ward) -> None:
     key = at.key("stopped")
     agent = psutil.Process(at.lab.pid)
     at.working_again()  # Envoy has the host's certificate: without one there is no TLS to refuse in
-    agent.suspend()
+    stop(agent.pid)
     try:
         with at.wire() as wire:
             wire.tls.settimeout(40)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.fault_lab import KIB, MIB, TOKYO, started_store, ward
-from tests.stores import Landscape, MotoStore
+from tests.e2e.fault_lab import KIB, MIB, TOKYO, ward
+from tests.stores import Landscape, MotoStore, started_store
 
 pytestmark = pytest.mark.e2e
 

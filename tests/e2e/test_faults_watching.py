@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from haechi.domain.errors import HaechiError
 
-from tests.e2e.fault_lab import KIB, TOKYO, Ward, started_store, tag, ward
+from tests.e2e.fault_lab import KIB, TOKYO, Ward, tag, ward
 from tests.e2e.in_time import back
-from tests.stores import Landscape, MotoStore
+from tests.stores import Landscape, MotoStore, started_store
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 MANY = 4_000
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 from haechi.outbound.trust import SigningKey
 
-from tests.e2e.fault_lab import KIB, Ward, started_store, ward
+from tests.e2e.fault_lab import KIB, Ward, ward
 from tests.lab.issues import served, signed_issue
 from tests.policy import opa
+from tests.stores import started_store
 
 pytestmark = pytest.mark.e2e
 

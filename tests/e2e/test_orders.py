@@ -38,7 +38,7 @@ def publish(at: World, *orders: dict[str, Any]) -> None:
 
 
 def part(at: World) -> dict[str, Any]:
-    found: dict[str, Any] = at.lab.asked("status")["parts"]["registry"]
+    found: dict[str, Any] = at.lab.status()["parts"]["registry"]
     return found
 
 

@@ -8,13 +8,12 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.e2e.s3_lab import SEOUL, TOKYO, Answer, World, host_of, world
-from tests.stores import OURS, STRANGER
+from tests.stores import OURS, STRANGER, sdk_client
 
 pytestmark = pytest.mark.e2e
 EVERYONE = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
@@ -42,7 +41,7 @@ def refused(at: World, call: Callable[..., Any], **named: Any) -> list[str]:
 
 
 def presigned(version: str, key: str, bucket: str) -> str:
-    client = boto3.session.Session().client(
+    client = sdk_client(
         "s3", region_name=SEOUL, aws_access_key_id=OURS.access_key, aws_secret_access_key=OURS.secret_key,
         config=Config(signature_version=version, s3={"addressing_style": "virtual"}),
         endpoint_url=f"https://s3.{SEOUL}.amazonaws.com",

@@ -15,7 +15,7 @@ from haechi.outbound.trust.keys import SigningKey
 
 from tests.e2e.s3_lab import SEOUL, Answer, World, host_of, world
 from tests.lab import Laboratory
-from tests.stores import AGENT, OURS, VersityStore
+from tests.stores import AGENT, OURS, Landscape, MotoStore, VersityStore, started_store
 
 pytestmark = pytest.mark.e2e
 SECONDS = 20.0
@@ -36,7 +36,7 @@ def put(at: World, bucket: str, key: str, body: bytes) -> Answer:
 
 
 def part(at: World, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = at.lab.asked("status")["parts"][name]
+    found: dict[str, Any] = at.lab.status()["parts"][name]
     return found
 
 
@@ -58,8 +58,15 @@ def in_mode(at: World, mode: str) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def shop() -> Iterator[tuple[MotoStore, Landscape]]:
+    """The store before which each agent here stands: what is stored and how buckets are set matters to none of them."""
+    with started_store() as made:
+        yield made
+
+
 @pytest.fixture
-def at() -> Iterator[World]:
+def at(shop: tuple[MotoStore, Landscape]) -> Iterator[World]:
     def own_policies(lab: Laboratory) -> None:
         folder = lab.folder / "config" / "policies"
         shutil.copytree(locate(), folder)
@@ -68,7 +75,8 @@ def at() -> Iterator[World]:
 
     counted = '[telemetry]\nmetrics = "textfile"\ntextfile_interval = 1\n'
     folder = "config/policies"
-    with world("moto", more=counted, before=own_policies, policies=lambda lab: lab.folder / folder) as made:
+    where = {"before": own_policies, "policies": lambda lab: lab.folder / folder, "shop": shop}
+    with world("moto", more=counted, **where) as made:
         yield made
 
 
@@ -181,7 +189,7 @@ def test_an_agent_that_starts_over_broken_policies_says_so_refuses_and_recovers(
 
 
 @pytest.fixture
-def site() -> Iterator[tuple[World, VersityStore]]:
+def site(shop: tuple[MotoStore, Landscape]) -> Iterator[tuple[World, VersityStore]]:
     """A store that the agent could reach and that the registry does not name yet."""
     with VersityStore(AGENT, names=(SITE, f"*.{SITE}")) as store:
         store.client().create_bucket(Bucket="vault")
@@ -190,7 +198,7 @@ def site() -> Iterator[tuple[World, VersityStore]]:
             lab.hosts = {SITE: f"127.0.0.1:{store.port}"}
             lab.roots = [store.ca]
 
-        with world("moto", before=reachable) as made:
+        with world("moto", before=reachable, shop=shop) as made:
             made.store = store
             yield made, store
 

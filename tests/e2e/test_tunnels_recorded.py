@@ -19,7 +19,7 @@ def there() -> Iterator[Bench]:
 
 
 def opened(at: Bench, connect: str, name: str) -> int:
-    proxy = at.lab.asked("status")["parts"]["data_path"]
+    proxy = at.lab.status()["parts"]["data_path"]
     line = [found("openssl"), "s_client", "-proxy", f"{proxy['proxy_host']}:{proxy['proxy_port']}"]
     return at.lab.through(*line, "-connect", connect, "-servername", name, "-brief").status
 
@@ -39,7 +39,7 @@ def test_a_lying_tunnel_is_closed_and_recorded_with_its_process(there: Bench) ->
 
 def test_status_tells_of_tunnels(there: Bench) -> None:
     opened(there, "innocent.example.org:443", "another.example.org")
-    assert there.lab.asked("status")["parts"]["data_path"]["tunnels"]["refused"] >= 1
+    assert there.lab.status()["parts"]["data_path"]["tunnels"]["refused"] >= 1
     assert "refused for names in doubt" in there.lab.haechi("status").out
 
 
@@ -47,7 +47,7 @@ def test_an_honest_tunnel_is_counted(there: Bench) -> None:
     """Its far end does not exist here; what counts is that its names agree."""
     opened(there, "honest.invalid:443", "honest.invalid")
     until = time.monotonic() + 20
-    while not (counted := there.lab.asked("status")["parts"]["data_path"]["tunnels"]["passed"]):
+    while not (counted := there.lab.status()["parts"]["data_path"]["tunnels"]["passed"]):
         assert time.monotonic() < until, "Envoy's counter was not read"
         time.sleep(0.3)
     assert counted == 1

@@ -11,12 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
 import pytest
 from botocore.config import Config
 
 from tests.lab import Laboratory
-from tests.stores import MotoStore
+from tests.stores import MotoStore, sdk_client
 from tests.stores.landscape import Landscape, build_landscape
 from tests.stores.moto import OURS
 
@@ -40,7 +39,7 @@ class Bench:
 
     def presigned(self, key: str) -> str:
         """A URL that lets anybody put the object: what a program without credentials is given."""
-        client = boto3.session.Session().client(
+        client = sdk_client(
             "s3",
             region_name="ap-northeast-2",
             endpoint_url=f"https://{HOST}",

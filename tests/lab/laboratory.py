@@ -253,6 +253,12 @@ extra_roots = [{", ".join(f'"{root}"' for root in roots)}]
         line = [sys.executable, "-m", "haechi.cli", "run", "--", *command]
         return self.run(*line, account=account, seconds=seconds, **more)
 
+    def status(self) -> dict[str, Any]:
+        """What the agent says of itself, over its socket: what ``haechi status --json`` prints, without a process."""
+        from haechi.inbound.control import client
+
+        return dict(client.call("agent.status", path=self.socket, timeout=15))
+
     def asked(self, *arguments: str | Path, **more: str) -> Any:
         """The JSON answer of ``haechi … --json``."""
         done = self.haechi(*arguments, "--json", **more)

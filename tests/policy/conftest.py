@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 import wasmtime
 from haechi.outbound.engine.compiled import Compiled
@@ -55,7 +56,7 @@ def compiled(policies: PolicyFolder) -> Judge:
 
     def judge(document: dict[str, Any]) -> set[str] | None:
         try:
-            said = engine.answer(json.dumps(document).encode())
+            said = engine.answer(msgspec.json.encode(document))
         except (wasmtime.Trap, wasmtime.WasmtimeError):
             return None
         return findings(json.loads(said)) if said is not None else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import jsonschema
+import pytest
 from haechi.outbound.engine.folder import PolicyFolder
 
 from tests.policy import cases, generated
@@ -12,6 +13,8 @@ from tests.policy.conftest import Judge
 
 LEAST = 400
 """Cases that every engine must agree on."""
+ALL_OF_THEM_S = 400
+"""Thousands of questions in one test: how long they take says how busy the machine is."""
 VALIDATOR = jsonschema.Draft202012Validator(generated.SCHEMA)
 
 
@@ -21,6 +24,7 @@ def test_there_are_enough_cases_and_the_same_in_every_run() -> None:
     assert [generated.mixed(one) for one in few] == [generated.mixed(one) for one in few]
 
 
+@pytest.mark.timeout(ALL_OF_THEM_S)
 def test_what_is_generated_answers_to_the_schema() -> None:
     wrong = [next(VALIDATOR.iter_errors(one)) for one in generated.corpus() if not VALIDATOR.is_valid(one)]
     assert wrong == [], [(list(one.absolute_path), one.message[:200]) for one in wrong[:3]]
@@ -38,6 +42,7 @@ def test_every_field_of_the_schema_takes_every_kind_of_value() -> None:
     assert fixed == []
 
 
+@pytest.mark.timeout(ALL_OF_THEM_S)
 def test_every_engine_agrees_on_every_generated_input(
     regorus: Judge, compiled: Judge, opa_server: Judge, policies: PolicyFolder
 ) -> None:

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from typing import Any
 
@@ -142,7 +141,7 @@ EVIDENCE = {
 
 
 def without(document: dict[str, Any], path: str) -> dict[str, Any]:
-    changed = copy.deepcopy(document)
+    changed = generated.along(document, path)
     *parents, last = path.split(".")
     at: Any = changed
     for step in parents:

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fault_lab import KIB, MIB, TOKYO, started_store, ward
+from tests.e2e.fault_lab import KIB, MIB, TOKYO, ward
 from tests.e2e.in_time import back
-from tests.stores import Landscape, MotoStore
+from tests.stores import Landscape, MotoStore, started_store
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

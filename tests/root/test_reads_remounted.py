@@ -53,7 +53,7 @@ def test_a_medium_that_is_put_in_again_is_watched_again(machine: Machine, medium
     medium.take_out()
     assert medium.put_in()
     until = time.monotonic() + 20
-    while not running._recent.gaps and time.monotonic() < until:
+    while not running._memory.recent.gaps and time.monotonic() < until:
         time.sleep(0.05)
     assert machine.facts().user == Unknown("reads-remounted")
     read_by_another(path)

@@ -35,7 +35,7 @@ ledger = SqliteReads(folder / "reads.sqlite")
 watch = ReadWatch(Fanotify(), ledger, SystemClock(), lambda: [], lambda device, inode: [file])
 watch.start()
 watch.wait_ready(20)
-watch._mark(str(path))
+watch._marks.mark(str(path))
 me, other = Actor("nobody", 65534, os.getpid()), Actor("daemon", 1)
 window, told = dt.timedelta(minutes=30), {"sees": watch.status()["sees"]}
 path.read_text()
@@ -53,6 +53,7 @@ def folder() -> Iterator[Path]:
     """Where nobody may write; pytest's own folders are closed to other users."""
     with tempfile.TemporaryDirectory(prefix="haechi-reads-") as made:
         os.chown(made, NOBODY, NOBODY)
+        os.chmod(made, 0o755)  # else nobody but its owner could have read what lies in it
         yield Path(made)
 
 

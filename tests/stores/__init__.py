@@ -4,8 +4,9 @@
 """
 
 from tests.stores.certificates import AWS_NAMES, StoreAuthority
-from tests.stores.landscape import Landscape, build_landscape
+from tests.stores.landscape import Landscape, build_landscape, started_store
 from tests.stores.moto import AFFILIATE, AGENT, OURS, STRANGER, MotoStore
+from tests.stores.sdk import sdk_client
 from tests.stores.store import Account, TestStore, digest_of
 from tests.stores.versity import VersityStore, find_versitygw
 
@@ -24,4 +25,6 @@ __all__ = [
     "build_landscape",
     "digest_of",
     "find_versitygw",
+    "sdk_client",
+    "started_store",
 ]

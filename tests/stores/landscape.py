@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +63,13 @@ class Landscape:
     seoul_key: str = ""
     tokyo_key: str = ""
     stranger_key: str = ""
+
+
+@contextlib.contextmanager
+def started_store() -> Iterator[tuple[MotoStore, Landscape]]:
+    """moto with all of them."""
+    with MotoStore() as store:
+        yield store, build_landscape(store)
 
 
 def build_landscape(store: MotoStore) -> Landscape:

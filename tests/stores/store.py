@@ -10,12 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.stores.certificates import AWS_NAMES, StoreAuthority
 from tests.stores.process import StoreProcess, free_port
+from tests.stores.sdk import sdk_client
 
 PIECE = 1 << 20
 
@@ -120,7 +120,7 @@ class TestStore:
         """A boto3 client straight to the store: no proxy, its own root, nothing from the environment."""
         who = account or self.account
         settings = {"proxies": {}, "connect_timeout": 3, "read_timeout": 20, "retries": {"total_max_attempts": 1}}
-        return boto3.session.Session().client(
+        return sdk_client(
             service,
             endpoint_url=self.endpoint,
             region_name=config.pop("region", self.region),

@@ -13,12 +13,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from haechi.app.checking import CheckFile
+from haechi.app.checking import CheckFile, Intended
 from haechi.app.concluding import STORING, enforcing
 from haechi.app.cutting import Cutting
 from haechi.app.explaining import Records
 from haechi.app.permitting import JUSTIFIED_FOR, Permits
-from haechi.domain.actor import Actor
 from haechi.domain.bound import Place
 from haechi.domain.decision import Basis, Effect, Finding, Severity
 from haechi.domain.errors import HaechiError
@@ -44,15 +43,7 @@ class RequestException:
     new_id: Callable[[], str]
 
     async def __call__(
-        self,
-        source: int,
-        path: str,
-        url: str,
-        endpoint: str,
-        actor: Actor,
-        user: str,
-        reason: str,
-        report: Callable[[int, int], Awaitable[None]],
+        self, upload: Intended, user: str, reason: str, report: Callable[[int, int], Awaitable[None]]
     ) -> dict[str, Any]:
         """The statement that two approvers are to sign, its end and number left to them. ``report`` is told how many of
         how many bytes were read: the file is read twice.
@@ -63,22 +54,22 @@ class RequestException:
         """
         said = reason_of(reason)
         self.permits.bound()
-        total = 2 * os.fstat(source).st_size
+        total = 2 * os.fstat(upload.source).st_size
 
         async def seen(offset: int) -> None:
             await report(offset, total)
 
-        action, made, content = await self.check.judged(source, path, url, endpoint, actor, seen)
+        action, made, content = await self.check.judged(upload, seen)
         place, decision = action.destination, made.decision
         if decision.causes:
             raise HaechiError("permit.cause", cause=decision.causes[0].code)
         forbidding = enforcing(decision.findings, made.modes)
         if decision.effect is not Effect.BLOCK or place is None:
-            raise HaechiError("permit.not-needed", url=url)
+            raise HaechiError("permit.not-needed", url=upload.url)
         if not liftable(forbidding, PermitKind.EXCEPTION):
             raise HaechiError("permit.not-liftable", rules=_statutes(forbidding))
-        name = os.path.basename(path)  # noqa: PTH119 - a name for people, not a path to open
-        cutting = Cutting(source, content.digest, name)
+        name = os.path.basename(upload.path)  # noqa: PTH119 - a name for people, not a path to open
+        cutting = Cutting(upload.source, content.digest, name)
         while await asyncio.to_thread(cutting.step):
             await report(total // 2 + cutting.offset, total)
         await self.permits.remember(cutting.result())

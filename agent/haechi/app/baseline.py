@@ -189,8 +189,12 @@ class Baseline:
 
 
 def _tool(event: Mapping[str, Any]) -> str:
-    """The uploading program's name, without its folders: those are each person's own."""
-    executable = _part(event, "actor").get("executable")
+    """The uploading program's name, without its folders: those are each person's own. Of what an interpreter runs the
+    script's.
+    """
+    script, executable = _part(event, "actor").get("script"), _part(event, "actor").get("executable")
+    if isinstance(script, str) and script:
+        return script
     if isinstance(executable, str) and executable:
         return PurePath(executable).name or executable
     cause = executable.get("unknown") if isinstance(executable, Mapping) else None

@@ -28,6 +28,19 @@ from haechi.words import say
 
 
 @dataclass(frozen=True, slots=True)
+class Intended:
+    """An upload that nobody made yet: the open file ``source``, which is called ``path``, going to ``url``
+    (``s3://bucket/key``) at ``endpoint`` (empty: AWS).
+    """
+
+    source: int
+    path: str
+    url: str
+    endpoint: str
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
 class CheckFile:
     """The use case. ``connectors`` are asked in order, ``clouds`` for the request that a URL stands for."""
 
@@ -40,11 +53,9 @@ class CheckFile:
     scope: Callable[[], Scope]
     """What the data path intercepts now. Elsewhere a verdict would be of no effect, and none is given."""
 
-    async def __call__(
-        self, source: int, path: str, url: str, endpoint: str, actor: Actor, lang: str
-    ) -> dict[str, Any]:
-        """The decision that an upload of this file to ``url`` would get now, told in words. Raises as ``judged``."""
-        action, made, content = await self.judged(source, path, url, endpoint, actor)
+    async def __call__(self, upload: Intended, lang: str) -> dict[str, Any]:
+        """The decision that it would get now, told in words. Raises as ``judged``."""
+        action, made, content = await self.judged(upload)
         place = action.destination
         return {
             "effect": made.decision.effect.value,
@@ -65,35 +76,30 @@ class CheckFile:
         }
 
     async def judged(
-        self,
-        source: int,
-        path: str,
-        url: str,
-        endpoint: str,
-        actor: Actor,
-        seen: Callable[[int], Awaitable[None]] | None = None,
+        self, upload: Intended, seen: Callable[[int], Awaitable[None]] | None = None
     ) -> tuple[Action, Assessment, Content]:
-        """What the upload would do, the decision that it would get now, and what it carries. ``seen`` is told the bytes
-        read so far.
+        """What it would do, the decision that it would get now, and what it carries. ``seen`` is told the bytes read so
+        far.
 
         Raises ``HaechiError``: ``check.bad-url``, ``check.unknown-store``, ``check.not-judged``,
         ``seal.not-a-file``, ``seal.io``.
         """
         # Plain HTTP is judged wherever it goes; of TLS, what the scope has.
-        _, asked = request_for(self.clouds, url, endpoint, 0)
+        _, asked = request_for(self.clouds, upload.url, upload.endpoint, 0)
         if asked.scheme == "https" and self.scope().classify("", asked.host) is Classification.TUNNEL:
             raise HaechiError("check.not-judged", host=asked.host)
-        content = await inspected(self.index, source, path, seen)
-        cloud, request = request_for(self.clouds, url, endpoint, content.size or 0)
+        content = await inspected(self.index, upload.source, upload.path, seen)
+        cloud, request = request_for(self.clouds, upload.url, upload.endpoint, content.size or 0)
         connector = next((one for one in self.connectors if one.claims(request.host)), None)
         if connector is None:
             raise HaechiError("check.unknown-store", host=request.host)
         action = connector.action(request)
-        if not endpoint:
+        if not upload.endpoint:
             request, action = await self._in_its_region(request, action, connector, cloud)
         if action.kind is not ActionKind.UPLOAD or action.destination is None:
-            raise HaechiError("check.bad-url", url=url)
-        made = await self.assessor.assess(Circumstances(action, actor, request.scheme, request.host), content)
+            raise HaechiError("check.bad-url", url=upload.url)
+        about = Circumstances(action, upload.actor, request.scheme, request.host)
+        made = await self.assessor.assess(about, content)
         return action, made, content
 
     async def _in_its_region(

@@ -1,45 +1,32 @@
 """Bring the index up to date with files: one at a time as they change, or whole folders.
 
-What makes a file tagged, all of it merged: what is written for it now (``ports.tags``), what is remembered of its
-name, of the
-same file under another name, of the content it holds, and of a name that vanished a moment ago (editors save by
-replacing).
-So tags follow the name when new content takes it, and the content when it moves; and the loss of an attribute unties
-nothing.
-
-A file without any tag is never read, unless it has the size of a protected content: then it may be a copy.
-Nothing here loosens. Every call may be made from any thread; a file looked at twice at once ends with what it held
-last. What storage refused is *owed*: ``settle`` looks again, and the index is ready as soon as all of it was taken.
-Owed is a file too that changed under every reading; the index does not wait for it, because it may never rest.
+What is looked for in each file is in ``examining``, which folders there are in ``folders``. Nothing here loosens. Every
+call may be made from any thread; a file looked at twice at once ends with what it held last. What storage refused is
+*owed*: ``settle`` looks again, and the index is ready as soon as all of it was taken. Owed is a file too that changed
+under every reading; the index does not wait for it, because it may never rest.
 """
 
 # Names are plain strings here: millions pass, and an object for each would cost more than the work on it.
-# ruff: noqa: PTH100, PTH112, PTH114, PTH116, PTH120
+# ruff: noqa: PTH100, PTH112, PTH114, PTH120
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from haechi.app.batch import BATCH_FILES, Batch
 from haechi.app.course import Course
-from haechi.app.departed import Departed
+from haechi.app.examining import Examining, cause_of
+from haechi.app.folders import Folders
 from haechi.app.owed import Owed
 from haechi.app.recalling import Recalled
 from haechi.app.scan_report import Later, Progress, Report, at_once
 from haechi.domain.errors import HaechiError
-from haechi.domain.tags import Tag, TagOrigin, merge_tags
-from haechi.ports.protection import BodyReader, Observed, Protection, Stamp, TaggedFile, Unreadable
-from haechi.ports.tags import TagReading, TagSources
-
-LARGE_BYTES = 64 << 20
-"""What is smaller is read within a fraction of a second."""
-_SKIPPED = frozenset({"/proc", "/sys", "/dev"})
-_CAUSES = {errno.EACCES: "permission-denied", errno.EPERM: "permission-denied", errno.EIO: "input-output-error"}
+from haechi.domain.tags import Tag
+from haechi.ports.protection import BodyReader, Protection, Unreadable
+from haechi.ports.tags import TagSources
 
 Clock = Callable[[], float]
 """Seconds that only grow."""
@@ -63,11 +50,10 @@ class Indexing:
         """
         self._protection = protection
         self._sources = sources
-        self._reader = reader
-        self._exclude = exclude
         self._clock = clock
         self._recall = recall
-        self._departed = Departed(clock)
+        self.folders = Folders(exclude)
+        self.files = Examining(protection, sources, reader, clock, self._owe)
         self._owed = Owed()
         self._complete = False
         """Whether all was gone through since the start, and what storage refused since is owed."""
@@ -156,27 +142,27 @@ class Indexing:
         self._sources.refresh()
         failures, doubts = self._protection.failures, self._doubts
         report, course = Report(), Course(self._clock, progress, stopped, between)
-        batch = self._batch(report)
+        batch = self.files.batch(report)
         roots = [os.path.abspath(root) for root in roots]
         lost = self._protection.lost
         recalled = self._recall() if lost else Recalled()
         if lost:
             self._protection.restore(recalled.contents.values())
-        for folder, inside in self._folders(roots, report):
+        for folder, inside in self.folders.below(roots, self._unlisted(report)):
             if not course.goes_on(report, folder):
                 break
             remembered = {file.path: file for file in self._protection.files_in(folder)}
             for path in inside:
                 if not course.goes_on(report, folder):
                     break
-                self._examine(path, remembered.pop(path, None), report, batch)
+                self.files.examine(path, remembered.pop(path, None), report, batch)
             if course.broken_off:
                 break
             self._gone(remembered, report)
         self._elsewhere(roots, report, batch, course)
         for path, (_, tags) in recalled.names.items():
             if course.goes_on(report, os.path.dirname(path)) and os.path.lexists(path):
-                self._examine(path, self._protection.file(path), report, batch, tags)
+                self.files.examine(path, self._protection.file(path), report, batch, tags)
         batch.flush()
         if course.broken_off:
             return report
@@ -190,24 +176,8 @@ class Indexing:
         course.end(report)
         return report
 
-    def _folders(self, roots: Iterable[str], report: Report) -> Iterator[tuple[str, list[str]]]:
-        """Every folder, with the paths in it that are no folders; each is listed once. One that cannot be listed comes
-        empty, and is reported.
-        """
-        waiting = [os.path.abspath(root) for root in roots]
-        while waiting:
-            folder = waiting.pop()
-            if folder in _SKIPPED or self._exclude(folder):
-                continue
-            inside: list[str] = []
-            try:
-                with os.scandir(folder) as entries:
-                    for entry in entries:
-                        (waiting if entry.is_dir(follow_symlinks=False) else inside).append(entry.path)
-            except OSError as error:
-                if error.errno not in (errno.ENOENT, errno.ENOTDIR):
-                    self._report_unreadable(Unreadable(folder, (), _cause(error)), report)
-            yield folder, inside
+    def _unlisted(self, report: Report) -> Callable[[str, OSError], None]:
+        return lambda folder, error: self.files.unreadable(Unreadable(folder, (), cause_of(error)), report)
 
     def _gone(self, paths: Iterable[str], report: Report) -> None:
         gone = [path for path in paths if not os.path.lexists(path)]
@@ -219,23 +189,23 @@ class Indexing:
         """Names that no folder led to: tagged outside the watched folders, or in a folder that is passed over, or gone
         as a whole.
         """
-        led_to = self._led_to(roots)
+        led_to = self.folders.lead_to(roots)
         for paths in self._remembered():
             self._gone(paths, report)
             for path in paths:
                 if not course.goes_on(report, os.path.dirname(path)):
                     return
                 if not led_to(os.path.dirname(path)):
-                    self._examine(path, self._protection.file(path), report, batch)
+                    self.files.examine(path, self._protection.file(path), report, batch)
 
     def elsewhere(self, roots: Iterable[str]) -> Iterator[str]:
         """Every remembered name that going through these folders does not lead to."""
-        led_to = self._led_to([os.path.abspath(root) for root in roots])
+        led_to = self.folders.lead_to([os.path.abspath(root) for root in roots])
         return (path for paths in self._remembered() for path in paths if not led_to(os.path.dirname(path)))
 
     def outside(self, roots: Iterable[str], names: Iterable[str]) -> list[str]:
         """Those of these names that going through the folders does not lead to."""
-        led_to = self._led_to([os.path.abspath(root) for root in roots])
+        led_to = self.folders.lead_to([os.path.abspath(root) for root in roots])
         return [name for name in names if not led_to(os.path.dirname(name))]
 
     def _remembered(self) -> Iterator[Sequence[str]]:
@@ -243,26 +213,6 @@ class Indexing:
         while paths := self._protection.paths_after(last, BATCH_FILES):
             last = paths[-1]
             yield paths
-
-    def _led_to(self, roots: Sequence[str]) -> Callable[[str], bool]:
-        """Whether a scan of these comes to a folder: it lies in one of them, and none on the way is passed over."""
-        known: dict[str, bool] = {root: not self._exclude(root) for root in roots}
-
-        def led_to(folder: str) -> bool:
-            way: list[str] = []  # no recursion: anybody may make folders a thousand deep
-            while folder not in known:
-                way.append(folder)
-                above = os.path.dirname(folder)
-                if above == folder:
-                    known[way.pop()] = False
-                    break
-                folder = above
-            led = known[folder]
-            for below in reversed(way):
-                led = known[below] = led and not self._exclude(below)
-            return led
-
-        return led_to
 
     # --- single files ---------------------------------------------------------------------------------------------
 
@@ -291,18 +241,18 @@ class Indexing:
 
     def _look_at(self, paths: Sequence[str], tags: tuple[Tag, ...], course: Course, later: Later = at_once) -> Report:
         report = Report(later=later)
-        batch = self._batch(report)
+        batch = self.files.batch(report)
         for path in paths:
             if os.path.isdir(path) and not os.path.islink(path):
-                for folder, inside in self._folders([path], report):
+                for folder, inside in self.folders.below([path], self._unlisted(report)):
                     for file in inside:
                         if not course.goes_on(report, folder):
                             break
-                        self._examine(file, self._protection.file(file), report, batch, tags)
+                        self.files.examine(file, self._protection.file(file), report, batch, tags)
                     if not course.goes_on(report, folder):
                         break
             elif course.goes_on(report, os.path.dirname(path)):
-                self._examine(path, self._protection.file(path), report, batch, tags)
+                self.files.examine(path, self._protection.file(path), report, batch, tags)
         batch.flush()
         course.end(report)
         return report
@@ -313,128 +263,10 @@ class Indexing:
 
     def gone(self, path: str) -> None:
         """A name vanished. What takes its place within a minute inherits its tags."""
-        for file in self._protection.files(path):
-            self._departed.add(file.path, file.tags)
-        self._protection.forget([path])
+        self.files.gone(path)
 
     def moved(self, old: str, new: str) -> None:
         """A name changed. What appears under the old one within a minute inherits its tags; so does what was
         replaced.
         """
-        for file in self._protection.files(old):
-            self._departed.add(file.path, file.tags)
-        for file in self._protection.files(new):
-            self._departed.add(file.path, file.tags)
-        self._protection.moved(old, new)
-
-    def _examine(
-        self, path: str, known: TaggedFile | None, report: Report, batch: Batch, added: tuple[Tag, ...] = ()
-    ) -> None:
-        """One strange file must not keep the others from being looked at: what is wrong with it is reported."""
-        try:
-            self._observe(path, known, report, batch, added)
-        except HaechiError:
-            raise
-        except Exception as error:
-            tags = merge_tags([*self._by_name(path), *(known.tags if known else ()), *added])
-            self._report_unreadable(Unreadable(path, tags, _unforeseen(error)), report)
-
-    def _batch(self, report: Report) -> Batch:
-        def failed(seen: Observed, error: Exception) -> None:
-            self._report_unreadable(Unreadable(seen.path, seen.tags, _unforeseen(error)), report)
-
-        return Batch(self._protection, self._owe, failed)
-
-    def _observe(
-        self, path: str, known: TaggedFile | None, report: Report, batch: Batch, added: tuple[Tag, ...]
-    ) -> None:
-        remembered = known.tags if known else ()
-        reading = TagReading()
-        try:
-            status = os.stat(path)
-            if not stat.S_ISREG(status.st_mode):
-                return
-            report.files += 1
-            reading = self._sources.read(path)
-            report.problems.update(dict.fromkeys(reading.problems))
-            stamp = Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-            inherited = (
-                [*self._departed.tags(path), *self._same_file(path, stamp)] if self._departed or not known else ()
-            )
-            tags = merge_tags([*reading.tags, *remembered, *inherited, *added])
-            if not tags and not self._protection.has_size(status.st_size):
-                return
-            if tags and known is not None and known.stamp == stamp and known.tags == tags:
-                report.tagged += 1
-                return
-            if status.st_size >= LARGE_BYTES and report.later(path, tags):
-                return
-            stamp, body = self._reader.read(path)
-        except FileNotFoundError:
-            if known is not None and not os.path.lexists(path):
-                self.gone(path)
-            return
-        except OSError as error:
-            if error.errno in (errno.ENOTDIR, errno.ELOOP, errno.EINVAL):
-                return
-            tags = merge_tags([*reading.tags, *self._by_name(path), *remembered, *added])
-            self._report_unreadable(Unreadable(path, tags, _cause(error)), report)
-            return
-        if body.torn:
-            self._owe([path], added)
-        of_content = self._protection.tags_of(body.digest) if body.size else ()
-        tags = merge_tags([*tags, *(_by_content(of_content))])
-        if not tags:
-            return
-        report.tagged += 1
-        report.indexed += 1
-        report.bytes += body.size
-        batch.add(Observed(path, stamp, tags, body))
-
-    def _same_file(self, path: str, stamp: Stamp) -> list[Tag]:
-        """Tags of the same file under another name: a hard link, or renamed while nobody watched. An inode alone proves
-        nothing, because numbers are used again.
-        """
-        if not self._protection.may_know(stamp.inode):
-            return []
-        tags: list[Tag] = []
-        for file in self._protection.files_of(stamp.device, stamp.inode):
-            same = (file.stamp.size, file.stamp.mtime_ns) == (stamp.size, stamp.mtime_ns)
-            if file.path != path and (same or _is(file.path, stamp)):
-                tags += file.tags
-        return tags
-
-    def _by_name(self, path: str) -> Sequence[Tag]:
-        try:
-            return self._sources.by_name(path).tags
-        except Exception:  # whatever is wrong with the name, its file is reported
-            return ()
-
-    def _report_unreadable(self, file: Unreadable, report: Report) -> None:
-        report.unreadable.append(file)
-        self._protection.mark_unreadable([file])
-
-
-def _by_content(tags: tuple[Tag, ...]) -> Iterator[Tag]:
-    for tag in tags:
-        yield (
-            tag
-            if tag.origin is TagOrigin.CONTENT
-            else Tag(tag.technology, tag.grade, tag.funding, tag.owner, tag.marked_at, TagOrigin.CONTENT)
-        )
-
-
-def _is(path: str, stamp: Stamp) -> bool:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return False
-    return (status.st_dev, status.st_ino) == (stamp.device, stamp.inode)
-
-
-def _unforeseen(error: Exception) -> str:
-    return f"failed-{type(error).__name__}"
-
-
-def _cause(error: OSError) -> str:
-    return _CAUSES.get(error.errno or 0, "unreadable")
+        self.files.moved(old, new)

@@ -21,7 +21,6 @@ whatever the fail mode: that one answers for the engine. Monitor mode never bloc
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import secrets
@@ -33,9 +32,10 @@ from haechi.app.assessing import Assessment, Assessor, Circumstances
 from haechi.app.concluding import Conclude
 from haechi.app.holding import BY_PLACE, Holds
 from haechi.app.inspection import Inspection
+from haechi.app.looking import Looking
 from haechi.app.pieces import Pieces
 from haechi.app.preparations import applied, noted
-from haechi.app.reassembling import Copy, Reassembly
+from haechi.app.reassembling import Reassembly
 from haechi.app.stored import NO_EDGES, beside, held
 from haechi.app.unpacking import Unpacking
 from haechi.domain.bound import use_of
@@ -44,8 +44,6 @@ from haechi.domain.decision import Cause, Effect
 from haechi.domain.errors import HaechiError
 from haechi.domain.names import names_agree
 from haechi.domain.upload import Action, ActionKind, Framing, Request
-from haechi.payload.body import decoder
-from haechi.payload.events import MalformedError
 from haechi.ports.actors import Actors
 from haechi.ports.clock import Clock
 from haechi.ports.connector import Connector
@@ -57,12 +55,6 @@ from haechi.ports.objects import Assemblies, ObjectLedger, Piece
 DOCUMENT_LIMIT = 8 << 20
 """Bytes of a control document that are read for what they say: room for a completion of 10,000 parts with all their
 checksums. S3's limits for the others are far below.
-"""
-
-
-LOOK_WITHIN_S = 10.0
-"""Seconds for looking into one piece of a body: others' archives may be read at the same time. Below the time that
-Envoy gives for an answer, so that what was too slow is decided here, and recorded.
 """
 
 
@@ -120,8 +112,7 @@ class Judgement:
         self._state = State.NEW
         self._connector = next(c for c in case.connectors if c.claims(request.host))
         self._about: Circumstances | None = None
-        self._inspection: Inspection | None = None
-        self._copy: Copy | None = None
+        self._looking: Looking | None = None
         self._document = bytearray()
         self._own_use = secrets.token_hex(8)
         self._patient = False
@@ -185,10 +176,10 @@ class Judgement:
         """The request ended early. What had been recognised in the released pieces is worth a record, and so is that a
         verdict on record, to let it pass, reached nobody.
         """
-        about, inspection = self._about, self._inspection
+        about, looking = self._about, self._looking
         self._keep_nothing()
-        looking = self._state in (State.INSPECTING, State.DOCUMENT)
-        recognised = looking and inspection is not None and bool(inspection.matches)
+        judging = self._state in (State.INSPECTING, State.DOCUMENT)
+        recognised = judging and looking is not None and bool(looking.inspection.matches)
         if about and (recognised or self._unheard):
             self._state, self._unheard = State.DECIDED, False
             recorder = self._case.conclude.recorder
@@ -199,7 +190,7 @@ class Judgement:
         if action.kind is ActionKind.PREPARE:
             noted(action, case.assemblies, case.assessor.words_in(action))
         if action.body.framing is Framing.DOCUMENT and action.body.wire_length != 0:
-            self._inspection = Inspection(decoder(action.body, deferred=True), case.index)
+            self._looking = Looking.into(action.body, case.index, case.unpacking, case.reassembly)
             self._state = State.DOCUMENT
             return Inspect(Hold.WHOLE if case.assessor.engine.modes.enforces else Hold.PIECES)
         match action.kind:
@@ -231,66 +222,18 @@ class Judgement:
             # Even the strictest protected content may go there (or nothing is protected): nobody needs to look.
             made = dataclasses.replace(worst, content=Content(ContentState.NOT_INSPECTED))
             return await self._conclude(made)
-        self._inspection = self._look_into(about.action)
+        self._looking = Looking.into_object(about.action, case.index, case.unpacking, case.reassembly)
         self._state = State.INSPECTING
         self._patient = case.conclude.awaits(about)
         if self._patient:
             return Inspect(Hold.WHOLE)
         return Inspect(case.holds.of(worst, action, self._request.scheme, self._connector.provider))
 
-    def _look_into(self, action: Action) -> Inspection:
-        """The inspection of an object's body, or of a piece of one; pieces are kept for whoever reads the whole."""
-        place, assembly, shape = action.destination, action.assembly, action.body
-        if place is None or assembly is None or assembly.part is None:
-            return Inspection(decoder(shape, deferred=True), self._case.index)
-        self._copy = self._case.reassembly.copy(place, assembly, shape.content_encodings)
-        if not assembly.leads:
-            shape = dataclasses.replace(shape, content_encodings=())  # they belong to the object, not to its pieces
-        keep = self._copy.take if self._copy else None
-        return Inspection(decoder(shape, deferred=True), self._case.index, piece=not assembly.begins, copy=keep)
-
     # --- bodies -------------------------------------------------------------------------------------------------
 
-    async def _look(self, data: bytes | memoryview, last: bool) -> bool | Cause:
-        """Look at the next bytes of the body: whether something new was recognised, or why that cannot be said."""
-        inspection = self._inspecting()
-        try:
-            grew = inspection.feed(data)
-            self._fill_form()
-            if last:
-                grew = inspection.close() or grew
-            if self._copy is not None:
-                await self._keep(self._copy, inspection)
-            if inspection.pending:
-                async with asyncio.timeout(LOOK_WITHIN_S):
-                    grew = await self._case.unpacking.all_of(inspection) or grew
-        except MalformedError as broken:
-            return Cause("body-malformed", {"code": broken.code, "offset": broken.offset})
-        except HaechiError as error:
-            return Cause.of(error)
-        except TimeoutError:
-            return Cause("inspection-late")
-        return grew
-
-    async def _keep(self, copy: Copy, inspection: Inspection) -> None:
-        action = self._certain().action
-        place, assembly = action.destination, action.assembly
-        # An object that grows is told plain by its complete pieces alone: a first one may be short, or never arrive.
-        if inspection.container is False and place and assembly and assembly.leads and not assembly.grows:
-            self._case.reassembly.plain(place, assembly)
-            copy.free()
-        if copy.waiting:
-            await asyncio.to_thread(copy.flush)
-
-    def _keep_nothing(self) -> None:
-        """Nobody will ask for this piece again: its room is free at once, whoever still holds this judgement."""
-        copy, self._copy = self._copy, None
-        if copy is not None:
-            copy.free()
-
     async def _inspect(self, data: bytes | memoryview, last: bool) -> Verdict:
-        inspection = self._inspecting()
-        grew = await self._look(data, last)
+        looking = self._inspecting()
+        inspection, grew = looking.inspection, await looking.at(data, last, self._understood)
         if isinstance(grew, Cause):
             return await self._fail(grew, self._so_far())
         if self._state is State.TRAILING:
@@ -327,7 +270,7 @@ class Judgement:
             return await self._fail(Cause("index-not-ready"), content)
         if place is None or assembly is None or assembly.part is None:
             return await self._decide_now(content)
-        copy, self._copy = self._copy, None
+        copy = self._inspecting().hand_over()
         whole, piece = await case.pieces.arrived(place, assembly, content, inspection, copy)
         verdict = await self._decide_now(whole)
         if isinstance(verdict, Forward):
@@ -335,9 +278,9 @@ class Judgement:
         return verdict
 
     async def _read_document(self, data: bytes | memoryview, last: bool) -> Verdict:
-        about, inspection = self._certain(), self._inspecting()
+        about, looking = self._certain(), self._inspecting()
         says = about.action.kind is not ActionKind.READ
-        looked = await self._look(data, last)
+        looked = await looking.at(data, last, self._understood)
         if isinstance(looked, Cause):
             return await self._fail(looked, self._so_far())
         if says:
@@ -350,7 +293,7 @@ class Judgement:
             self._about = dataclasses.replace(
                 about, action=self._connector.with_document(about.action, bytes(self._document))
             )
-        return await self._guarded(self._documented(inspection.result()))
+        return await self._guarded(self._documented(looking.inspection.result()))
 
     async def _documented(self, found: Content) -> Verdict:
         """The document was read: ``found`` is what it carries itself, beside what it says."""
@@ -438,22 +381,26 @@ class Judgement:
 
     # --- small things -----------------------------------------------------------------------------------------------
 
-    def _fill_form(self) -> None:
-        """A POST form names its object and its wishes in fields that come before the file."""
-        about = self._certain()
-        fields = self._inspection.fields if self._inspection else None
+    def _understood(self) -> Action:
+        """What the request does. A POST form names its object and its wishes in fields that come before the file."""
+        about, fields = self._certain(), self._inspecting().inspection.fields
         if fields and about.action.body.framing is Framing.FORM:
-            self._about = dataclasses.replace(about, action=self._connector.with_form(about.action, fields))
+            self._about = about = dataclasses.replace(about, action=self._connector.with_form(about.action, fields))
+        return about.action
+
+    def _keep_nothing(self) -> None:
+        if self._looking is not None:
+            self._looking.free()
 
     def _so_far(self) -> Content:
-        return self._inspection.so_far() if self._inspection else Content(ContentState.NOT_INSPECTED)
+        return self._looking.inspection.so_far() if self._looking else Content(ContentState.NOT_INSPECTED)
 
     def _certain(self) -> Circumstances:
         if self._about is None:
             raise RuntimeError("asked before the head was judged")
         return self._about
 
-    def _inspecting(self) -> Inspection:
-        if self._inspection is None:
+    def _inspecting(self) -> Looking:
+        if self._looking is None:
             raise RuntimeError("a body that nobody was to look at was offered")
-        return self._inspection
+        return self._looking

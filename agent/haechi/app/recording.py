@@ -90,7 +90,7 @@ class Judged:
                 "masked": list(masked),
             },
             "connection": {"way": connection.way, "connect": connection.connect, "sni": connection.sni},
-            "actor": about.actor.as_json(),
+            "actor": about.actor.recorded(),
             "destination": {**place.as_json(), "store": place.store} if place else None,
             "destination_revision": destination.revision if destination else "",
             "content": made.content.as_json(),

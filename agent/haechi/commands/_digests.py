@@ -11,14 +11,25 @@ FILE = "file="
 
 
 def digest_of(path: str) -> str:
-    """``blake3:<hex>`` of a file. Raises ``HaechiError('registry.no-file')``."""
+    """``blake3:<hex>`` of a file. Raises ``OSError``."""
     from blake3 import blake3
 
     digest = blake3()
+    with Path(path).open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return f"blake3:{digest.hexdigest()}"
+
+
+def digest_named(word: str) -> str:
+    """The digest that a word gives: itself, or that of the file after ``file=``.
+
+    Raises ``HaechiError('registry.no-file')``.
+    """
+    if not word.startswith(FILE):
+        return word
+    path = word.removeprefix(FILE)
     try:
-        with Path(path).open("rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
+        return digest_of(path)
     except OSError as error:
         raise HaechiError("registry.no-file", file=path, cause=error.strerror or "") from error
-    return f"blake3:{digest.hexdigest()}"

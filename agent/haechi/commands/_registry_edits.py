@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from haechi.commands._digests import FILE, digest_of
+from haechi.commands._digests import FILE, digest_named
 from haechi.commands._frame import answer, json_option
 from haechi.domain.errors import HaechiError
 from haechi.words import say
@@ -171,4 +171,4 @@ def _told(pair: str, now: dt.datetime) -> str:
 
 def _with_digest(pair: str) -> str:
     """``file=PATH`` as the digest by which an entry names that file."""
-    return f"digests={digest_of(pair.removeprefix(FILE))}" if pair.startswith(FILE) else pair
+    return f"digests={digest_named(pair)}" if pair.startswith(FILE) else pair

@@ -148,8 +148,9 @@ def _match(match: Mapping[str, Any]) -> str:
 
 def _actor(actor: Mapping[str, Any]) -> str:
     program = _plain(actor.get("executable"))
-    pid = actor.get("pid")
-    return f"{_plain(actor.get('user'))} · {program}" + (f" ({pid})" if isinstance(pid, int) else "")
+    script, pid = actor.get("script"), actor.get("pid")
+    named = f"{script}, {program}" if isinstance(script, str) and script else program
+    return f"{_plain(actor.get('user'))} · {named}" + (f" ({pid})" if isinstance(pid, int) else "")
 
 
 def _plain(fact: object) -> str:

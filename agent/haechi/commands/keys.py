@@ -156,7 +156,7 @@ def release(
     """
     import re
 
-    from haechi.commands._digests import FILE, digest_of
+    from haechi.commands._digests import digest_named
     from haechi.domain.registry import ends
     from haechi.domain.tags import Funding, Grade
     from haechi.outbound.trust.document import moment
@@ -169,7 +169,7 @@ def release(
     until = ends(last).astimezone(dt.UTC)
     if until <= dt.datetime.now(dt.UTC):
         raise click.BadParameter(say("release.ended", text=expires), param_hint="--expires")
-    digests = tuple(digest_of(one.removeprefix(FILE)) if one.startswith(FILE) else one for one in digests)
+    digests = tuple(map(digest_named, digests))
     for digest in digests:
         if not re.fullmatch(r"blake3:[0-9a-f]{64}", digest):
             raise click.BadParameter(say("release.not-a-digest", text=digest), param_hint="DIGESTS")

@@ -26,7 +26,11 @@ def _unread() -> Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The uploading process. ``started`` is its start time in clock ticks since boot: with pid, an identity."""
+    """The uploading process. ``started`` is its start time in clock ticks since boot: with pid, an identity.
+
+    ``script`` is what an interpreter says that it runs. The process itself says it, so it is for people to read: no
+    rule sees it, and two actors that differ in nothing else are the same.
+    """
 
     user: Known[str] = field(default_factory=_unread)
     uid: Known[int] = field(default_factory=_unread)
@@ -35,9 +39,14 @@ class Actor:
     started: Known[int] = field(default_factory=_unread)
     method: str = "none"
     certainty: Certainty = Certainty.UNKNOWN
+    script: str = field(default="", compare=False)
+
+    def recorded(self) -> dict[str, JSON]:
+        """The form used in the audit: the facts, and the script where there is one."""
+        return self.as_json() | ({"script": self.script} if self.script else {})
 
     def as_json(self) -> dict[str, JSON]:
-        """The form used in policy input and audit."""
+        """The form used in policy input: facts alone."""
         return {
             "user": as_json(self.user),
             "uid": as_json(self.uid),

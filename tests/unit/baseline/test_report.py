@@ -157,3 +157,10 @@ def test_damaged_lines_are_counted_and_named(audit, capsys):
     segment.write_bytes(segment.read_bytes() + b"broken\n")
     _, told = reported(capsys, audit)
     assert told["skipped"] == {"unreadable": 1}
+
+
+def test_a_script_is_the_tool_not_what_runs_it(tmp_path, capsys):
+    event = judged(1, sealed_seoul(), [against("r10_region", container="c", country="JP")], MONITOR, at=NOW).event()
+    write(tmp_path / "s", [{**event, "actor": {**event["actor"], "script": "aws"}}], SetClock(NOW))
+    _, told = reported(capsys, tmp_path / "s")
+    assert [row["name"] for row in told["tools"]["rows"]] == ["aws"]

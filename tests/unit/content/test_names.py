@@ -125,7 +125,7 @@ def test_a_file_that_breaks_the_look_is_reported_and_the_others_go_on(
     (files / ".haechi.yaml").write_text("tags:\n  - {files: '*.gds', technology: SEM-01, grade: A}\n")
     for name in ("a.gds", "b.gds", "c.gds"):
         (files / name).write_bytes(body(ord(name[0]), 9_000))
-    indexing._reader = Breaking(indexing._reader, "b.gds")
+    indexing.files.reader = Breaking(indexing.files.reader, "b.gds")
     report = indexing.scan([str(files)]) if whole else indexing.examine([str(files)])
     assert [(file.path, file.cause) for file in report.unreadable] == [(str(files / "b.gds"), "failed-RuntimeError")]
     assert [file.path for file in index.unreadable()] == [str(files / "b.gds")]

@@ -23,6 +23,7 @@ from haechi.outbound.trust import SigningKey
 from haechi.ports.engine import Answered
 
 from tests.lab.issues import served, signed_issue
+from tests.lab.stopping import stop
 from tests.policy import cases, opa
 
 TOKEN = "s3cret-token-value"
@@ -255,7 +256,7 @@ async def test_a_hanging_server_is_late_and_a_killed_one_is_back(bundle: tuple[s
         await engine.start()
         try:
             assert await code(engine) == "answered"
-            process.suspend()
+            stop(process.pid)
             assert await code(engine) == "engine-late"
             process.resume()
             await becomes(engine, "answered")

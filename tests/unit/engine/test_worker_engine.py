@@ -23,6 +23,7 @@ from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.ports.engine import Answered
 
 from tests.e2e.in_time import GIVE_UP_S, in_time
+from tests.lab.stopping import stop
 from tests.policy import cases
 
 OPAQUE = 'input.content.state == "opaque"'
@@ -81,7 +82,7 @@ async def test_a_killed_worker_is_a_cause_and_back_in_time(engine: WorkerEngine)
 
 async def test_what_was_being_asked_when_it_died_is_a_cause(engine: WorkerEngine) -> None:
     dead = pid(engine)
-    os.kill(dead, signal.SIGSTOP)
+    stop(dead)
     asked = [asyncio.create_task(engine.evaluate(cases.base())) for _ in range(20)]
     await asyncio.sleep(0)
     os.kill(dead, signal.SIGKILL)
@@ -90,7 +91,7 @@ async def test_what_was_being_asked_when_it_died_is_a_cause(engine: WorkerEngine
 
 async def test_a_hanging_worker_is_replaced(engine: WorkerEngine) -> None:
     dead = pid(engine)
-    os.kill(dead, signal.SIGSTOP)
+    stop(dead)
     answer = await engine.evaluate(cases.base())
     assert isinstance(answer, Cause)
     assert answer.code in ("engine-late", "engine-crashed")

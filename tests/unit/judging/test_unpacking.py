@@ -9,7 +9,6 @@ import gzip
 import threading
 
 import pytest
-from haechi.app import judging
 from haechi.app.inspection import Inspection
 from haechi.app.unpacking import Allowance, Unpacking
 from haechi.domain.decision import Mode, Modes
@@ -20,7 +19,7 @@ from tests.unit.judging.conftest import Case, noise
 from tests.unit.judging.test_unrecorded import under
 
 pytestmark = pytest.mark.asyncio
-BOMB = bz2.compress(noise(1, 9_000) * 1000) * 6
+BOMB = bz2.compress(noise(1, 9_000) * 100) * 60
 """A small body that becomes 54 MB."""
 
 
@@ -123,7 +122,7 @@ async def test_a_body_that_was_not_read_in_time_is_decided_and_recorded(
     """Others' archives must not be a way to get one's own through unread."""
     case.tag("secret", noise(9, 40_000))
     under(case, Modes(mode))
-    monkeypatch.setattr(judging, "LOOK_WITHIN_S", 0.0)
+    monkeypatch.setattr("haechi.app.looking.LOOK_WITHIN_S", 0.0)
     assert await case.allowed("PUT", "/ours-seoul/late", BOMB) is (mode is Mode.MONITOR)
     (record,) = case.records()
     assert record["decision"]["effect"] == effect

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
 import pytest
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 from haechi_connectors.s3.posture_answers import CAUSES, NOT_CONFIGURED, ask
 
+from tests.stores import sdk_client
+
 
 @pytest.fixture(scope="module")
 def s3() -> Any:
-    return boto3.session.Session().client(
+    return sdk_client(
         "s3", region_name="ap-northeast-2", aws_access_key_id="AKIATESTTESTTESTTEST", aws_secret_access_key="test"
     )
 

@@ -6,10 +6,10 @@ import json
 import re
 from pathlib import Path
 
-import boto3
 from haechi.outbound.destinations import cache
 from haechi_connectors.s3.posture_stores import SETTINGS
 
+from tests.stores import sdk_client
 from tests.stores.landscape import READ_SETTINGS
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
@@ -36,9 +36,7 @@ def test_the_policy_allows_reading_alone_and_what_the_emulator_asks_for() -> Non
 
 
 def test_every_question_is_a_real_method_of_the_sdk() -> None:
-    client = boto3.session.Session().client(
-        "s3", region_name="ap-northeast-2", aws_access_key_id="x", aws_secret_access_key="y"
-    )
+    client = sdk_client("s3", region_name="ap-northeast-2", aws_access_key_id="x", aws_secret_access_key="y")
     assert all(hasattr(client, method) for method in SETTINGS.values())
 
 

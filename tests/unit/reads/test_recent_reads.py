@@ -6,7 +6,8 @@ import datetime as dt
 
 import pytest
 from haechi.domain.facts import Known, Unknown
-from haechi.domain.reads import SHORT, Gap, Line, Read, ReadFacts, RecentReads
+from haechi.domain.reads import SHORT, Gap, Line, Read, ReadFacts
+from haechi.domain.recent_reads import RecentReads
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,13 +119,73 @@ def test_a_read_that_was_seen_stays_one_beside_a_gap() -> None:
     assert facts.process == Unknown("reads-overflowed")
 
 
+def flood(recent: RecentReads, user: int, count: int, first: int = 100) -> None:
+    for number in range(count):
+        recent.add(read(5, {user}, (first + number, 1), SHELL))
+
+
 def test_processes_are_forgotten_and_users_are_not() -> None:
-    recent = RecentReads(most=2)
-    for number in range(3):
-        recent.add(read(5 - number, {KIM if number == 0 else LEE}, (100 + number, 1), SHELL))
+    recent = RecentReads(each=2)
+    flood(recent, KIM, 3)
     facts = recent.of(KIM, line(KIM, CURL), NOW, WINDOW)
     assert (facts.process, facts.user) == (Unknown("too-many-reads"), True)
     assert len(recent) == 2
+
+
+def test_who_begins_processes_without_end_makes_nobody_else_unknown() -> None:
+    recent = RecentReads(each=10, most=30)
+    recent.add(read(20, {LEE}, GPG))
+    recent.add(read(20, {ROOT}, OTHER))
+    flood(recent, KIM, 100)
+    assert recent.of(LEE, line(LEE, GPG), NOW, WINDOW).process is True
+    assert recent.of(LEE, line(LEE, CURL, OTHER), NOW, WINDOW).process is True, "whatever descends from root's"
+    assert recent.of(1003, line(1003, CURL), NOW, WINDOW).known
+    assert recent.of(KIM, line(KIM, CURL), NOW, WINDOW).process == Unknown("too-many-reads")
+    assert recent.of(ROOT, line(ROOT, CURL), NOW, WINDOW).process == Unknown("too-many-reads"), "who begins all users'"
+
+
+def test_where_all_together_have_too_many_whoever_has_most_gives_way() -> None:
+    recent = RecentReads(each=100, most=120)
+    flood(recent, LEE, 5)
+    flood(recent, KIM, 100, 1000)
+    for user in range(2000, 2040):
+        flood(recent, user, 1, user)
+    assert len(recent) <= 120
+    assert set(recent.dropped) == {KIM}
+    assert recent.of(LEE, line(LEE, (100, 1)), NOW, WINDOW).process is True
+
+
+def test_with_sudo_nobody_uses_up_what_is_roots() -> None:
+    recent = RecentReads(each=2)
+    for number in range(9):
+        recent.add(read(5, {KIM, ROOT}, (100 + number, 1)))
+    assert set(recent.dropped) == {KIM}
+
+
+def test_roots_processes_that_were_forgotten_may_be_anybodys_ancestors() -> None:
+    recent = RecentReads(each=2)
+    flood(recent, ROOT, 3)
+    assert recent.of(KIM, line(KIM, CURL), NOW, WINDOW).process == Unknown("too-many-reads")
+
+
+def test_processes_that_ended_take_no_room_and_leave_nothing_unknown() -> None:
+    recent = RecentReads(each=4)
+    for number in range(0, 40, 4):
+        flood(recent, KIM, 4, 100 + number)
+        recent.ended([(100 + number + one, 1) for one in range(4)])
+    assert len(recent) == 0
+    assert recent.dropped == {}
+    assert recent.of(KIM, line(KIM, CURL), NOW, WINDOW).user is True
+    assert recent.of(KIM, line(KIM, SHELL), NOW, WINDOW).process is True, "what began them is still there"
+
+
+def test_what_is_too_old_is_forgotten() -> None:
+    recent = RecentReads()
+    recent.add(read(100, {KIM}, GPG))
+    recent.add(read(100, set()))
+    recent.drop(KIM, ago(100))
+    recent.forget(ago(60))
+    assert (recent.by_user(), recent.dropped, len(recent)) == ({}, {}, 1)
 
 
 USERS = st.sampled_from([KIM, LEE, ROOT])

@@ -26,5 +26,5 @@ def test_a_service_keeps_no_right_that_it_needs_no_more(monkeypatch: pytest.Monk
     monkeypatch.setattr(reads, "give_up_admin", lambda: given_up.append(True))
     monkeypatch.setattr("os.geteuid", lambda: 990)
     group = reads.open_group(SERVICE)
-    assert isinstance(group, OSError) is refused
+    assert isinstance(group.made, OSError) is refused
     assert given_up == [True]

@@ -6,7 +6,7 @@ import datetime as dt
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -234,7 +234,7 @@ def test_a_file_that_cannot_be_marked_leaves_everything_unknown(machine: Machine
     Path("/proc/self/status").stat()
     watch.observed([Observed("/proc/self/mem-of-none/x", Stamp(0, 0, 0, 0, 0), (), None)])  # type: ignore[arg-type]
     assert machine.facts().known, "a file that is gone needs no mark"
-    watch.unwatched["/mnt/odd/lot.csv"] = "Operation not supported"
+    watch._marks.unwatched["/mnt/odd/lot.csv"] = "Operation not supported"
     assert machine.facts().user == Unknown("reads-files-not-watched")
     assert watch.status()["unwatched"] == 1
 
@@ -244,11 +244,11 @@ class Dropping(Fanotify):
 
     dropped = False
 
-    def events(self) -> Iterator[Event]:
+    def events(self, told: Container[int] = ()) -> Iterator[Event]:
         if not self.dropped:
             self.dropped = True
             yield Event(FAN_Q_OVERFLOW, 0, b"")
-        yield from super().events()
+        yield from super().events(told)
 
 
 def test_what_the_kernel_dropped_is_unknown(machine: Machine) -> None:
@@ -260,7 +260,7 @@ def test_what_the_kernel_dropped_is_unknown(machine: Machine) -> None:
 class Failing(Fanotify):
     """A group that cannot be read."""
 
-    def events(self) -> Iterator[Event]:
+    def events(self, told: Container[int] = ()) -> Iterator[Event]:
         raise OSError(5, "input/output error")
 
 

@@ -8,13 +8,14 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
 import pytest
 from haechi.domain.facts import Unknown
-from haechi.domain.reads import Gap, Read, RecentReads
-from haechi.outbound.ledger.reads import SqliteReads
+from haechi.domain.reads import Gap, Read
+from haechi.domain.recent_reads import RecentReads
+from haechi.outbound.ledger.reads import Seen, SqliteReads
 from haechi.outbound.reads import watch as watching
 from haechi.outbound.reads.fanotify import Event, Fanotify
 from haechi.outbound.reads.steps import Steps
@@ -51,27 +52,22 @@ def test_a_file_renamed_there_and_back_stays_tagged(machine: Machine) -> None:
     assert machine.facts().user is True
 
 
-def test_while_the_index_is_made_anew_everything_marked_counts(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "kept",
+    [
+        pytest.param(lambda path: lambda name: False, id="the index is made anew"),
+        # Its file system was mounted anew under another number, and the index has not looked at it again yet.
+        pytest.param(lambda path: lambda name: name != str(path), id="the index knows it by name alone"),
+    ],
+)
+def test_a_file_that_the_index_does_not_find_stays_tagged_until_it_is_released(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, kept: Callable[[Path], Callable[[str], bool]]
 ) -> None:
     monkeypatch.setattr("haechi.outbound.reads.readers.SETTLED_NS", 0)
     machine.start()
     path = machine.write("lot.csv")
     machine.index.paths.clear()
-    machine.running._readers._released = lambda path: False
-    read_by_another(path)
-    assert machine.facts().user is True
-
-
-def test_a_file_that_the_index_knows_by_name_alone_stays_tagged(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its file system was mounted anew under another number, and the index has not looked at it again yet."""
-    monkeypatch.setattr("haechi.outbound.reads.readers.SETTLED_NS", 0)
-    machine.start()
-    path = machine.write("lot.csv")
-    machine.index.paths.clear()
-    machine.running._readers._released = lambda name: name != str(path)
+    machine.running._readers._released = kept(path)
     read_by_another(path)
     assert machine.facts().user is True
 
@@ -82,8 +78,8 @@ class Busy(Fanotify):
     files: tuple[Path, ...] = ()
     opened = 0
 
-    def events(self) -> Iterator[Event]:
-        for event in super().events():
+    def events(self, told: Container[int] = ()) -> Iterator[Event]:
+        for event in super().events(told):
             if self.files and self.opened < 20_000:
                 os.close(os.open(self.files[self.opened % len(self.files)], os.O_RDONLY))
                 self.opened += 1
@@ -132,7 +128,7 @@ def test_a_program_whose_name_is_no_text_is_kept_and_told(machine: Machine) -> N
         reader.communicate()
     assert facts.latest is not None
     assert str(facts.latest.executable).endswith("\\udcb0\\udca1")
-    machine.running._keep()
+    machine.running._keep(whole=True)
     assert machine.running.problem == ""
     machine.stop()
     machine.start()
@@ -157,18 +153,18 @@ def test_a_file_that_was_released_and_could_not_be_marked_holds_up_nobody(machin
 
 
 def test_files_that_could_not_be_marked_all_get_their_turn(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "RETRIED", 2)
+    monkeypatch.setattr("haechi.outbound.reads.marks.RETRIED", 2)
     running = machine.start()
     path = machine.write("lot.csv")
-    monkeypatch.setattr(running, "_tagged", lambda name: True)
+    monkeypatch.setattr(running._marks, "_tagged", lambda name: True)
     tried: list[str] = []
-    monkeypatch.setattr(running, "_mark", tried.append)
+    monkeypatch.setattr(running._marks, "mark", tried.append)
     names = [f"/mnt/odd/{number}" for number in range(3)] + [str(path)]
-    running.unwatched.update(dict.fromkeys(names, "Operation not supported"))
+    running._marks.unwatched.update(dict.fromkeys(names, "Operation not supported"))
     running._beat()
     running._beat()
     assert tried == names
-    running.unwatched.clear()
+    running._marks.unwatched.clear()
 
 
 class SetClock:
@@ -207,8 +203,8 @@ def test_a_clock_that_is_set_makes_no_read_older_or_younger(tmp_path: Path, step
     ledger = SqliteReads(tmp_path / "reads.sqlite")
     running = watching.ReadWatch(Fanotify(), ledger, clock, lambda: (), lambda device, inode: (), elapsed=clock.elapsed)
     running._since = NOW
-    running._remember(Read(NOW, "/f", frozenset([os.getuid()]), ((1, 1),)), NOW)
-    running._gap(Gap(NOW, NOW, "reads-interrupted"))
+    running._memory.remember(Read(NOW, "/f", frozenset([os.getuid()]), ((1, 1),)))
+    running._memory.gap(Gap(NOW, NOW, "reads-interrupted"))
     clock.goes_on(10 * MINUTE)
     clock.time += step
     facts = running.facts(me(), WINDOW)
@@ -216,7 +212,7 @@ def test_a_clock_that_is_set_makes_no_read_older_or_younger(tmp_path: Path, step
     clock.goes_on(21 * MINUTE)
     assert running.facts(me(), WINDOW).known
     assert running.facts(me(), WINDOW).user is False
-    running._keep()
+    running._keep(whole=True)
     (kept,) = ledger.load(clock.time).reads
     assert kept.at == NOW + step
     running.stop()
@@ -225,31 +221,33 @@ def test_a_clock_that_is_set_makes_no_read_older_or_younger(tmp_path: Path, step
 def test_reads_and_gaps_kept_before_the_clock_was_set_back_do_not_count_for_ever(tmp_path: Path) -> None:
     ledger = SqliteReads(tmp_path / "reads.sqlite")
     later = NOW + dt.timedelta(days=400)
-    ledger.keep(later, [Read(later, "/f", frozenset([1]), ((1, 1),))], [Gap(later, later, "reads-failed")], later)
+    read = Read(later, "/f", frozenset([1]), ((1, 1),))
+    ledger.keep(Seen([read], [Gap(later, later, "reads-failed")], later, {1: later}))
     remembered = ledger.load(NOW)
     assert [read.at for read in remembered.reads] == [NOW]
     assert [gap.end for gap in remembered.gaps] == [NOW]
-    assert (remembered.dropped, remembered.until) == (NOW, later)
+    assert (remembered.dropped, remembered.until) == ({1: NOW}, later)
+    assert [(user, read.at) for user, read in remembered.users] == [(1, NOW)]
     ledger.close()
 
 
 def test_a_clock_set_back_while_nobody_watched_makes_the_gap_no_shorter(machine: Machine) -> None:
     machine.write("lot.csv")
     ledger = SqliteReads(machine.folder / "reads.sqlite")
-    ledger.keep(dt.datetime.now(dt.UTC) + dt.timedelta(hours=1), [])
+    ledger.keep(Seen(until=dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)))
     ledger.close()
     machine.start()
-    (gap,) = machine.running._recent.gaps
+    (gap,) = machine.running._memory.recent.gaps
     assert gap.present is None
     assert gap.end - gap.begin > dt.timedelta(hours=1)
 
 
 def test_parents_that_come_and_go_are_forgotten_and_then_not_known() -> None:
-    recent = RecentReads(most=4)
+    recent = RecentReads(each=4)
     for number in range(100):
         recent.add(Read(NOW, "/f", frozenset([1]), ((7, 7), (1000 + number, 1))))
-    assert len(recent._by_line) <= 16
-    assert recent.dropped == NOW
+    assert len(recent.processes()) <= 17
+    assert recent.dropped == {1: NOW}
 
 
 def test_what_was_taken_from_the_queue_and_not_looked_at_is_unknown(machine: Machine) -> None:
@@ -279,6 +277,32 @@ def test_another_users_file_under_the_name_clears_nobody(machine: Machine) -> No
     path.chmod(0o600)
     with machine.running._lock:
         subprocess.run(["cat", machine.folder / "x"], check=True, stdout=subprocess.DEVNULL)
+    assert machine.facts(stranger()).user == Unknown("reader-gone")
+
+
+def read_and_gone(machine: Machine, path: Path) -> None:
+    """By a process of which nobody can say whose it was."""
+    with machine.running._lock:
+        subprocess.run(["cat", path], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_who_reads_in_a_folder_of_its_own_and_is_gone_makes_nobody_else_unknown(machine: Machine) -> None:
+    (machine.folder / "home").mkdir(mode=0o700)
+    machine.start()
+    path = machine.write("home/lot.csv")
+    path.chmod(0o644)
+    read_and_gone(machine, path)
+    assert machine.facts(stranger()).user is False
+    assert machine.facts().user == Unknown("reader-gone")
+
+
+def test_a_file_with_another_name_elsewhere_may_have_been_read_by_anybody(machine: Machine) -> None:
+    (machine.folder / "home").mkdir(mode=0o700)
+    machine.start()
+    path = machine.write("home/lot.csv")
+    path.chmod(0o644)
+    os.link(path, machine.folder / "elsewhere.csv")
+    read_and_gone(machine, path)
     assert machine.facts(stranger()).user == Unknown("reader-gone")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import jsonschema
 import pytest
 from haechi.outbound.registry import FileRegistry, check_registry, registry_from
 from haechi.outbound.registry.form import SECTIONS
-from haechi.outbound.registry.sources import MAX_JSON
+from haechi.outbound.registry.sources import MAX_JSON, JsonWritten
 from haechi.outbound.trust.document import parse_document
 
 from tests.lab.largest import as_json, largest
@@ -165,3 +166,40 @@ def test_a_large_registry_in_json_is_read_whole_and_lets_others_have_their_turn(
     data = registry_from(raw, "registry.json", lambda: turns.append(None))
     assert (len(data.takeouts) + len(data.authorisations), len(data.personnel)) == (5000, 1000)
     assert len(turns) > 6000 // 100
+
+
+def test_entries_that_say_the_same_are_those_of_the_registry_before() -> None:
+    """So that a large registry takes no memory twice while it takes another's place."""
+    document = largest(approvals=200, people=50)
+    before = registry_from(as_json(document), "registry.json")
+    document["sequence"] = 2
+    document["personnel"][7]["trained_on"] = "2026-10-30"
+    document["takeouts"].append(document["takeouts"].pop(3))
+    after = registry_from(as_json(document), "registry.json", before=before)
+    assert after == registry_from(as_json(document), "registry.json")
+    ours = {id(one) for one in (*before.takeouts, *before.authorisations, *before.personnel, *before.orders)}
+    entries = (*after.takeouts, *after.authorisations, *after.personnel, *after.orders)
+    fresh = [one for one in entries if id(one) not in ours]
+    assert fresh == [after.personnel[7]]
+
+
+def test_the_file_in_force_is_what_the_next_one_is_held_against(team: Any, tmp_path: Path) -> None:
+    path = team.registry(as_json(largest(approvals=50, people=10)).decode())
+    found = FileRegistry(path, team.trust(), tmp_path / "state")
+    before = found.data
+    team.registry(as_json(largest(approvals=60, people=10, sequence=2)).decode())
+    assert found.refresh()
+    assert before is not None and found.data is not None
+    assert all(one is other for one, other in zip(before.personnel, found.data.personnel, strict=True))
+
+
+def test_what_stands_beside_the_lists_is_read_without_a_copy_of_them() -> None:
+    raw = as_json(largest(approvals=2000, people=100))
+    source = JsonWritten(raw, "registry.json")
+    tracemalloc.start()
+    try:
+        assert source.head().sequence == 1
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < len(raw) // 10

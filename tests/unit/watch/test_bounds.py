@@ -17,9 +17,9 @@ from haechi.outbound.tags import FileTagSources, load_catalogue
 from haechi.outbound.tags.catalogue import shipped
 from haechi.outbound.tags.entry import read_entry
 
-from tests.unit.watch.test_tagging import tagging, verifier
+from tests.unit.watch.test_tagging import recorded, spent, tagging, verifier
 
-__all__ = ["tagging", "verifier"]
+__all__ = ["recorded", "spent", "tagging", "verifier"]
 
 LEVELS = 7
 BOMB = (

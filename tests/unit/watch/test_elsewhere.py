@@ -100,7 +100,7 @@ def test_what_lies_below_such_a_folder_is_not_gone_through(machine: Machine, out
 def test_a_folder_that_is_passed_over_is_watched_for_its_tagged_file(
     index: SqliteContentIndex, indexing: Indexing, files: Path
 ) -> None:
-    indexing._exclude = excluding(["**/node_modules/**"])
+    indexing.folders.exclude = excluding(["**/node_modules/**"])
     path = files / "node_modules" / "p.bin"
     path.parent.mkdir()
     path.write_bytes(b"a" * 9_000)

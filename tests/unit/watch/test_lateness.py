@@ -48,8 +48,8 @@ def busy(files: Path, index: SqliteContentIndex, indexing: Indexing) -> Iterator
     machine = Machine(files, index, indexing, watcher)
     assert machine.until(lambda: index.ready)
     machine.tagged("recipe")
-    held = Held(indexing._reader)
-    indexing._reader = held
+    held = Held(indexing.files.reader)
+    indexing.files.reader = held
     (files / "many" / ".haechi.yaml").write_text(RULE)
     assert held.reached.wait(10)
     yield machine, held

@@ -41,7 +41,8 @@ class Bench:
 
     def register(self, server: ControlServer) -> None:
         tagging: Any = SimpleNamespace(listed=self.listed, unreadable=self.unreadable)
-        calls = TagCalls(tagging, lambda *_: None, lambda *_: None, lambda peer: self.roles)  # type: ignore[arg-type, return-value]
+        nothing: Any = lambda *_: None  # noqa: E731 - nothing is tagged or released here
+        calls = TagCalls(tagging, nothing, nothing, nothing, lambda peer: self.roles)
         server.register("tags.list", calls.list, Role.ENGINEER)
 
 

@@ -280,18 +280,18 @@ def test_a_file_that_cannot_be_read_is_reported_until_it_can(
 ) -> None:
     (files / ".haechi.yaml").write_text("tags:\n  - {files: '*', technology: SEM-01, grade: A}\n")
     (files / "f").write_bytes(b"secret")
-    reading = indexing._reader
+    reading = indexing.files.reader
 
     class Refusing:
         def read(self, path: str) -> object:
             raise PermissionError(13, "Permission denied", path)
 
-    indexing._reader = Refusing()  # type: ignore[assignment]
+    indexing.files.reader = Refusing()  # type: ignore[assignment]
     report = indexing.scan([str(files)])
     assert [(file.path, file.cause) for file in report.unreadable] == [(str(files / "f"), "permission-denied")]
     assert index.unreadable()[0].tags[0].technology == "SEM-01"
     assert index.worst_tags()[0].technology == "SEM-01"
-    indexing._reader = reading
+    indexing.files.reader = reading
     indexing.scan([str(files)])
     assert index.unreadable() == []
 
@@ -371,9 +371,9 @@ class Waiting:
 def test_a_large_file_holds_up_no_small_one_and_its_last_state_is_what_is_known(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("haechi.app.indexing.LARGE_BYTES", 1 << 20)
+    monkeypatch.setattr("haechi.app.examining.LARGE_BYTES", 1 << 20)
     goes_on = threading.Event()
-    machine.indexing._reader = reader = Waiting(machine.indexing._reader, goes_on)
+    machine.indexing.files.reader = reader = Waiting(machine.indexing.files.reader, goes_on)
     (machine.folder / ".haechi.yaml").write_text("tags:\n  - {files: '*.gds', technology: SEM-01, grade: A}\n")
     large, first, last = machine.folder / "large.gds", random.randbytes(1 << 20), random.randbytes(1 << 20)
     large.write_bytes(first)
@@ -391,9 +391,9 @@ def test_a_large_file_holds_up_no_small_one_and_its_last_state_is_what_is_known(
 def test_what_became_of_a_large_file_while_it_was_read_is_what_is_noted(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, new: bytes | None
 ) -> None:
-    monkeypatch.setattr("haechi.app.indexing.LARGE_BYTES", 1 << 20)
+    monkeypatch.setattr("haechi.app.examining.LARGE_BYTES", 1 << 20)
     goes_on = threading.Event()
-    machine.indexing._reader = reader = Waiting(machine.indexing._reader, goes_on)
+    machine.indexing.files.reader = reader = Waiting(machine.indexing.files.reader, goes_on)
     (machine.folder / ".haechi.yaml").write_text("tags:\n  - {files: '*.gds', technology: SEM-01, grade: A}\n")
     large, first, mark = machine.folder / "large.gds", random.randbytes(1 << 20), machine.new_body()
     large.write_bytes(first)
@@ -414,7 +414,7 @@ def test_what_became_of_a_large_file_while_it_was_read_is_what_is_noted(
 def test_a_large_file_that_takes_a_tagged_name_inherits_the_tag_however_long_it_waits(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("haechi.app.indexing.LARGE_BYTES", 1 << 20)
+    monkeypatch.setattr("haechi.app.examining.LARGE_BYTES", 1 << 20)
     path, _ = machine.tagged("f")
     body, beside = random.randbytes(1 << 20), machine.folder / "beside"
     beside.write_bytes(body)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from haechi.app.checking import CheckFile
+from haechi.app.checking import CheckFile, Intended
 from haechi.app.explaining import ExplainDecision
 from haechi.app.proving import Ending, ProveTools
 from haechi.app.sealing import SealFile
@@ -68,9 +68,7 @@ def register_answers(
 
     async def judge_check(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         (source,) = files(peer, 1)
-        return await check(
-            source, text(args, "path"), text(args, "url"), optional(args, "endpoint"), actor_of(peer), lang(args)
-        )
+        return await check(intended(source, args, peer), lang(args))
 
     async def audit_explain(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
         every = Role.OFFICER in authorise(peer)
@@ -155,6 +153,11 @@ def tag_from(form: object) -> Tag:
     if not is_word(tag.technology) or not is_word(owner or ""):
         raise HaechiError("control.bad-request", reason="tags")
     return tag
+
+
+def intended(source: int, args: Mapping[str, Any], peer: Peer) -> Intended:
+    """What a caller is about to upload, from ``path``, ``url``, ``endpoint`` and the open file ``source``."""
+    return Intended(source, text(args, "path"), text(args, "url"), optional(args, "endpoint"), actor_of(peer))
 
 
 def actor_of(peer: Peer) -> Actor:

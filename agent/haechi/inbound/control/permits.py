@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from haechi.app.asking import JustifyUpload, RequestException
 from haechi.app.permitting import Permits
-from haechi.inbound.control.calls import HOUR, actor_of, files, optional, text
+from haechi.inbound.control.calls import HOUR, files, intended, text
 from haechi.inbound.control.peer import Authorise, Peer, Role
 from haechi.inbound.control.server import ControlServer, Progress
 from haechi.inbound.control.turns import Turns
@@ -27,15 +28,14 @@ def register_permits(
     justifying = Turns()
 
     async def ask(args: dict[str, Any], peer: Peer, progress: Progress) -> dict[str, Any]:
-        files(peer, 1)
-        path, url, endpoint = text(args, "path"), text(args, "url"), optional(args, "endpoint")
-        reason = text(args, "reason")
+        (handed,) = files(peer, 1)
+        upload, reason = intended(handed, args, peer), text(args, "reason")
 
         async def report(done: int, total: int) -> None:
             await progress({"done": done, "total": total, "unit": "bytes"})
 
         async def work(opened: tuple[int, ...]) -> dict[str, Any]:
-            made = await request(opened[0], path, url, endpoint, actor_of(peer), peer.user, reason, report)
+            made = await request(replace(upload, source=opened[0]), peer.user, reason, report)
             return {"statement": made}
 
         return await turns.take(peer, work)

@@ -1,7 +1,6 @@
 """The agent's end of the control socket. Knows calls by name and role; knows nothing of what they do.
 
-asyncio's streams read without room for descriptors and the kernel would drop them, so a connection reads its socket
-itself. One call at a time a connection; a caller that hangs up cancels its call.
+One call at a time a connection; a caller that hangs up cancels its call.
 """
 
 from __future__ import annotations
@@ -16,19 +15,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
 from haechi.domain.errors import FULL, HaechiError
 from haechi.inbound.control import protocol
 from haechi.inbound.control.peer import Authorise, Peer, Role, peer_of
+from haechi.inbound.control.wire import Limits, Wire
 from haechi.ports.metrics import Metrics
 
 Progress = Callable[[dict[str, Any]], Awaitable[None]]
 Handler = Callable[[dict[str, Any], Peer, Progress], Awaitable[dict[str, Any]]]
-
-READ_SIZE: Final = 65536
 
 
 class Access(Enum):
@@ -38,16 +36,6 @@ class Access(Enum):
     """Cooperative mode: the person's own agent."""
     MACHINE = (0o755, 0o666)
     """Enforced mode: every local user; roles decide the rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of the socket. Seconds and counts."""
-
-    connections: int = 128
-    connections_per_user: int = 32
-    idle: float = 30.0
-    send: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +168,7 @@ class ControlServer:
             task.add_done_callback(lambda done: self._tasks.pop(done, None))
 
     async def _serve(self, connection: socket.socket, peer: Peer) -> None:
-        wire = _Wire(connection, self._limits)
+        wire = Wire(connection, self._limits)
         try:
             while (line := await wire.line()) is not None:
                 if not await self._answer(wire, peer, line):
@@ -194,7 +182,7 @@ class ControlServer:
         finally:
             wire.close()
 
-    async def _answer(self, wire: _Wire, peer: Peer, line: bytes) -> bool:
+    async def _answer(self, wire: Wire, peer: Peer, line: bytes) -> bool:
         """Serve one line; False ends the connection."""
         call = protocol.decode_call(line)
         files = wire.take(call.files)
@@ -216,7 +204,7 @@ class ControlServer:
         await wire.send({"id": call.id, **answer})
         return True
 
-    async def _outcome(self, call: protocol.Call, peer: Peer, progress: Progress, wire: _Wire) -> dict[str, Any]:
+    async def _outcome(self, call: protocol.Call, peer: Peer, progress: Progress, wire: Wire) -> dict[str, Any]:
         """Result or error of one call. Raises ``_GoneError`` where the caller hung up."""
         try:
             registered = self._admitted(call, peer)
@@ -236,7 +224,7 @@ class ControlServer:
             return {"error": {"code": "control.internal", "params": {"call": call.name, "reference": reference}}}
 
     async def _run(
-        self, call: protocol.Call, registered: _Registered, work: Awaitable[dict[str, Any]], wire: _Wire
+        self, call: protocol.Call, registered: _Registered, work: Awaitable[dict[str, Any]], wire: Wire
     ) -> dict[str, Any]:
         """Run a call within its time, and only as long as somebody waits for it."""
         task = asyncio.ensure_future(work)
@@ -268,84 +256,3 @@ class ControlServer:
 
 class _GoneError(Exception):
     """The caller hung up while its call ran."""
-
-
-class _Wire:
-    """One connection's bytes and descriptors."""
-
-    def __init__(self, connection: socket.socket, limits: Limits) -> None:
-        self._socket = connection
-        self._limits = limits
-        self._buffer = bytearray()
-        self._files: list[int] = []
-
-    async def line(self) -> bytes | None:
-        """The next line; None where the caller ended. Raises ``control.too-large``, ``control.idle``."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._limits.idle
-        searched = 0
-        while (end := self._buffer.find(b"\n", searched)) < 0:
-            searched = len(self._buffer)
-            if searched >= protocol.MAX_LINE:
-                raise HaechiError("control.too-large", limit=protocol.MAX_LINE)
-            if not await self._readable(deadline - loop.time()):
-                raise HaechiError("control.idle", seconds=self._limits.idle)
-            try:
-                data, files, flags, _ = socket.recv_fds(
-                    self._socket, READ_SIZE, protocol.MAX_FILES, socket.MSG_CMSG_CLOEXEC
-                )
-            except BlockingIOError:
-                continue
-            self._files += files
-            if flags & socket.MSG_CTRUNC or len(self._files) > protocol.MAX_FILES:
-                raise HaechiError("control.bad-request", reason="files")
-            if not data:
-                return None
-            self._buffer += data
-        line = bytes(self._buffer[:end])
-        del self._buffer[: end + 1]
-        return line
-
-    def take(self, count: int) -> tuple[int, ...]:
-        """The descriptors of one call, in the order sent. Raises ``control.bad-request`` where they did not come."""
-        if count != len(self._files):
-            raise HaechiError("control.bad-request", reason="files")
-        taken, self._files = tuple(self._files), []
-        return taken
-
-    async def hung_up(self) -> bool:
-        """Return True once the caller hangs up; False once it sends more instead (nothing to watch any longer)."""
-        while True:
-            if not await self._readable(None):
-                continue
-            try:
-                return not self._socket.recv(1, socket.MSG_PEEK)
-            except BlockingIOError:
-                continue
-            except OSError:
-                return True
-
-    async def send(self, message: dict[str, Any]) -> None:
-        """Send one answer. Raises ``TimeoutError`` for a caller that does not read."""
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(self._limits.send):
-            await loop.sock_sendall(self._socket, protocol.encode(message))
-
-    def close(self) -> None:
-        for descriptor in self._files:
-            os.close(descriptor)
-        self._files.clear()
-        self._socket.close()
-
-    async def _readable(self, seconds: float | None) -> bool:
-        loop = asyncio.get_running_loop()
-        ready: asyncio.Future[None] = loop.create_future()
-        number = self._socket.fileno()
-        loop.add_reader(number, lambda: None if ready.done() else ready.set_result(None))
-        try:
-            await asyncio.wait_for(ready, seconds)
-            return True
-        except TimeoutError:
-            return False
-        finally:
-            loop.remove_reader(number)

@@ -1,82 +1,41 @@
 """Watch folders and keep the index true to them.
 
-The kernel's events are hints about where to look, never the truth: each leads to a look at the file as it is. Events
-get lost in
-bursts (``IN_Q_OVERFLOW``): then, when the folders are first watched, and from time to time besides, everything is
-gone through.
-Everything that reads files happens in one worker thread, and in a second one for large files; watchdog's threads only
-hand over names. Between two files of a scan, or of a folder with all in it, the worker looks at single changes that
-came meanwhile, and whether it is to end.
+The kernel's events (``events``) are hints about where to look, never the truth: each leads to a look at the file as it
+is (``following``). Events get lost in bursts (``IN_Q_OVERFLOW``): then, when the folders are first watched, and from
+time to time besides, everything is gone through. Everything that reads files happens in one worker thread, and in a
+second one for large files; watchdog's threads only hand over names. Between two files of a scan, or of a folder with
+all in it, the worker looks at single changes that came meanwhile, and whether it is to end.
 
 Names that were tagged outside the roots are remembered by the index; their folders are watched too (``Elsewhere``).
-
-watchdog rebuilds its watches after an overflow but tells its observers nothing. A watch of our own on the same
-inotify instance,
-on a folder where nothing happens, is told: that is ``_Overflows``.
 """
 
 # Names are plain strings here: millions pass, and an object for each would cost more than the work on it.
-# ruff: noqa: PTH112, PTH114, PTH119, PTH120
+# ruff: noqa: PTH120
 
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import structlog
-from watchdog.events import (
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileAttribEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
 from watchdog.observers import Observer
-from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, WatchDescriptor
 
 from haechi.app.indexing import Indexing
-from haechi.app.misunderstood import Misunderstood
 from haechi.app.scan_report import Progress
 from haechi.domain.errors import HaechiError
 from haechi.domain.tags import Tag
 from haechi.inbound.watch.changes import Change, Changes, Kind
 from haechi.inbound.watch.elsewhere import Elsewhere
-from haechi.inbound.watch.large import LargeFiles
+from haechi.inbound.watch.events import EVENTS, QUIET, Events, FolderEvents, Overflows
+from haechi.inbound.watch.following import PATIENCE, Following
 
-RULES = ".haechi.yaml"
-QUIET = 0.05
-"""Seconds without a further write before an open file is looked at; a closed one is looked at at once."""
-PATIENCE = 0.5
 LONGEST_PAUSE = 2.0
 """Seconds between two tries to write an index that refuses."""
-FEW = 256
-"""Files that are looked at together; more at once are bulk, which single changes overtake."""
-OVERTAKE_EVERY = 0.02
-"""Seconds of bulk work between two looks for single changes."""
 LATE = 1.0
 MOST_ELSEWHERE = 256
-_EVENTS: list[type[FileSystemEvent]] = [
-    FileAttribEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-]
 _log = structlog.get_logger(__name__)
 
 Names: TypeAlias = "Mapping[str, tuple[Tag, ...]]"
@@ -110,20 +69,18 @@ class Watcher:
         self._scanned = threading.Event()
         self._worker: threading.Thread | None = None
         self._observer = Observer()
-        self._overflows: _Overflows | None = None
-        self.large = LargeFiles(self._look_at_large)
+        self._overflows: Overflows | None = None
+        self._following = Following(indexing, self.changes, progress, self._stopping.is_set)
+        self.large = self._following.large
+        self.misunderstood = self._following.misunderstood
         self._late_after = late_after
         self._pending = pending
         self._elsewhere = Elsewhere(self._watch_folder, most_elsewhere)
-        self._overtaken = 0.0
         self.scans = 0
         self.overflows = 0
-        self.failures = 0
+        self._failures = 0
         self._hindered: OSError | None = None
         self._unwatched: dict[str, str] = {}
-        self.misunderstood = Misunderstood(
-            lambda one: _log.warning("watch.not-understood", code=one.code, **one.params)
-        )
         self.blind = ""
         """Why nobody is told when the kernel drops events: then only the scans find what is lost."""
 
@@ -131,7 +88,7 @@ class Watcher:
         """Begin: watch first, then go through everything, so that nothing falls between."""
         for root in self._roots:
             try:
-                self._observer.schedule(_Handler(self.changes), root, recursive=True, event_filter=_EVENTS)
+                self._observer.schedule(Events(self.changes), root, recursive=True, event_filter=EVENTS)
             except OSError as error:
                 self._cannot_watch(root, error)
         try:
@@ -166,6 +123,11 @@ class Watcher:
         return self._scanned.wait(seconds)
 
     @property
+    def failures(self) -> int:
+        """How often a look failed, or the index could not be written."""
+        return self._failures + self._following.failures
+
+    @property
     def late(self) -> bool:
         """Whether a change waits longer than it may, or changes were lost: what the files hold is not known then."""
         return self.changes.late(self._late_after) or self.large.late(self._late_after)
@@ -197,8 +159,8 @@ class Watcher:
     def _watch_folder(self, folder: str) -> Callable[[], None]:
         if self._hindered is not None:
             raise self._hindered
-        handler = _FolderHandler(self.changes, folder, self._elsewhere.ended)
-        watch = self._observer.schedule(handler, folder, event_filter=_EVENTS)
+        handler = FolderEvents(self.changes, folder, self._elsewhere.ended)
+        watch = self._observer.schedule(handler, folder, event_filter=EVENTS)
         return lambda: self._observer.unschedule(watch)
 
     def status(self) -> dict[str, object]:
@@ -221,7 +183,7 @@ class Watcher:
 
     def _watch_overflows(self) -> None:
         try:
-            self._overflows = _Overflows(self._lost)
+            self._overflows = Overflows(self._lost)
         except OSError as error:
             self.blind = os.strerror(error.errno or 0)
             _log.warning("watch.overflows-not-watched", cause=self.blind)
@@ -240,7 +202,7 @@ class Watcher:
             try:
                 self._turns()
             except Exception as error:
-                self.failures += 1
+                self._failures += 1
                 self._indexing.doubt(error)
                 self._stopping.wait(PATIENCE)
 
@@ -251,23 +213,25 @@ class Watcher:
             try:
                 if rescan or self._indexing.behind or time.monotonic() - last >= self._rescan:
                     self._mend()
-                    self._apply(due)  # a scan finds what is where, but not that a name was another before
+                    self._following.apply(due)  # a scan finds what is where, but not that a name was another before
                     due = []
                     self._scan()
                     last = time.monotonic()
                     pause = PATIENCE
                 else:
-                    self._apply(due)
+                    self._following.apply(due)
                     self.changes.done()
-                    self._apply_bulk()
+                    self._following.apply_bulk()
                     if self._indexing.owes:
                         ready = self._indexing.ready
-                        self._indexing.settle(self.large.put, stopped=self._stopping.is_set, between=self._let_overtake)
+                        self._indexing.settle(
+                            self.large.put, stopped=self._stopping.is_set, between=self._following.let_overtake
+                        )
                         if self._indexing.ready and not ready:
                             _log.info("watch.index-mended")
                     pause = PATIENCE
             except HaechiError as error:  # the index cannot be written: try again, the files do not run away
-                self.failures += 1
+                self._failures += 1
                 _log.error("watch.index-failed", code=error.code, again_in=pause)
                 self.changes.put_back(due)
                 if rescan:
@@ -275,7 +239,7 @@ class Watcher:
                 self._stopping.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             except Exception as error:  # an adapter's edge: what is strange must not end the watching
-                self.failures += 1
+                self._failures += 1
                 self._indexing.doubt(error)
                 _log.exception("watch.failed")
                 # The scan that follows finds what was touched, but not that a name was another before.
@@ -295,7 +259,7 @@ class Watcher:
         self._pending(self._tag_pending)
         self._keep_elsewhere()
         report = self._indexing.scan(
-            self._roots, self._progress, stopped=self._stopping.is_set, between=self._let_overtake
+            self._roots, self._progress, stopped=self._stopping.is_set, between=self._following.let_overtake
         )
         self.scans += 1
         if not self._stopping.is_set():
@@ -313,150 +277,3 @@ class Watcher:
         if missing:
             _log.warning("watch.tagged-names-missing", names=len(missing), first=missing[0])
         return missing
-
-    def _let_overtake(self) -> None:
-        """Called between two files of bulk work."""
-        now = time.monotonic()
-        if now - self._overtaken < OVERTAKE_EVERY:
-            return
-        self._overtaken = now
-        due = self.changes.overtaking(now)
-        try:
-            self._apply(due)
-        except HaechiError:
-            self.changes.put_back(due)
-            raise
-        self.changes.done()
-
-    def _apply_bulk(self) -> None:
-        """Some of the second lane: a folder, or the files before the next one."""
-        bulk = self.changes.bulk(FEW)
-        folders = (number for number, change in enumerate(bulk) if os.path.isdir(change.path))
-        first = next(folders, len(bulk))
-        some = bulk[: max(first, 1)]
-        if some:
-            paths = [change.path for change in some]
-            report = self._indexing.examine(
-                paths,
-                later=self.large.put,
-                progress=self._progress,
-                stopped=self._stopping.is_set,
-                between=self._let_overtake,
-            )
-            self.misunderstood.update(paths, report.problems)
-            self.changes.looked_at(some)
-
-    def _apply(self, due: list[Change]) -> None:
-        touched: dict[str, float] = {}
-        for change in due:
-            if change.kind is Kind.TOUCHED:
-                touched[change.path] = change.since
-                continue
-            self._look(touched)
-            touched = {}
-            if change.kind is Kind.GONE:
-                if not os.path.lexists(change.path):
-                    self._indexing.gone(change.path)
-            else:
-                self._indexing.moved(change.path, change.new)
-                touched[change.new] = change.since
-        self._look(touched)
-
-    def _look(self, touched: dict[str, float]) -> None:
-        """Look at a few files at once; folders, and more than a few, are bulk."""
-        if any(os.path.basename(path) == RULES for path in touched):
-            self._indexing.refresh_rules()
-        files: list[str] = []
-        folders: dict[str, float] = {}
-        for path, since in touched.items():
-            if os.path.basename(path) == RULES:  # it speaks of all that lies below its folder
-                folders[os.path.dirname(path)] = since
-            elif os.path.isdir(path) and not os.path.islink(path):
-                folders[path] = since
-            elif not (self.large.holds(path) and self.large.put(path, ())):
-                files.append(path)
-        self.changes.defer(Change(Kind.TOUCHED, path, since=since) for path, since in folders.items())
-        if len(files) > FEW:
-            self.changes.defer(Change(Kind.TOUCHED, path, since=touched[path]) for path in files)
-        elif files:
-            self.misunderstood.update(files, self._indexing.examine(files, later=self.large.put).problems)
-
-    def _look_at_large(self, path: str, tags: tuple[Tag, ...]) -> None:
-        try:
-            self.misunderstood.update([path], self._indexing.examine([path], tags).problems)
-            if not os.path.lexists(path):  # gone while it was read
-                self._indexing.gone(path)
-        except HaechiError as error:  # owed: the worker looks again
-            self.failures += 1
-            _log.error("watch.index-failed", code=error.code, again_in=PATIENCE)
-        except Exception as error:  # as in the worker
-            self.failures += 1
-            self._indexing.doubt(error)
-            _log.exception("watch.failed")
-
-
-class _Handler(FileSystemEventHandler):
-    """Turns watchdog's events into changes. Runs in watchdog's thread: no file is read here."""
-
-    def __init__(self, changes: Changes) -> None:
-        self._changes = changes
-
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        path = os.fsdecode(event.src_path)
-        now = time.monotonic()
-        match event:
-            case FileMovedEvent() | DirMovedEvent():
-                self._changes.put(Change(Kind.MOVED, path, os.fsdecode(event.dest_path), now))
-            case FileDeletedEvent() | DirDeletedEvent():
-                self._changes.put(Change(Kind.GONE, path, due=now))
-            case FileClosedEvent() | DirCreatedEvent() | FileAttribEvent():
-                self._changes.put(Change(Kind.TOUCHED, path, due=now))
-            case _:
-                self._changes.put(Change(Kind.TOUCHED, path, due=now + QUIET))
-
-
-class _FolderHandler(_Handler):
-    """For a folder outside the roots: its files alone, and its own end."""
-
-    def __init__(self, changes: Changes, folder: str, ended: Callable[[str], None]) -> None:
-        super().__init__(changes)
-        self._folder, self._ended = folder, ended
-
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        if not event.is_directory:
-            super().on_any_event(event)
-        elif isinstance(event, DirDeletedEvent) and os.fsdecode(event.src_path) == self._folder:
-            self._ended(self._folder)
-
-
-class _Overflows:
-    """A watch on an empty folder of our own, on watchdog's inotify instance: told when the kernel's queue
-    overflowed.
-    """
-
-    def __init__(self, lost: Callable[[], None]) -> None:
-        self._lost = lost
-        self._instance = InotifyFD.get_instance()
-        self._folder = tempfile.mkdtemp(prefix="haechi-watch-")
-        self._id = CallbackId(id(self))
-        try:
-            folder = os.fsencode(self._folder)
-            self._watch = self._instance.add_callback(folder, InotifyConstants.IN_CREATE, self, self._id)
-        except BaseException:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            raise
-
-    def on_event(self, event: InotifyEvent) -> None:
-        """Nothing happens in this folder."""
-
-    def on_watch_deleted(self, wd: WatchDescriptor) -> None:
-        """The folder was taken away: overflows are found by the scans alone."""
-
-    def on_queue_overflow(self) -> None:
-        """Events were lost."""
-        self._lost()
-
-    def close(self) -> None:
-        """Take the watch off, and the folder away."""
-        self._instance.remove_callbacks([(self._watch, self._id)])
-        shutil.rmtree(self._folder, ignore_errors=True)

@@ -127,11 +127,15 @@ class SocketActors:
         method = f"{held.method}, proc-fd"
         user, first = self._name(held.uid), processes[0]
         if len(processes) == 1:
-            return Actor(user, held.uid, first.pid, first.executable, first.started, method, Certainty.EXACT)
+            return Actor(
+                user, held.uid, first.pid, first.executable, first.started, method, Certainty.EXACT, first.script
+            )
         executables = {process.executable for process in processes}
         shared = Unknown("shared")
         executable = first.executable if len(executables) == 1 else shared
-        return Actor(user, held.uid, shared, executable, shared, method, Certainty.SHARED)
+        scripts = {process.script for process in processes}
+        script = first.script if len(scripts) == 1 else ""
+        return Actor(user, held.uid, shared, executable, shared, method, Certainty.SHARED, script)
 
     def _user_only(self, held: HeldSocket, why: str) -> Actor:
         missing = Unknown(why)

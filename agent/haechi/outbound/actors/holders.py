@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from haechi.domain.facts import Known, Unknown
+from haechi.outbound.actors.scripts import Scripts
 from haechi.outbound.index.names import spelled
 
 REMEMBERED = 64
@@ -23,11 +24,14 @@ MOST_RELATIVES = 256
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process as it was while it held the socket. ``started`` is in clock ticks since boot."""
+    """One process as it was while it held the socket. ``started`` is in clock ticks since boot; ``script`` is what it
+    says that it runs, where it is an interpreter.
+    """
 
     pid: int
     started: int
     executable: Known[str]
+    script: str = ""
 
 
 class SocketHolders:
@@ -35,6 +39,7 @@ class SocketHolders:
 
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self._proc = str(proc)
+        self._scripts = Scripts(proc)
         self._recent: OrderedDict[int, None] = OrderedDict()
 
     def of(self, inode: int, uid: int) -> tuple[Process, ...]:
@@ -73,14 +78,16 @@ class SocketHolders:
         if not self._holds(pid, target):
             return None
         executable: Known[str]
+        script = ""
         try:
             # Its bytes need not be text, and the policy's input is: else no verdict could be made at all.
             executable = spelled(os.readlink(f"{self._proc}/{pid}/exe"))  # noqa: PTH115
+            script = self._scripts.of(pid, executable)
         except PermissionError:
             executable = Unknown("access-denied")
         except OSError:
             executable = Unknown("process-ended")
-        return Process(pid, started, executable) if self._started(pid) == started else None
+        return Process(pid, started, executable, script) if self._started(pid) == started else None
 
     def _holds(self, pid: int, target: str) -> bool:
         folder = f"{self._proc}/{pid}/fd"

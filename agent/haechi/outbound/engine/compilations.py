@@ -8,8 +8,6 @@ whoever can write there is the agent. Only what OPA took is kept; what it refuse
 
 from __future__ import annotations
 
-import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +18,7 @@ from blake3 import blake3
 from haechi.durable import replace_file
 from haechi.outbound.engine.compiler import MAX_MODULE, Compiler
 from haechi.outbound.engine.folder import PolicyFolder
+from haechi.outbound.engine.texts import bytes_of
 
 KEPT: Final = 4
 """Files that stay: of the policies in force and those before, for a roll-back."""
@@ -82,11 +81,7 @@ class KeptCompilations:
 def _read(file: Path) -> bytes | None:
     """What was kept; None where nothing is, or not what was kept."""
     try:
-        with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
-            about = os.fstat(opened.fileno())
-            if not stat.S_ISREG(about.st_mode) or about.st_uid != os.geteuid():
-                return None
-            found = opened.read(_DIGEST + MAX_MODULE + 1)
+        found = bytes_of(file, _DIGEST + MAX_MODULE + 1, own=True)
     except OSError:
         return None
     digest, made = found[:_DIGEST], found[_DIGEST:]

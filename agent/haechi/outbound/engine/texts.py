@@ -66,13 +66,19 @@ def texts_at(folder: Path) -> list[tuple[str, str]]:
     return found
 
 
-def bytes_of(file: Path, limit: int) -> bytes:
-    """The first ``limit`` bytes of a plain file; a link to one is as good (that is how Kubernetes mounts them). Raises
-    ``OSError``, also for what is none: a pipe would keep whoever reads it waiting for ever, a device never end.
+def bytes_of(file: Path, limit: int, *, own: bool = False) -> bytes:
+    """The first ``limit`` bytes of a plain file; a link to one is as good (that is how Kubernetes mounts them). ``own``
+    takes nothing but a file of this process' own user under its own name.
+
+    Raises ``OSError``, also for what is none: a pipe would keep whoever reads it waiting for ever, a device never end.
     """
-    with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as held:  # noqa: PTH123 - flags
-        if not stat.S_ISREG(os.fstat(held.fileno()).st_mode):
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_NOFOLLOW if own else 0)
+    with open(os.open(file, flags), "rb") as held:  # noqa: PTH123 - flags
+        about = os.fstat(held.fileno())
+        if not stat.S_ISREG(about.st_mode):
             raise OSError(errno.EINVAL, "no plain file", str(file))
+        if own and about.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "somebody else's file", str(file))
         return held.read(limit)
 
 

@@ -40,14 +40,18 @@ _contents = msgspec.json.Decoder(Content)
 class Database:
     """A SQLite file of mode 0600 with one connection, shared by threads."""
 
-    def __init__(self, path: Path, schema: str, version: int, steps: Mapping[int, str] | None = None) -> None:
+    def __init__(
+        self, path: Path, schema: str, version: int, steps: Mapping[int, str] | None = None, *, synced: bool = True
+    ) -> None:
         """``schema`` is a script that creates everything; ``version`` is kept in the file and must agree. ``steps``
-        bring a file of an older version one version further.
+        bring a file of an older version one version further. Not ``synced``: a power cut may take the last writes back,
+        for what says itself up to when it holds.
         """
         self.path = path
         self._schema = schema
         self._version = version
         self._steps = dict(steps or {})
+        self._pragmas = _PRAGMAS if synced else (*_PRAGMAS, "PRAGMA synchronous=NORMAL")
         self._guard = threading.Lock()
         self._connection: sqlite3.Connection | None = None
 
@@ -93,7 +97,7 @@ class Database:
             os.close(handle)
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
-            for pragma in _PRAGMAS:
+            for pragma in self._pragmas:
                 connection.execute(pragma)
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version == 0:

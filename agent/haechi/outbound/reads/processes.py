@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import errno
 import os
+from collections.abc import Iterable
 
+from haechi.domain.actor import Actor
 from haechi.domain.facts import Known, Unknown
-from haechi.domain.reads import ROOT, Line, ProcessId
+from haechi.domain.reads import ROOT, SHORT, Line, ProcessId
 from haechi.outbound.index.names import spelled
 
 DEEPEST = 64
@@ -39,6 +43,43 @@ def line_of(pid: int, proc: str = "/proc") -> Line | Unknown:
     return Line(users, tuple(processes), _executable(proc, pid))
 
 
+def uploader(actor: Actor) -> Line | Unknown:
+    """The line of the process that uploads, if it is still the one that was found."""
+    pid: Known[int] = actor.pid
+    if isinstance(pid, Unknown):
+        return pid
+    line = line_of(pid)
+    if isinstance(line, Line) and not isinstance(actor.started, Unknown) and line.processes[0][1] != actor.started:
+        return Unknown("process-ended")
+    return line
+
+
+def ended(processes: Iterable[ProcessId], proc: str = "/proc") -> list[ProcessId]:
+    """Those of which the number is free, and so certainly ended."""
+    return [one for one in processes if not os.path.exists(f"{proc}/{one[0]}")]  # noqa: PTH110 - of many thousands
+
+
+def forks(proc: str = "/proc") -> int:
+    """How many processes and threads were begun since boot. Raises ``OSError``."""
+    with open(f"{proc}/stat", encoding="ascii") as file:  # noqa: PTH123
+        for line in file:
+            if line.startswith("processes "):
+                return int(line.split()[1])
+    raise OSError(errno.ENODATA, os.strerror(errno.ENODATA), f"{proc}/stat")
+
+
+def unrepeated(since: int, proc: str = "/proc") -> bool:
+    """Whether no number of a process was given out twice since ``forks`` was that: they are given out in turn, so that
+    one comes again only once all that are free were used.
+    """
+    try:
+        with open(f"{proc}/sys/kernel/pid_max", encoding="ascii") as file:  # noqa: PTH123
+            numbers = int(file.read())
+        return 0 <= forks(proc) - since < numbers // 2
+    except (OSError, ValueError):
+        return False
+
+
 def present(proc: str = "/proc") -> frozenset[int]:
     """Every user that has a process now."""
     users: set[int] = set()
@@ -46,6 +87,16 @@ def present(proc: str = "/proc") -> frozenset[int]:
         if name.isdigit():
             users |= _users(proc, int(name))
     return frozenset(users)
+
+
+def there(begin: dt.datetime, end: dt.datetime) -> frozenset[int] | None:
+    """Who may have read something in a gap that ends now; None for anybody."""
+    if end - begin > SHORT:
+        return None
+    try:
+        return present()
+    except OSError:
+        return None
 
 
 def _users(proc: str, pid: int) -> frozenset[int]:

@@ -6,11 +6,12 @@ Must not know gaps, or what is remembered. Not safe from several threads at once
 from __future__ import annotations
 
 import datetime as dt
+import math
 import os
 import stat
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from haechi.domain.errors import HaechiError
@@ -25,8 +26,23 @@ SETTLED_NS = 60_000_000_000
 """A file that was renamed or linked within this time may be on its way: a name that the index lost says nothing yet.
 As long as a vanished name passes its tags on.
 """
-OPENERS = 4096
-"""Openings that are remembered, so that nobody is asked anew who reads on in what it opened."""
+AS_IT_WAS = 1.0
+"""Seconds for which a process is taken for the one that it was, of the users that it had: it may open thousands of
+files in that time, and no number of a process comes again in it.
+"""
+READS_ON = 10.0
+"""For so long where it is gone, and read on in what it had opened."""
+ASKED = 4096
+"""Processes that are remembered as they were."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A process as it was at a time that goes on evenly, and the tagged file that it has read since, if any."""
+
+    at: float
+    line: Line | Unknown
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +66,36 @@ class Readers:
         own: int,
         named: Callable[[int, int], Sequence[TaggedFile]],
         released: Callable[[str], bool] = lambda path: True,
+        files: dict[bytes, Marked] | None = None,
     ) -> None:
         self._privileged, self._own, self._named, self._released = privileged, own, named, released
-        self.files: dict[bytes, Marked] = {}
-        self._openers: OrderedDict[tuple[int, bytes], Line] = OrderedDict()
-        self._lines: dict[int, Line | Unknown] = {}
+        self.files: dict[bytes, Marked] = {} if files is None else files
+        self._asked: OrderedDict[int, _Asked] = OrderedDict()
+        self.told: set[int] = set()
+        """Processes of which a read was told since ``begin``: no other says more."""
         self._names: dict[bytes, str] = {}
         self.fresh = False
-        """Whether anything was learned since ``begin`` that was not known from an earlier opening."""
+        """Whether a process was asked since ``begin``."""
         self.seen = self.gone = 0
 
-    def begin(self) -> None:
-        """What follows was taken from the queue at once: a process and a file are asked for once in it."""
-        self._lines.clear()
+    def begin(self, lines: Mapping[int, Line | Unknown] | None = None) -> None:
+        """What follows was taken from the queue at once: a file is asked for once in it, and a read of each process
+        says all. ``lines`` are those of processes that were asked already.
+        """
+        self.told.clear()
         self._names.clear()
         self.fresh = False
+        now = time.monotonic()
+        for pid, line in (lines or {}).items():
+            self._asked[pid] = _Asked(now, line)
 
     def read(self, event: Event, now: dt.datetime) -> Read | None:
         """The read that an event tells of; None where the file is tagged no more."""
+        before = self._asked.get(event.pid)
+        if before is not None and before.file and time.monotonic() - before.at < AS_IT_WAS:
+            self.seen += 1
+            self.told.add(event.pid)
+            return self._as_before(now, before)
         file, name = self.files.get(event.key), ""
         if file is not None:  # else it was marked a moment ago, and who marked it is about to say what it is
             if event.key not in self._names:
@@ -76,7 +104,20 @@ class Readers:
             if not name:
                 return None
         self.seen += 1
-        return self._read(event, now, spelled(name), _only(name, file))
+        read = self._read(event, now, spelled(name), _only(name, file))
+        if read.sure or read.only is None:
+            self.told.add(event.pid)
+        if read.sure:
+            self._asked[event.pid].file = read.file
+        return read
+
+    @staticmethod
+    def _as_before(now: dt.datetime, before: _Asked) -> Read | None:
+        """Another by a process that read tagged content a moment ago: it is not asked what file this is."""
+        line = before.line
+        return (
+            None if isinstance(line, Unknown) else Read(now, before.file, line.users, line.processes, line.executable)
+        )
 
     def _name(self, file: Marked) -> str:
         """What the file is called now; empty where it is tagged no more.
@@ -96,21 +137,26 @@ class Readers:
     def _read(self, event: Event, now: dt.datetime, name: str, only: Callable[[], int | None]) -> Read:
         if not self._privileged:
             return Read(now, name, frozenset([self._own]), (), Unknown("reader-not-named"), only())
-        opened = (event.pid, event.key)
-        if not event.opening and opened in self._openers:
-            known = self._openers[opened]
-            return Read(now, name, known.users, known.processes, known.executable)
-        self.fresh = True
-        if event.pid not in self._lines:
-            self._lines[event.pid] = line_of(event.pid) if event.pid > 0 else Unknown("reader-gone")
-        line = self._lines[event.pid]
+        line = self._line(event.pid, event.opening)
         if isinstance(line, Unknown):
             self.gone += 1
             return Read(now, name, frozenset(), (), Unknown("reader-gone"), only())
-        self._openers[opened] = line
-        while len(self._openers) > OPENERS:
-            self._openers.popitem(last=False)
         return Read(now, name, line.users, line.processes, line.executable)
+
+    def _line(self, pid: int, opening: bool) -> Line | Unknown:
+        now = time.monotonic()
+        before = self._asked.get(pid, _Asked(-math.inf, Unknown("reader-gone")))
+        if now - before.at < AS_IT_WAS:
+            return before.line
+        self.fresh = True
+        line = line_of(pid) if pid > 0 else Unknown("reader-gone")
+        if isinstance(line, Unknown) and not opening and now - before.at < READS_ON:
+            return before.line  # it was there a moment ago, and read on in what it had opened then
+        self._asked[pid] = _Asked(now, line)
+        self._asked.move_to_end(pid)
+        if len(self._asked) > ASKED:
+            self._asked.popitem(last=False)
+        return line
 
 
 def _lies(file: Marked) -> bool:
@@ -124,18 +170,31 @@ def _lies(file: Marked) -> bool:
 
 
 def _only(path: str, file: Marked | None) -> Callable[[], int | None]:
-    """Tells the one user, beside root, whom the file's mode lets open it; None where others may, or that is not known:
-    what lies under the name now may be another's file.
+    """Tells the one user, beside root, whom the file's mode, or that of a folder that it lies in, lets open it; None
+    where others may, or that is not known: what lies under the name now may be another's file.
     """
 
     def asked() -> int | None:
         try:
             status = os.stat(path, follow_symlinks=False)  # noqa: PTH116
+            if file is None or (status.st_dev, status.st_ino) != (file.device, file.inode):
+                return None
+            if not stat.S_IMODE(status.st_mode) & 0o077:  # an access list shows in the group's bits
+                return status.st_uid
+            return _keeper(path) if status.st_nlink == 1 else None  # another name may lie in an open folder
         except OSError:
             return None
-        if file is None or (status.st_dev, status.st_ino) != (file.device, file.inode):
-            return None
-        closed = not stat.S_IMODE(status.st_mode) & 0o077  # an access list shows in the group's bits
-        return status.st_uid if closed else None
 
     return asked
+
+
+def _keeper(path: str) -> int | None:
+    """Whose the nearest folder is that lets nobody else pass. Raises ``OSError``."""
+    while (folder := os.path.dirname(path)) != path:  # noqa: PTH120
+        status = os.stat(folder, follow_symlinks=False)  # noqa: PTH116
+        if stat.S_ISLNK(status.st_mode):
+            return None
+        if not stat.S_IMODE(status.st_mode) & 0o011:
+            return status.st_uid
+        path = folder
+    return None

@@ -1,9 +1,9 @@
-"""Watches who opens tagged files, and remembers it over restarts of the agent.
+"""Watches who opens tagged files, and answers who did lately.
 
 Theory. Every tagged file is marked when the index learns of it, before the index says that it knows it; from then on
 its openings wait in the kernel's queue. A thread empties the queue as it fills, because a process that is gone cannot
 be asked any more whose it was; and whoever asks empties it first, so that no read before the question is missed.
-What is seen is written every few seconds, together with the time up to which that is all (``SqliteReads``).
+What is seen is written (``memory``), and the queue itself may outlive the agent (``handover``).
 
 Three things are not *no*: the time before the watch stood, while this agent or an earlier one was away; an overflow of
 the queue; files that cannot be marked. What it must not know: bodies, policies.
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import errno
 import os
 import select
 import threading
@@ -24,28 +23,28 @@ import structlog
 
 from haechi.domain.actor import Actor
 from haechi.domain.errors import HaechiError
-from haechi.domain.facts import Known, Unknown
-from haechi.domain.reads import KEPT, SHORT, Gap, Line, Read, ReadFacts, RecentReads, unseen
-from haechi.outbound.ledger.reads import Remembered, SqliteReads
+from haechi.domain.facts import Unknown
+from haechi.domain.reads import Gap, Line, ReadFacts, unseen
+from haechi.outbound.ledger.reads import SqliteReads
 from haechi.outbound.reads.fanotify import Fanotify
+from haechi.outbound.reads.handover import Handover
+from haechi.outbound.reads.marks import Marks
+from haechi.outbound.reads.memory import BEAT, Memory
 from haechi.outbound.reads.mounts import Mounts, unmarked
-from haechi.outbound.reads.processes import line_of, present
-from haechi.outbound.reads.readers import Marked, Readers
+from haechi.outbound.reads.processes import there, uploader
+from haechi.outbound.reads.queue import Queue
+from haechi.outbound.reads.readers import Readers
 from haechi.outbound.reads.steps import Steps, since_boot
+from haechi.outbound.reads.succession import Succession
 from haechi.ports.clock import Clock
 from haechi.ports.protection import Observed, TaggedFile
 
-BEAT = 5.0
-"""Seconds between two writings of what was seen: an agent that is killed leaves a gap that begins at the last."""
 WAKE = 1.0
-PAUSE = 0.005
-"""Seconds between two looks while known processes read on in files that they opened, for more than ``IDLE`` looks:
-nothing new is learned then.
+PAUSE, LONGEST = 0.0005, 0.004
+"""Seconds until the next look where the last brought only reads by processes that are known, twice as long each time:
+what is taken at once costs little, but who comes and goes meanwhile cannot be asked any more.
 """
-IDLE = 32
 MOST_TOLD = 10
-RETRIED = 256
-"""Files that are tried again at once of those that could not be marked."""
 
 log = structlog.get_logger(__name__)
 
@@ -69,28 +68,31 @@ class ReadWatch:
         own: int | None = None,
         released: Callable[[str], bool] = lambda path: True,
         elapsed: Callable[[], float] = since_boot,
+        handover: Handover | None = None,
     ) -> None:
-        self._group, self._ledger, self._clock = group, ledger, clock
-        self._known, self._named, self._released = known, named, released
-        own = os.getuid() if own is None else own
-        self._readers = Readers(group is not None and group.privileged, own, named, released)
-        self._recent = RecentReads()
-        self._unkept: dict[object, Read] = {}
-        self._unkept_gaps: list[Gap] = []
+        self._group, self._clock, self._known = group, clock, known
         self._lock = threading.Lock()
+        self._memory = Memory(ledger, clock, self._lock)
+        self._marks = Marks(group, named, released, self._lock, self._changed)
+        own = os.getuid() if own is None else own
+        privileged = group is not None and group.privileged
+        self._readers = Readers(privileged, own, named, released, self._marks.files)
+        self._queue = Queue(group, self._readers, self._memory, Steps(clock, elapsed))
+        self._handover = handover or Handover()
+        self._succession = Succession(self._handover, self._memory, self._marks, self._queue, self._lock)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._steps = Steps(clock, elapsed)
-        self._drained = self._kept_until = clock.now()
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._since: dt.datetime | None = None
         self._stands = threading.Event()
-        self.unwatched: dict[str, str] = {}
-        """Tagged files that cannot be marked, and why."""
         self.why = why
         """What the kernel said, where it gave no group."""
-        self.problem = "" if group else "reads.not-watched"
+        self._problem = "" if group else "reads.not-watched"
+
+    @property
+    def problem(self) -> str:
         """The code of why nothing, or not all, is seen or kept; empty where all is well."""
-        self.overflows = 0
+        return self._problem or ("reads.failed" if self._queue.failed else "")
 
     @property
     def seen(self) -> int:
@@ -102,6 +104,11 @@ class ReadWatch:
         """Those of a process that could not be asked any more."""
         return self._readers.gone
 
+    @property
+    def overflows(self) -> int:
+        """How often the kernel dropped something."""
+        return self._queue.overflows
+
     # --- asked ----------------------------------------------------------------------------------------------------
 
     async def of(self, actor: Actor, window: dt.timedelta) -> ReadFacts:
@@ -112,14 +119,17 @@ class ReadWatch:
         """The same, at once."""
         if self._group is None:
             return unseen("reads-not-watched", window)
+        recent = self._memory
         with self._lock:
-            self._drain()
+            self._queue.empty()
             now = self._clock.now()
             line: Line | Unknown = Unknown("no-process")  # nobody read: it is not looked at
-            if self._recent.any_since(now - window):
-                line = _line(actor)
-            facts = self._recent.of(actor.uid, line, now, window)
+            if recent.recent.any_since(now - window):
+                line = uploader(actor)
+            facts = recent.recent.of(actor.uid, line, now, window)
             standing = self._standing
+            if recent.urgent:
+                os.eventfd_write(self._wake, 1)  # written by the thread: nobody waits for it
         if standing:
             doubt = Unknown(standing)
             process = doubt if facts.process is False else facts.process
@@ -132,21 +142,22 @@ class ReadWatch:
         """Why reads are not seen now; empty where all are."""
         if self._since is None:
             return "reads-starting"
-        return "reads-files-not-watched" if self.unwatched else ""
+        return "reads-files-not-watched" if self._marks.unwatched else ""
 
     def status(self) -> dict[str, object]:
         """Figures for ``haechi status``. Waits for nobody: it is asked by the event loop, and whoever empties the queue
         may hold the lock for long.
         """
-        since, gaps = self._since, self._recent.gaps[-MOST_TOLD:]
+        since, gaps = self._since, self._memory.recent.gaps[-MOST_TOLD:]
         sees = "processes" if self._group and self._group.privileged else "user" if self._group else "nothing"
         return {
             "sees": sees,
             "since": since.isoformat() if since else None,
-            "files": len(self._readers.files),
-            "unwatched": len(self.unwatched),
-            "readers": len(self._recent),
+            "files": len(self._marks.files),
+            "unwatched": len(self._marks.unwatched),
+            "readers": len(self._memory.recent),
             "overflows": self.overflows,
+            "held": self._handover.held is not None,
             "gaps": [{"from": gap.begin.isoformat(), "to": gap.end.isoformat(), "cause": gap.cause} for gap in gaps],
         }
 
@@ -155,25 +166,14 @@ class ReadWatch:
     def observed(self, seen: Iterable[Observed]) -> None:
         """Tagged files were looked at: mark them. Called before the index says that it knows them."""
         for file in seen:
-            self._mark(file.path)
+            self._marks.mark(file.path)
 
-    def _mark(self, path: str) -> None:
-        group = self._group
-        if group is None:
-            return
-        try:
-            status = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - names are plain here
-            key = group.mark(path)
-        except OSError as error:
-            with self._lock:
-                if error.errno in (errno.ENOENT, errno.ENOTDIR):
-                    self.unwatched.pop(path, None)
-                else:
-                    self.unwatched[path] = os.strerror(error.errno or 0)
-            return
-        with self._lock:
-            self._readers.files[key] = Marked(path, status.st_dev, status.st_ino)
-            self.unwatched.pop(path, None)
+    def _changed(self, watched: bool) -> None:
+        """Which files are watched changed: the next agent has to know, and what was read before, nobody saw."""
+        self._memory.urgent = True
+        if watched and self._since is not None:
+            now = self._clock.now()
+            self._memory.gap(Gap(now, now, "reads-files-not-watched"))
 
     # --- from start to stop -----------------------------------------------------------------------------------------
 
@@ -192,7 +192,8 @@ class ReadWatch:
             self._thread.join(timeout=10)
         if self._group is not None:
             self._group.close()
-        self._ledger.close()
+        self._memory.close()
+        os.close(self._wake)
 
     def wait_ready(self, seconds: float) -> bool:
         """Wait until the watch stands."""
@@ -202,25 +203,30 @@ class ReadWatch:
         group = self._group
         if group is None:
             return
-        idle, waiting, before = 0, select.poll(), self._clock.now()
+        pause, waiting, before = 0.0, select.poll(), self._clock.now()
         waiting.register(group.descriptor, select.POLLIN)
+        waiting.register(self._wake, select.POLLIN)
         mounts = self._table(waiting)
         while not self._stopping.is_set():
             try:
                 looked = self._clock.now()
                 if self._since is None:
-                    self._begin()
+                    self._begin(group)
                 woken = [descriptor for descriptor, _ in waiting.poll(WAKE * 1000)]
+                if self._wake in woken:
+                    os.eventfd_read(self._wake)
                 if mounts is not None and mounts.descriptor in woken:
                     self._remounted(group, before)
                 before = looked
                 with self._lock:
-                    self._drain()
-                    idle = 0 if self._readers.fresh else idle + 1
-                if idle > IDLE:
-                    self._stopping.wait(PAUSE)
-                if (self._clock.now() - self._kept_until).total_seconds() >= BEAT:
+                    self._queue.empty()
+                    pause = 0.0 if self._readers.fresh else min(max(PAUSE, 2 * pause), LONGEST)
+                if (self._clock.now() - self._memory.written_until).total_seconds() >= BEAT:
                     self._beat()
+                elif self._memory.urgent:
+                    self._keep(whole=False)
+                if pause:
+                    self._stopping.wait(pause)
             except Exception as error:  # an adapter's edge: what is strange is a gap, and never the end of watching
                 self._doubt(error)
                 self._stopping.wait(WAKE)
@@ -228,8 +234,8 @@ class ReadWatch:
             mounts.close()
         if self._since is not None:  # else nothing was taken up that could be written on
             with self._lock:
-                self._drain()
-            self._keep()
+                self._queue.empty()
+            self._keep(whole=True)
 
     @staticmethod
     def _table(waiting: select.poll) -> Mounts | None:
@@ -244,168 +250,48 @@ class ReadWatch:
     def _remounted(self, group: Fanotify, before: dt.datetime) -> None:
         """Mark what lost its marks with its file system. What was read since ``before`` nobody saw."""
         with self._lock:
-            files = list(self._readers.files.values())
+            files = list(self._marks.files.values())
         lost = list(unmarked(group, files))
         for path in lost:
-            self._mark(path)
+            self._marks.mark(path)
         if not lost:
             return
         log.warning("reads.mounted-anew", files=len(lost))
         with self._lock:
             now = self._clock.now()
             begin = min(before, now)
-            self._gap(Gap(begin, now, "reads-remounted", self._there(begin, now)))
+            self._memory.gap(Gap(begin, now, "reads-remounted", there(begin, now)))
 
     def _doubt(self, error: Exception) -> None:
         """What failed may have lost reads: unknown from the last look on, until it works again."""
-        self.problem = error.code if isinstance(error, HaechiError) else "reads.failed"
+        self._problem = error.code if isinstance(error, HaechiError) else "reads.failed"
         log.error("reads.failed", cause=repr(error))
         with self._lock:
-            self._missed("reads-failed", self._clock.now())
+            self._memory.missed("reads-failed", self._clock.now())
 
-    def _begin(self) -> None:
-        """Mark all that is known, and take up what an earlier agent saw."""
-        files = self._known()
-        for file in files:
-            self._mark(file.path)
+    def _begin(self, group: Fanotify) -> None:
+        """Mark all that is known, take up what an earlier agent saw, and stand in its place."""
+        self._problem = self._succession.begin(self._known(), self._clock.now())
         with self._lock:
-            self._drain()
-            begun = self._drained
-        remembered, lost = Remembered(), ""
-        try:
-            remembered = self._ledger.load(begun)
-        except HaechiError as error:
-            self.problem = lost = error.code
-            log.warning("reads.not-remembered", cause=error.code, kept=self._ledger.renew(error))
-        with self._lock:
-            meanwhile, self._recent = self._recent.gaps, RecentReads(dropped=remembered.dropped)
-            for read in (*remembered.reads, *self._unkept.values()):
-                self._recent.add(read)
-            for gap in (*remembered.gaps, *meanwhile):
-                self._recent.missed(gap)
-            # Where nobody watched before and nothing was tagged, there was nothing to miss.
-            if lost or remembered.until or files:
-                # Where the clock was set back meanwhile, nobody knows for how long nobody watched.
-                since = remembered.until if remembered.until and remembered.until <= begun else None
-                away = since or begun - KEPT
-                self._gap(Gap(away, begun, "reads-interrupted", self._there(away, begun)))
-            self._drain()
-            self._since = begun
+            self._since = self._memory.reached
+            files = list(self._marks.files.values())
+        self._wrote(self._succession.hand_on(group, files))
         self._stands.set()
-        self._keep()
-        log.info("reads.watched", files=len(self._readers.files), unwatched=len(self.unwatched))
-
-    @staticmethod
-    def _there(begin: dt.datetime, end: dt.datetime) -> frozenset[int] | None:
-        if end - begin > SHORT:
-            return None
-        try:
-            return present()
-        except OSError:
-            return None
+        log.info("reads.watched", files=len(files), unwatched=len(self._marks.unwatched))
 
     def _beat(self) -> None:
-        for path in list(self.unwatched)[:RETRIED]:
-            if self._tagged(path):
-                with self._lock:
-                    self.unwatched[path] = self.unwatched.pop(path)  # to the end: the others get their turn
-                self._mark(path)
-            else:
-                with self._lock:
-                    self.unwatched.pop(path, None)
-        self._keep()
+        self._marks.retry()
+        self._memory.tidy()
+        self._handover.count()
+        self._keep(whole=True)
 
-    def _tagged(self, path: str) -> bool:
-        """Whether a file that cannot be marked has to be: one that was released holds up nobody."""
-        try:
-            status = os.stat(path, follow_symlinks=False)  # noqa: PTH116
-            return bool(self._named(status.st_dev, status.st_ino)) or not self._released(path)
-        except FileNotFoundError:
-            return False
-        except (OSError, HaechiError):
-            return True
-
-    def _keep(self) -> None:
+    def _keep(self, *, whole: bool) -> None:
         """Write what was seen. What cannot be written stays to be written; a restart then finds the gap longer."""
-        with self._lock:
-            until, reads, gaps = self._drained, self._unkept, self._unkept_gaps
-            self._unkept, self._unkept_gaps = {}, []
-            dropped, self._kept_until = self._recent.dropped, self._clock.now()
-        try:
-            self._ledger.keep(until, reads.values(), gaps, dropped)
-        except HaechiError as error:
-            if self.problem != error.code:
-                log.warning("reads.not-kept", cause=error.code)
-            self.problem = error.code
-            with self._lock:
-                self._unkept = reads | self._unkept
-                self._unkept_gaps = [*gaps, *self._unkept_gaps]
-        else:
-            self.problem = ""
+        self._wrote(self._memory.keep(self._succession.held(), whole=whole))
 
-    # --- the kernel's queue; all with the lock held ----------------------------------------------------------------
-
-    def _drain(self) -> None:
-        """Take everything that waits in the queue. What cannot be taken is a gap."""
-        group = self._group
-        if group is None:
-            return
-        now, step = self._steps.now()
-        if step:
-            self._shift(step)
-        own = os.getpid()
-        self._readers.begin()
-        try:
-            for event in group.events():
-                if event.overflow:
-                    self.overflows += 1
-                    self._missed("reads-overflowed", now)
-                elif event.gone:
-                    self._readers.files.pop(event.key, None)
-                elif event.pid != own and (read := self._readers.read(event, now)) is not None:
-                    self._remember(read, now)
-        except Exception as error:  # whatever it was: what was taken from the queue and not looked at is lost
-            self.problem = "reads.failed"
-            log.warning("reads.failed", cause=repr(error))
-            self._missed("reads-failed", now)
-        self._drained = now
-
-    def _shift(self, step: dt.timedelta) -> None:
-        """The clock was set. What is remembered, and what is kept of it, goes along."""
-        log.warning("reads.clock-set", seconds=step.total_seconds())
-        self._recent.shift(step)
-        self._unkept = {read.reader: read for read in self._recent.reads()}
-        self._unkept_gaps = list(self._recent.gaps)
-        self._drained, self._kept_until = self._drained + step, self._kept_until + step
-
-    def _missed(self, cause: str, now: dt.datetime) -> None:
-        self._gap(Gap(min(self._drained, now), now, cause))
-
-    def _gap(self, gap: Gap) -> None:
-        last = self._recent.gaps[-1] if self._recent.gaps else None
-        same = last is not None and last.cause == gap.cause and gap.present is None
-        if last is not None and same and gap.begin <= last.end + dt.timedelta(seconds=BEAT):
-            # One that goes on: its end alone moves, so that a long trouble is one entry.
-            self._recent.gaps = self._recent.gaps[:-1]
-            self._unkept_gaps = [one for one in self._unkept_gaps if one is not last]
-            gap = replace(gap, begin=last.begin, present=None)
-        self._recent.missed(gap)
-        self._unkept_gaps.append(gap)
-
-    def _remember(self, read: Read, now: dt.datetime) -> None:
-        self._recent.add(read)
-        self._unkept[read.reader] = read
-        while len(self._unkept) > self._recent.most:  # cannot be written for long: a restart then knows less
-            oldest = self._unkept.pop(next(iter(self._unkept)))
-            self._gap(Gap(min(oldest.at, now), now, "reads-overflowed"))
-
-
-def _line(actor: Actor) -> Line | Unknown:
-    """The line of the process that uploads, if it is still the one that was found."""
-    pid: Known[int] = actor.pid
-    if isinstance(pid, Unknown):
-        return pid
-    line = line_of(pid)
-    if isinstance(line, Line) and not isinstance(actor.started, Unknown) and line.processes[0][1] != actor.started:
-        return Unknown("process-ended")
-    return line
+    def _wrote(self, problem: str) -> None:
+        if problem and self._problem != problem:
+            log.warning("reads.not-kept", cause=problem)
+        self._problem = problem
+        if not problem:
+            self._queue.failed = False

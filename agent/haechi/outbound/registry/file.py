@@ -220,7 +220,8 @@ class FileRegistry:
         if loaded is not None and loaded.revision == revision:
             return _Loaded(revision, signer, loaded.index), raw, signature
         with _uncollected():
-            index = RegistryIndex(registry_from(raw, str(path), self._breathe))
+            before = loaded.index.data if loaded is not None else None
+            index = RegistryIndex(registry_from(raw, str(path), self._breathe, before))
         return _Loaded(revision, signer, index), raw, signature
 
     def _breathe(self) -> None:

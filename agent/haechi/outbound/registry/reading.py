@@ -30,12 +30,13 @@ STEP = 64
 Pace = Callable[[], None]
 
 
-def registry_from(raw: bytes, name: str, pace: Pace = lambda: None) -> RegistryData:
+def registry_from(raw: bytes, name: str, pace: Pace = lambda: None, before: RegistryData | None = None) -> RegistryData:
     """The registry in a file's bytes. Raises the first fault of ``check_registry``.
 
     ``pace`` is called after every millisecond of work or so: where others wait for the interpreter, it may let them.
+    ``before`` is a registry that is in memory anyway: entries that say the same are its own, and take no memory twice.
     """
-    data, faults = _read(written(raw, name), 1, pace)
+    data, faults = _read(written(raw, name), 1, pace, before)
     if data is None:
         raise faults[0]
     return data
@@ -50,21 +51,23 @@ def check_registry(raw: bytes, name: str) -> tuple[RegistryData | None, tuple[Ha
     return data, tuple(sorted(faults, key=lambda fault: int(str(fault.params["line"]))))
 
 
-def _read(source: Written, limit: int, pace: Pace) -> tuple[RegistryData | None, list[HaechiError]]:
+def _read(
+    source: Written, limit: int, pace: Pace, before: RegistryData | None = None
+) -> tuple[RegistryData | None, list[HaechiError]]:
     if isinstance(source, YamlWritten):
         # The schema's own words where people write by hand. JSON is too large for it, and has the forms alone.
         faults = list(islice(_schema_faults(source.document), limit))
         if faults:
             return None, faults
-    reading = _Reading(source, limit, pace)
+    reading = _Reading(source, limit, pace, before)
     return reading.all(), reading.faults
 
 
 class _Reading:
     """One registry on its way in."""
 
-    def __init__(self, source: Written, limit: int, pace: Pace) -> None:
-        self._source, self._limit, self._pace = source, limit, pace
+    def __init__(self, source: Written, limit: int, pace: Pace, before: RegistryData | None) -> None:
+        self._source, self._limit, self._pace, self._before = source, limit, pace, before
         self._build = Builder()
         self.faults: list[HaechiError] = []
 
@@ -90,6 +93,7 @@ class _Reading:
     def _list(self, section: str) -> tuple[Any, ...]:
         made: list[Any] = []
         seen: set[str] | None = set() if section in NUMBERED else None
+        known = {one.id: one for one in getattr(self._before, section, ())} if section in NUMBERED else {}
         try:
             for at, entry in enumerate(self._source.entries(section)):
                 if len(self.faults) >= self._limit:
@@ -99,21 +103,28 @@ class _Reading:
                     break
                 if at % STEP == STEP - 1:
                     self._pace()
-                self._entry(section, at, entry, made, seen)
+                made += self._entry(section, at, entry, seen, known)
         except MalformedError as error:
             self._fault(error.place, error.cause)
         return tuple(made)
 
-    def _entry(self, section: str, at: int, entry: Any, made: list[Any], seen: set[str] | None) -> None:
+    def _entry(
+        self, section: str, at: int, entry: Any, seen: set[str] | None, known: Mapping[str, Any]
+    ) -> tuple[Any, ...]:
+        """The entry; none where it is faulty."""
         try:
             form = self._source.form(section, entry)
-            if seen is not None:
-                _new(form.id, seen)
-            made.append(self._build.made[section](form))
+            one = self._build.made[section](form)
+            if seen is None:
+                return (one,)
+            _new(form.id, seen)
+            kept = known.get(form.id)
+            return (kept if kept == one else one,)
         except MalformedError as error:
             self._fault((section, at, *error.place), error.cause)
         except OddError as error:
             self._fault((section, at, error.field), error.cause)
+        return ()
 
     def _fault(self, place: Place, cause: str) -> None:
         self.faults.append(self._source.fault(place, cause))

@@ -116,14 +116,21 @@ class JsonWritten:
         """See ``Written``."""
         # A name that is there twice would be read one way here and another way elsewhere. What lies between the lists
         # is little; a list that is there twice stays in it, and shows itself.
-        rest = self._raw
-        for section in SECTIONS:
-            if section in self._parts:
-                rest = rest.replace(bytes(self._parts[section]), b"null", 1)
-        once_only(rest)
+        once_only(self._between())
         listed = {name: part for name, part in self._parts.items() if name not in SECTIONS}
         found: Head = _decoded(msgspec.json.encode(listed), msgspec.json.Decoder(Head))
         return found
+
+    def _between(self) -> bytes:
+        """The text with ``null`` for every list. The lists are large: none of them is copied for that."""
+        parts = [memoryview(self._parts[section]) for section in SECTIONS if section in self._parts]
+        found = sorted((self._raw.find(part), len(part)) for part in parts)
+        rest, at = [], 0
+        for start, length in found:
+            if start >= at:
+                rest += [self._raw[at:start], b"null"]
+            at = max(at, start + length)
+        return b"".join([*rest, self._raw[at:]])
 
     def entries(self, section: str) -> Iterator[Any]:
         """See ``Written``."""

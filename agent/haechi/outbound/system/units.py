@@ -34,6 +34,10 @@ TimeoutStopSec=20
 # An Envoy whose agent died goes on refusing for a while instead of breaking off what is under way; the next agent finds
 # and ends it by what lies in the runtime folder. `systemctl stop` lets the agent end it.
 KillMode=process
+# What sees who opens tagged files outlives the agent, so that what is opened over a restart or a crash is seen by the
+# next one. Two for the moment in which that takes over. `systemctl stop` lets them go.
+NotifyAccess=main
+FileDescriptorStoreMax=4
 # The kernel's choice under memory pressure shall not be the judge: without it every upload is refused.
 OOMScoreAdjust=-500
 LimitNOFILE=65536
