@@ -6,9 +6,9 @@ Works on an open file that the person handed over, so it tells nobody about file
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from haechi.app.assessing import Assessment, Assessor, Circumstances
 from haechi.app.explaining import described
@@ -20,13 +20,11 @@ from haechi.domain.errors import HaechiError
 from haechi.domain.facts import Unknown
 from haechi.domain.scope import Classification, Scope
 from haechi.domain.upload import Action, ActionKind, Request
+from haechi.ports.cloud import Cloud
 from haechi.ports.connector import Connector
 from haechi.ports.engine import PolicyEngine
 from haechi.ports.index import ContentIndex
 from haechi.words import say
-
-REGION_HOST = "s3.amazonaws.com"
-"""The host without a region, to ask the provider where the bucket lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +42,10 @@ class Intended:
 
 @dataclass(frozen=True, slots=True)
 class CheckFile:
-    """The use case. ``connectors`` are asked in order."""
+    """The use case. ``connectors`` are asked in order, ``clouds`` for the request that a URL stands for."""
 
     connectors: Sequence[Connector]
+    clouds: Sequence[Cloud]
     assessor: Assessor
     index: ContentIndex
     engine: PolicyEngine
@@ -86,46 +85,42 @@ class CheckFile:
         ``seal.not-a-file``, ``seal.io``.
         """
         # Plain HTTP is judged wherever it goes; of TLS, what the scope has.
-        asked = request_for(upload.url, upload.endpoint, 0)
+        _, asked = request_for(self.clouds, upload.url, upload.endpoint, 0)
         if asked.scheme == "https" and self.scope().classify("", asked.host) is Classification.TUNNEL:
             raise HaechiError("check.not-judged", host=asked.host)
         content = await inspected(self.index, upload.source, upload.path, seen)
-        request = request_for(upload.url, upload.endpoint, content.size or 0)
+        cloud, request = request_for(self.clouds, upload.url, upload.endpoint, content.size or 0)
         connector = next((one for one in self.connectors if one.claims(request.host)), None)
         if connector is None:
             raise HaechiError("check.unknown-store", host=request.host)
         action = connector.action(request)
         if not upload.endpoint:
-            request, action = await self._in_its_region(request, action, connector)
+            request, action = await self._in_its_region(request, action, connector, cloud)
         if action.kind is not ActionKind.UPLOAD or action.destination is None:
             raise HaechiError("check.bad-url", url=upload.url)
         about = Circumstances(action, upload.actor, request.scheme, request.host)
         made = await self.assessor.assess(about, content)
         return action, made, content
 
-    async def _in_its_region(self, request: Request, action: Action, connector: Connector) -> tuple[Request, Action]:
+    async def _in_its_region(
+        self, request: Request, action: Action, connector: Connector, cloud: Cloud
+    ) -> tuple[Request, Action]:
         """As a tool asks that is set to the bucket's region; as it was where that is not known."""
         place, _ = await self.assessor.places(action)
         if place is None or isinstance(place.region, Unknown):
             return request, action
-        regional = request.host.removesuffix(REGION_HOST) + REGION_HOST.replace("s3.", f"s3.{place.region}.", 1)
-        request = replace(request, host=regional)
+        request = cloud.in_region(request, place.region)
         return request, connector.action(request)
 
 
-def request_for(url: str, endpoint: str, size: int) -> Request:
-    """The request that a plain upload to ``s3://bucket/key`` would make, at AWS or at a named S3 endpoint.
+def request_for(clouds: Sequence[Cloud], url: str, endpoint: str, size: int) -> tuple[Cloud, Request]:
+    """The request that a plain upload to ``url`` would make, and whose it is.
 
     Raises ``HaechiError('check.bad-url')``.
     """
-    parts, at = urlsplit(url), urlsplit(endpoint)
-    key = url.partition("://")[2].partition("/")[2]
-    if parts.scheme != "s3" or not parts.netloc or not key or (endpoint and at.scheme not in ("http", "https")):
-        raise HaechiError("check.bad-url", url=url if not endpoint or at.netloc else endpoint)
-    target = "/" + quote(key, safe="/~")
-    headers = (("content-length", str(size)),)
-    if endpoint:
-        return Request("PUT", at.scheme, at.netloc.lower(), f"/{parts.netloc}{target}", headers)
-    if "." in parts.netloc:  # its certificate would not fit a name with more dots
-        return Request("PUT", "https", REGION_HOST, f"/{parts.netloc}{target}", headers)
-    return Request("PUT", "https", f"{parts.netloc}.{REGION_HOST}", target, headers)
+    for cloud in clouds:
+        request = cloud.plain_upload(url, endpoint, size)
+        if request is not None:
+            return cloud, request
+    at = urlsplit(endpoint)
+    raise HaechiError("check.bad-url", url=url if not endpoint or at.netloc else endpoint)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from haechi.app.assessing import UNDETERMINED, Assessment, Assessor, Circumstances
-from haechi.app.checking import REGION_HOST, request_for
+from haechi.app.checking import request_for
 from haechi.app.explaining import described
 from haechi.app.refusing import RuleWords
 from haechi.domain.actor import Actor
@@ -24,6 +24,7 @@ from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON, Unknown, as_json
 from haechi.domain.upload import Action
 from haechi.ports.buckets import Bucket, BucketLists, Listing
+from haechi.ports.cloud import Cloud
 from haechi.ports.connector import Connector
 from haechi.ports.engine import PolicyEngine
 from haechi.words import say
@@ -48,6 +49,7 @@ class SurveyBuckets:
     lists: BucketLists
     assessors: Callable[[str], AbstractAsyncContextManager[Assessor]]
     connectors: Sequence[Connector]
+    clouds: Sequence[Cloud]
     engine: PolicyEngine
     rule_words: RuleWords
     someone: Callable[[], Actor]
@@ -150,7 +152,7 @@ class SurveyBuckets:
 
     async def _asked(self, assessor: Assessor, listing: Listing, bucket: Bucket) -> tuple[Action, str, str] | None:
         """The plain upload that a tool set to the bucket's region would make; None where no connector knows it."""
-        request = request_for(f"s3://{bucket.name}/{KEY}", listing.endpoint, 0)
+        cloud, request = request_for(self.clouds, f"{bucket.url}/{KEY}", listing.endpoint, 0)
         connector = next((one for one in self.connectors if one.claims(request.host)), None)
         if connector is None:
             return None
@@ -160,10 +162,8 @@ class SurveyBuckets:
             if isinstance(region, Unknown):
                 place, _ = await assessor.places(action)
                 region = place.region if place is not None else region
-            if not isinstance(region, Unknown):
-                regional = request.host.removesuffix(REGION_HOST) + REGION_HOST.replace("s3.", f"s3.{region}.", 1)
-                request = dataclasses.replace(request, host=regional)
-                action = connector.action(request)
+            request = cloud.in_region(request, region)
+            action = connector.action(request)
         return action, request.host, request.scheme
 
     def _verdict(self, made: Assessment, lang: str) -> dict[str, Any]:

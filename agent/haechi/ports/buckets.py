@@ -11,10 +11,11 @@ from haechi.domain.facts import Known, Unknown
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A container by its name; ``region`` as far as the list told it."""
+    """A container by its name; ``region`` as far as the list told it. ``url`` is how its tools write it (``s3://name``)."""
 
     name: str
     region: Known[str] = field(default_factory=lambda: Unknown("not-read"))
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,7 +178,17 @@ class Destinations:
     aws_profile: str = _of(Whose.OPERATIONS, "")
     aws_credentials_file: Path | None = _of(Whose.OPERATIONS, None)
     survey_profiles: tuple[str, ...] = _of(Whose.OPERATIONS, ())
+    credentials: Mapping[str, str] = _of(Whose.OPERATIONS, {})
     endpoints: Mapping[str, str] = _of(Whose.OPERATIONS, {}, unit="URL")
+
+    def credentials_of(self, cloud: str) -> dict[str, str]:
+        """The agent's own credentials at one cloud: ``gcs.credentials_file`` is ``credentials_file`` of ``gcs``."""
+        named = {
+            name.partition(".")[2]: value for name, value in self.credentials.items() if name.partition(".")[0] == cloud
+        }
+        if cloud == "s3":
+            named = {"profile": self.aws_profile, "credentials_file": str(self.aws_credentials_file or ""), **named}
+        return {name: value for name, value in named.items() if value}
 
 
 @dataclass(frozen=True, slots=True)

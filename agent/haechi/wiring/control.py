@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any
 
 import structlog
+from haechi_connectors.clouds import clouds
 
 from haechi.app.appealing import KIND, AnswerAppeal, AskForRelease, Examine, listed
 from haechi.app.asking import JustifyUpload, RequestException
@@ -71,6 +72,7 @@ async def start_control(
     register_sealing(server, _seal(ground, rules, stores, marking), _unseal(ground, stores, marking))
     check = CheckFile(
         judging.connectors,
+        clouds(),
         judging.assessor,
         stores.index,
         rules.engine,

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
 
+from haechi_connectors.clouds import clouds
 from haechi_connectors.generic.connector import GenericConnector
 from haechi_connectors.generic.elsewhere import ElsewhereConnector
-from haechi_connectors.s3.connector import S3Connector
-from haechi_connectors.s3.posture import S3Posture
-from haechi_connectors.s3.posture_clients import Access as StoreAccess
-from haechi_connectors.s3.posture_clients import Clients
 
 from haechi.app.assessing import Assessor
 from haechi.app.concluding import Conclude
@@ -32,6 +29,8 @@ from haechi.inbound.envoy.trust import system_roots, write_bundle
 from haechi.outbound.actors.attribution import SocketActors
 from haechi.outbound.destinations.cache import CachedDestinations
 from haechi.outbound.notify.desktop import DesktopNotices
+from haechi.outbound.registry.file import FileRegistry
+from haechi.ports.cloud import Ask, Facts, Institution, Way
 from haechi.ports.connector import Connector
 from haechi.ports.judge import Hold, Judge
 from haechi.ports.reads import Reads
@@ -39,9 +38,6 @@ from haechi.wiring.ground import Ground, decision_id
 from haechi.wiring.rules import Rules
 from haechi.wiring.stores import Stores
 from haechi.words import say
-
-HOME_REGION = "ap-northeast-2"
-"""Where most uploads go: its clients are made at the start, because loading the SDK takes a second."""
 
 
 class Connectors(Sequence[Connector]):
@@ -52,10 +48,10 @@ class Connectors(Sequence[Connector]):
 
     def follow(self, sites: Sequence[Site]) -> None:
         """The registry names these sites now."""
-        s3 = S3Connector(sites)
-        self._now: tuple[Connector, ...] = (ElsewhereConnector(), s3, GenericConnector())
+        known = tuple(cloud.connector(sites) for cloud in clouds())
+        self._now: tuple[Connector, ...] = (ElsewhereConnector(), *known, GenericConnector())
         # Without their ports; a site that is an address needs no pattern: literal addresses are judged anyway.
-        named = dict.fromkeys(host_name(pattern) for pattern in s3.scope)
+        named = dict.fromkeys(host_name(pattern) for connector in known for pattern in connector.scope)
         self.cloud = tuple(pattern for pattern in named if valid_pattern(pattern))
 
     @overload
@@ -76,8 +72,9 @@ class Judging:
     ground: Ground
     rules: Rules
     connectors: Connectors
-    clients: Clients
-    posture: S3Posture
+    asks: Mapping[str, Ask]
+    """What asks each cloud, by the cloud's name."""
+    facts: Mapping[str, Facts]
     destinations: CachedDestinations
     assessor: Assessor
     judge: JudgeUploads
@@ -94,11 +91,17 @@ class Judging:
         """The registry names other sites or accounts: recognise the ones, read the facts anew."""
         sites = self.rules.registry.sites
         self.connectors.follow(sites)
-        self.destinations.follow(_readers(self.posture, sites))
+        self.destinations.follow(readers(self.facts, sites))
 
 
-def _readers(posture: S3Posture, sites: Sequence[Site]) -> dict[str, S3Posture]:
-    return dict.fromkeys({"aws", *(site.provider for site in sites)}, posture)
+def readers(facts: Mapping[str, Facts], sites: Sequence[Site]) -> dict[str, Facts]:
+    """Who reads each provider's facts. The clouds of one provider (its own, and a site's) share it in their order."""
+    found: dict[str, Facts] = {}
+    for cloud in clouds():
+        if cloud.name in facts:
+            for provider in sorted(cloud.providers(sites)):
+                found.setdefault(provider, facts[cloud.name])
+    return found
 
 
 def make_judge(
@@ -117,13 +120,14 @@ def make_judge(
     def notify(message: str) -> None:
         notices.show(say("notice.refused", ground.lang), message)
 
-    clients = Clients(_store_access(ground))
-    posture = S3Posture(clients, registry.accounts, ground.clock, sites=lambda: registry.sites)
-    ground.stack.callback(posture.close)
-    ground.background(asyncio.to_thread(posture.warm, HOME_REGION), "warming")
+    asks = _asks(ground, registry)
+    facts = {name: ask.facts() for name, ask in asks.items()}
+    for reader in facts.values():
+        ground.stack.callback(reader.close)
+    ground.background(asyncio.to_thread(_warm, tuple(facts.values())), "warming")
     wanted = settings.destinations
     destinations = CachedDestinations(
-        _readers(posture, registry.sites),
+        readers(facts, registry.sites),
         ground.clock,
         ground.metrics,
         ttl=wanted.ttl,
@@ -177,20 +181,32 @@ def make_judge(
         Holds(Hold(settings.datapath.hold_home), Hold(settings.datapath.hold_abroad)),
     )
     asked = Elsewhere(judge, ElsewhereConnector(), stores.audit.proofs)
-    return Judging(ground, rules, connectors, clients, posture, destinations, assessor, judge, asked)
+    return Judging(ground, rules, connectors, asks, facts, destinations, assessor, judge, asked)
 
 
-def _store_access(ground: Ground) -> StoreAccess:
+def _warm(facts: Sequence[Facts]) -> None:
+    for reader in facts:
+        reader.warm()
+
+
+def _asks(ground: Ground, registry: FileRegistry) -> dict[str, Ask]:
+    """What asks each cloud, each with its own part of the settings' credentials."""
     wanted, path = ground.settings.destinations, ground.settings.datapath
     bundle = ground.paths.private_runtime / "store-roots.pem"
     write_bundle(bundle, system_roots(), path.extra_roots)
-    return StoreAccess(
-        profile=wanted.aws_profile,
-        credentials_file=wanted.aws_credentials_file,
-        bundle=bundle,
-        hosts=path.hosts,
-        endpoints=wanted.endpoints,
-        proxy=path.upstream_proxy,
-        connect_timeout=wanted.connect_timeout,
-        read_timeout=wanted.read_timeout,
-    )
+    institution = Institution(registry.accounts, lambda: registry.sites)
+    found: dict[str, Ask] = {}
+    for cloud in clouds():
+        way = Way(
+            bundle,
+            path.hosts,
+            wanted.endpoints,
+            path.upstream_proxy,
+            wanted.connect_timeout,
+            wanted.read_timeout,
+            wanted.credentials_of(cloud.name),
+        )
+        ask = cloud.ask(way, institution, ground.clock)
+        if ask is not None:
+            found[cloud.name] = ask
+    return found

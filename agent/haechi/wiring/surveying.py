@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from haechi_connectors.s3.buckets import S3Buckets
-from haechi_connectors.s3.posture import S3Posture
-from haechi_connectors.s3.posture_clients import Clients
+from haechi_connectors.clouds import clouds
 
 from haechi.app.assessing import UNDETERMINED, Assessor
 from haechi.app.surveying import SurveyBuckets
@@ -15,9 +14,10 @@ from haechi.domain.actor import Actor, Certainty
 from haechi.domain.facts import Unknown
 from haechi.outbound.destinations.cache import CachedDestinations
 from haechi.outbound.registry.file import FileRegistry
+from haechi.ports.buckets import BucketLists, Listing
 from haechi.ports.clock import Clock
 from haechi.wiring.ground import Ground
-from haechi.wiring.judge import Judging
+from haechi.wiring.judge import Judging, readers
 from haechi.wiring.rules import Rules
 from haechi.wiring.stores import Stores
 
@@ -26,27 +26,22 @@ def make_survey(ground: Ground, rules: Rules, stores: Stores, judging: Judging) 
     """The use case over the same registry, policies and connectors as the judge's."""
     registry = rules.registry
 
-    of_profile: dict[str, Clients] = {"": judging.clients}
-
-    def clients(profile: str) -> Clients:
-        # setdefault, not a look and a write: the accounts are listed in threads.
-        return of_profile.setdefault(profile, judging.clients.with_profile(profile))
-
     @asynccontextmanager
     async def assessors(access: str) -> AsyncIterator[Assessor]:
-        posture = S3Posture(clients(access), registry.accounts, ground.clock, sites=lambda: registry.sites)
-        readers = dict.fromkeys({"aws", *(site.provider for site in registry.sites)}, posture)
-        destinations = CachedDestinations(readers, ground.clock, ground.metrics)
+        facts = {name: ask.facts(access) for name, ask in judging.asks.items()}
+        destinations = CachedDestinations(readers(facts, registry.sites), ground.clock, ground.metrics)
         try:
             yield Assessor(rules.engine, destinations, destinations, registry, stores.index, ground.clock, stores.sent)
         finally:
             await destinations.close()
-            posture.close()
+            for reader in facts.values():
+                reader.close()
 
     return SurveyBuckets(
-        S3Buckets(clients, registry.accounts, sites=lambda: registry.sites),
+        EveryCloud(tuple(lists for ask in judging.asks.values() if (lists := ask.lists()) is not None)),
         assessors,
         judging.connectors,
+        clouds(),
         rules.engine,
         rules.rule_words,
         lambda: designated(registry, ground.clock),
@@ -54,6 +49,18 @@ def make_survey(ground: Ground, rules: Rules, stores: Stores, judging: Judging) 
         lambda: next((one.id for one in rules.engine.in_force.catalogue.all()), UNDETERMINED.technology),
         ground.settings.destinations.survey_profiles,
     )
+
+
+class EveryCloud:
+    """Implements ``haechi.ports.buckets.BucketLists`` over those of all clouds, which are asked at once."""
+
+    def __init__(self, lists: Sequence[BucketLists]) -> None:
+        self._lists = lists
+
+    async def listed(self, further: Sequence[str] = ()) -> tuple[Listing, ...]:
+        """See ``haechi.ports.buckets``."""
+        found = await asyncio.gather(*(one.listed(further) for one in self._lists))
+        return tuple(listing for listings in found for listing in listings)
 
 
 def designated(registry: FileRegistry, clock: Clock) -> Actor:

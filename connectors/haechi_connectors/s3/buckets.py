@@ -113,7 +113,8 @@ def _once_each(found: Sequence[Listing]) -> list[Listing]:
 
 def _bucket(told: Mapping[str, Any]) -> Bucket:
     region = told.get("BucketRegion")
-    return Bucket(str(told.get("Name") or ""), str(region) if region else Unknown("not-read"))
+    name = str(told.get("Name") or "")
+    return Bucket(name, str(region) if region else Unknown("not-read"), f"s3://{name}")
 
 
 def _endpoint(site: Site) -> str:

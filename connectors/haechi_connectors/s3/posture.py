@@ -28,6 +28,8 @@ from haechi_connectors.s3.posture_countries import country_of
 from haechi_connectors.s3.posture_owner import IMPOSSIBLE_OWNER, Evidence, owner
 from haechi_connectors.s3.posture_stores import ASKED, AWS, FIRST_REGION, SETTINGS, Memory, Store
 
+HOME_REGION = "ap-northeast-2"
+"""Where most uploads go: its clients are made at the start."""
 THREADS = 24
 MOST_TARGETS = 16
 
@@ -58,7 +60,7 @@ class S3Posture:
         """Take no more questions."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def warm(self, region: str) -> None:
+    def warm(self, region: str = HOME_REGION) -> None:
         """Load the SDK's models and credentials for a region, which costs a second once. Blocks; never raises."""
         for service in ("s3", "kms", "sts", "s3control"):
             with contextlib.suppress(Exception):  # the first question will name the cause

@@ -25,6 +25,7 @@ from haechi.inbound.control.peer import Role
 from haechi.inbound.control.server import ControlServer
 from haechi.inbound.control.survey import register_survey
 from haechi.ports.buckets import Bucket, Listing
+from haechi_connectors.s3.cloud import S3Cloud
 from haechi_connectors.s3.connector import S3Connector
 
 from tests.command_line import served, settled_folder, told
@@ -37,8 +38,11 @@ class Lists:
     """One account by the usual credentials, and one a profile."""
 
     async def listed(self, further: Sequence[str] = ()) -> tuple[Listing, ...]:
-        here = tuple(Bucket(f"box-{number}", SEOUL) for number in range(9))
-        others = (Listing("aws", f"1{name}", (Bucket(f"of-{name}", SEOUL),), access=name) for name in further)
+        here = tuple(Bucket(f"box-{number}", SEOUL, f"s3://box-{number}") for number in range(9))
+        others = (
+            Listing("aws", f"1{name}", (Bucket(f"of-{name}", SEOUL, f"s3://of-{name}"),), access=name)
+            for name in further
+        )
         return (Listing("aws", "1", here), *others, Listing("aws", "2", cause="other-account"))
 
 
@@ -84,7 +88,9 @@ class Bench:
         words: Any = None
         register_survey(
             server,
-            SurveyBuckets(Lists(), assessors, [S3Connector()], engine, words, lambda: KIM, lambda _: ["1", "2"]),
+            SurveyBuckets(
+                Lists(), assessors, [S3Connector()], [S3Cloud()], engine, words, lambda: KIM, lambda _: ["1", "2"]
+            ),
         )
 
         async def status(args: dict[str, Any], peer: Any, progress: Any) -> dict[str, Any]:
@@ -171,7 +177,7 @@ async def test_who_hangs_up_ends_the_survey() -> None:
 
     engine: Any = SimpleNamespace(revision="p", rules={}, modes=Modes())
     nobody = Actor(Unknown("asked-not-uploading"))
-    survey = SurveyBuckets(Lists(), assessors, [S3Connector()], engine, None, lambda: nobody, lambda _: [])  # type: ignore[arg-type]
+    survey = SurveyBuckets(Lists(), assessors, [S3Connector()], [S3Cloud()], engine, None, lambda: nobody, lambda _: [])  # type: ignore[arg-type]
     with pytest.raises(HaechiError, match=r"control\.connection-lost"):
         await survey(gone, "en")
     assert len(assessor.asked) <= 2 * AT_ONCE and not survey._one.locked()

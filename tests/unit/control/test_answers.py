@@ -31,6 +31,7 @@ from haechi.inbound.control.calls import endings, register_answers
 from haechi.inbound.control.peer import Role
 from haechi.inbound.control.server import ControlServer
 from haechi.ports.engine import RuleInfo
+from haechi_connectors.clouds import clouds
 
 from tests.command_line import served, settled_folder, told
 
@@ -117,7 +118,7 @@ class Bench:
 
         register_answers(
             server,
-            check=CheckFile([Connector()], self.assessor, Index(), engine, words, lambda: SCOPE),  # type: ignore[arg-type, list-item]
+            check=CheckFile([Connector()], clouds(), self.assessor, Index(), engine, words, lambda: SCOPE),  # type: ignore[arg-type, list-item]
             explain=ExplainDecision(self.records, engine, words, lambda rule: "package layer1"),
             status=ReportStatus(lambda: {"mode": "cooperative"}, self.parts),
             prove=ProveTools(self.recent, self.protect, self.release, lambda size: b"\7" * size),
@@ -190,7 +191,7 @@ def test_check_of_a_place_that_is_none_is_refused(bench: Bench, capsys: pytest.C
     ],
 )
 def test_the_request_that_an_upload_would_make(url: str, endpoint: str, host: str, target: str) -> None:
-    request = request_for(url, endpoint, 7)
+    _, request = request_for(clouds(), url, endpoint, 7)
     assert (request.host, request.target, request.header("content-length")) == (host, target, "7")
 
 

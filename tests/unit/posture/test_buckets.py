@@ -62,7 +62,7 @@ async def test_every_page_is_read() -> None:
     store = Pages(page("a", "b", token="1"), page("c", token="2"), page("d"))
     (ours,) = await lists(store, OURS).listed()
     assert [bucket.name for bucket in ours.buckets] == ["a", "b", "c", "d"] and ours.cause == ""
-    assert ours.buckets[0] == Bucket("a", "ap-northeast-2") and ours.account == OURS
+    assert ours.buckets[0] == Bucket("a", "ap-northeast-2", "s3://a") and ours.account == OURS
     assert [asked["MaxBuckets"] for _, asked in store.asked] == [PAGE] * 3
 
 
