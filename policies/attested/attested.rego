@@ -24,8 +24,7 @@ counted := [attestation |
 
 young(attestation, days) if {
 	days == null
-	is_string(attestation.valid_until)
-	contains(attestation.valid_until, "T") # an instant
+	attestation.ends == true
 }
 
 young(attestation, days) if {

@@ -52,7 +52,7 @@ test_within_the_limit if {
 
 test_speaks_on_a_statement_without_an_end if {
 	changed := json.patch(testing.sealed_seoul, [
-		{"op": "replace", "path": "/registry/attestations/0/valid_until", "value": null},
+		{"op": "replace", "path": "/registry/attestations/0/ends", "value": false},
 	])
 	some finding in r12_operators.findings with input as changed
 	finding.params.reason == "endless"
@@ -60,7 +60,7 @@ test_speaks_on_a_statement_without_an_end if {
 
 test_an_age_that_the_institution_set_is_an_end if {
 	changed := json.patch(testing.sealed_seoul, [
-		{"op": "replace", "path": "/registry/attestations/0/valid_until", "value": null},
+		{"op": "replace", "path": "/registry/attestations/0/ends", "value": false},
 	])
 	count(r12_operators.findings) == 0 with input as changed
 		with data.choices.attestation_max_age_days.value as {"default": 60, "subjects": {}}

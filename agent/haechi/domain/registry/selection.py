@@ -29,6 +29,7 @@ from haechi.domain.registry.entries import (
 )
 from haechi.domain.registry.periods import days_since, instant_of
 from haechi.domain.registry.reaching import Asked, G, Kind, Reaching
+from haechi.domain.registry.statements import Statements
 from haechi.domain.tags import PENDING
 from haechi.domain.upload import Location
 
@@ -70,10 +71,7 @@ class RegistryIndex:
             (k.provider, {"provider": k.provider, "id": k.id, "label": k.label}) for k in data.keys
         )
         self._recipients: list[JSON] = [{"id": r.id, "owner": r.owner} for r in data.recipients]
-        self._attestations = {
-            provider: [a for a in data.attestations if a.provider in ("", provider)]
-            for provider in {"", *(a.provider for a in data.attestations)}
-        }
+        self._statements = Statements(data.attestations)
 
     def facts(
         self, place: Location | None, actor: Actor, content: Content, now: dt.datetime, access_key: str = ""
@@ -124,17 +122,7 @@ class RegistryIndex:
                 for order in self._ordered(about)
             ],
             "recipients": self._recipients,
-            "attestations": [
-                {
-                    "id": a.id,
-                    "subject": a.subject,
-                    "provider": a.provider or None,
-                    "in_force": a.period.holds(now),
-                    "age_days": days_since(a.stated_on, now),
-                    "valid_until": instant_of(a.period.end),
-                }
-                for a in self._attestations.get(provider or "", self._attestations[""])
-            ],
+            "attestations": self._statements.facts(provider, now),
         }
 
     def _person(self, actor: Actor, access_key: str, about: _About) -> JSON:
