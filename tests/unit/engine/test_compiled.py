@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import resource
 import shutil
 import stat
 import threading
@@ -17,7 +18,7 @@ import pytest_asyncio
 import wasmtime
 from haechi.domain.decision import Cause
 from haechi.domain.errors import HaechiError
-from haechi.outbound.engine.compiled import MEMORY_PAGES, PAGE, Compiled, UnusableError
+from haechi.outbound.engine.compiled import MEMORY_PAGES, PAGE, ROOMY, Compiled, UnusableError, settings_for
 from haechi.outbound.engine.compiler import Compiler, NotCompiledError, located, swept
 from haechi.outbound.engine.folder import PolicyFolder, locate, read
 from haechi.outbound.engine.probe import probe_input
@@ -32,8 +33,9 @@ def module() -> bytes:
     return Compiler(located())(read(locate()))
 
 
-@pytest.fixture
-def compiled(module: bytes) -> Compiled:
+@pytest.fixture(params=[resource.RLIM_INFINITY, ROOMY - 1], ids=["all reserved", "little address space"])
+def compiled(request: pytest.FixtureRequest, module: bytes, monkeypatch: pytest.MonkeyPatch) -> Compiled:
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (request.param, request.param))
     return Compiled(module, json.dumps(read(locate()).data).encode())
 
 
@@ -71,6 +73,18 @@ def program(folder: Path, script: str) -> Path:
 def told(answer: Answered | Cause) -> list[str]:
     assert isinstance(answer, Answered)
     return sorted(json.dumps([one.rule, one.params], sort_keys=True) for one in answer.findings)
+
+
+@pytest.mark.parametrize("space", [resource.RLIM_INFINITY, ROOMY - 1])
+@pytest.mark.parametrize("at", [PAGE, 2**31, 2**32 - 4])
+def test_nothing_beyond_the_memory_is_read(space: int, at: int) -> None:
+    engine = wasmtime.Engine(settings_for(space))
+    store = wasmtime.Store(engine)
+    text = f'(module (memory 1) (func (export "read") (result i32) (i32.load offset=4 (i32.const {at}))))'
+    read_it = wasmtime.Instance(store, wasmtime.Module(engine, text), []).exports(store)["read"]
+    assert isinstance(read_it, wasmtime.Func)
+    with pytest.raises(wasmtime.Trap, match="out of bounds"):
+        read_it(store)
 
 
 def test_a_thousand_questions_leave_nothing_behind(compiled: Compiled) -> None:

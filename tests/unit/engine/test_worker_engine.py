@@ -18,7 +18,7 @@ from haechi.domain.decision import NO_POLICIES, Cause, FailMode, Mode, Severity
 from haechi.domain.errors import HaechiError
 from haechi.outbound.engine.folder import locate, none_of, read
 from haechi.outbound.engine.probe import probe_input
-from haechi.outbound.engine.worker import MEMORY
+from haechi.outbound.engine.worker import ADDRESSES, MEMORY
 from haechi.outbound.engine.worker_engine import WorkerEngine
 from haechi.ports.engine import Answered
 
@@ -236,9 +236,11 @@ def _alive(process: int) -> bool:
 
 async def test_the_worker_is_confined(engine: WorkerEngine) -> None:
     limits = Path(f"/proc/{pid(engine)}/limits").read_text()
+    memory = next(line for line in limits.splitlines() if line.startswith("Max data size"))
     space = next(line for line in limits.splitlines() if line.startswith("Max address space"))
     core = next(line for line in limits.splitlines() if line.startswith("Max core file"))
-    assert space.split()[3] == str(MEMORY)
+    assert memory.split()[3] == str(MEMORY)
+    assert space.split()[3] == str(ADDRESSES)
     assert core.split()[4] == "0"
 
 

@@ -27,7 +27,9 @@ from haechi.outbound.engine.frames import HEAD, MAX_BODY, SECONDS, Kind, Policie
 from haechi.outbound.engine.interpreted import Interpreted, RejectedError, build, first_line
 
 MEMORY: Final = 4 << 30
-"""Address space of the worker, bytes: a bound for a runaway rule. The engine's allocator alone reserves one GiB."""
+"""Memory of the worker, bytes: a bound for a runaway rule. The interpreter's allocator alone takes one GiB of it."""
+ADDRESSES: Final = MEMORY + 6 * (1 << 30)
+"""Address space, bytes: beside the memory, what a compiled module reserves (``compiled.EVERYTHING``) and its guards."""
 
 
 class Evaluator(Protocol):
@@ -136,8 +138,10 @@ def confine(parent: int) -> None:
     libc.prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
     if os.getppid() != parent:
         raise SystemExit(0)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for kind, bound in ((resource.RLIMIT_DATA, MEMORY), (resource.RLIMIT_AS, ADDRESSES), (resource.RLIMIT_CORE, 0)):
+        _, most = resource.getrlimit(kind)
+        allowed = bound if most == resource.RLIM_INFINITY else min(bound, most)
+        resource.setrlimit(kind, (allowed, allowed))
     # Ctrl-C in a terminal goes to the whole group; the agent decides when its worker ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
