@@ -2,8 +2,8 @@
 
 Each question is built and asked as the agent does: the registry's facts through its public interface, the policy
 input, the engine. ``decision_full`` is the registry's time and the engine's own, as ``decision_p50`` is the engine's.
-The same inputs go to an OPA server on loopback, over opa-python-client, in the same run, a hundred by turns, so that what
-slows the machine slows both; the ratio is of round trips, from the input to the findings in hand. The parts are shown.
+The same inputs go to an OPA server on loopback, over opa-python-client, in the same run, a hundred by turns: what
+slows the machine slows both. The ratio is of round trips, from the input to the findings in hand. The parts are shown.
 One by one, each finds the processor's caches full of the other (``alternating``: ours then): no agent runs beside a
 second engine.
 
