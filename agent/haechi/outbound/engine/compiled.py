@@ -85,9 +85,13 @@ def settings_for(address_space: int) -> wasmtime.Config:
 class Compiled:
     """Judges with a compiled module."""
 
-    def __init__(self, module: bytes, data: bytes) -> None:
-        """``data`` is JSON. Raises ``UnusableError``, and Wasmtime's own errors for what is no module."""
-        self._engine = wasmtime.Engine(settings_for(resource.getrlimit(resource.RLIMIT_AS)[0]))
+    def __init__(self, module: bytes, data: bytes, *, parallel: bool = True) -> None:
+        """``data`` is JSON; ``parallel``: make machine code with all processors. Raises ``UnusableError``, and
+        Wasmtime's own errors for what is no module.
+        """
+        settings = settings_for(resource.getrlimit(resource.RLIMIT_AS)[0])
+        settings.parallel_compilation = parallel
+        self._engine = wasmtime.Engine(settings)
         self._module = wasmtime.Module(self._engine, module)
         self._data = data
         # The pages that OPA's compiler asks for do not always hold the constants it put in; the module is longer than

@@ -40,12 +40,16 @@ class Kind(IntEnum):
 
 
 class Policies(msgspec.Struct, frozen=True):
-    """The body of ``LOAD``. ``compiled`` is WebAssembly; the answer ``READY`` says why it was not used, or nothing."""
+    """The body of ``LOAD``. ``compiled`` is WebAssembly; the answer ``READY`` says why it was not used, or nothing.
+
+    ``beside``: another worker answers meanwhile, so that this one takes one processor and not all.
+    """
 
     modules: list[tuple[str, str]]
     data: dict[str, Any]
     probe: Mapping[str, Any]
     compiled: bytes | None = None
+    beside: bool = False
 
 
 def frame(kind: Kind, number: int, body: bytes) -> bytes:

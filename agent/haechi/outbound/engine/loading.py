@@ -20,13 +20,13 @@ READY_SECONDS = 10.0
 """How long a worker may take to load policies before it counts as failed."""
 
 
-async def load(worker: WorkerProcess, policies: PolicyFolder, module: bytes | None) -> str:
+async def load(worker: WorkerProcess, policies: PolicyFolder, module: bytes | None, *, beside: bool = False) -> str:
     """Have a worker that just started take these policies and answer the probe; why it cannot use the compiled
-    ``module``, or nothing.
+    ``module``, or nothing. ``beside``: another answers meanwhile.
 
     Raises ``HaechiError('policy.…')``; the worker is gone then.
     """
-    body = msgspec.json.encode(Policies(list(policies.modules), dict(policies.data), probe_input(), module))
+    body = msgspec.json.encode(Policies(list(policies.modules), dict(policies.data), probe_input(), module, beside))
     try:
         kind, said = await asyncio.wait_for(worker.ask(Kind.LOAD, body), READY_SECONDS)
     except (TimeoutError, ConnectionError, OSError) as error:

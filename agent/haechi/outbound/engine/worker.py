@@ -90,10 +90,12 @@ class Both:
 def _loaded(earlier: Evaluator | None, number: int, body: bytes) -> tuple[Evaluator | None, bytes]:
     asked = msgspec.json.decode(body, type=Policies)
     probe = msgspec.json.encode(asked.probe)
-    with ThreadPoolExecutor(1) as aside:  # turning a module into machine code needs no Python: both at once
-        making = aside.submit(_made, asked)
+    with ThreadPoolExecutor(1) as aside:
+        # Turning a module into machine code needs no Python: both at once, where nobody else waits for a processor.
+        making = None if asked.beside else aside.submit(_made, asked)
         try:
             interpreted = Interpreted(build(asked.modules, asked.data, probe))
+            making = making or aside.submit(_made, asked)
             compiled, why = _compiled(making.result(), interpreted, probe)
         except RejectedError as rejected:
             said = msgspec.json.encode({"code": rejected.code, "params": rejected.params})
@@ -107,7 +109,7 @@ def _made(asked: Policies) -> Compiled | str:
     if asked.compiled is None:
         return ""
     try:
-        return Compiled(asked.compiled, msgspec.json.encode(asked.data))
+        return Compiled(asked.compiled, msgspec.json.encode(asked.data), parallel=not asked.beside)
     except Exception as error:  # whatever a module may have wrong with it, the interpreter stands by
         return why_not(error)
 

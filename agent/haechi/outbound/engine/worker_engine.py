@@ -192,7 +192,7 @@ class WorkerEngine(Engine):
         except BaseException:
             await starting.end()
             raise
-        unused = await load(starting, policies, module)
+        unused = await load(starting, policies, module, beside=self.ready)
         return starting, unused or why
 
     def _module(self, policies: PolicyFolder) -> tuple[bytes | None, str]:
