@@ -7,7 +7,10 @@ import contextlib
 import json
 import resource
 import shutil
+import signal
 import stat
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -85,6 +88,27 @@ def test_nothing_beyond_the_memory_is_read(space: int, at: int) -> None:
     assert isinstance(read_it, wasmtime.Func)
     with pytest.raises(wasmtime.Trap, match="out of bounds"):
         read_it(store)
+
+
+WILD = """
+import ctypes, pathlib, resource, sys
+from haechi.outbound.engine.compiled import Compiled
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+compiled = Compiled(pathlib.Path(sys.argv[1]).read_bytes(), pathlib.Path(sys.argv[2]).read_bytes())
+compiled.answer(b"{}")
+print("asked", flush=True)
+ctypes.string_at(16)
+print("went on", flush=True)
+"""
+
+
+def test_a_process_that_reads_where_nothing_is_still_dies(module: bytes, tmp_path: Path) -> None:
+    """Wasmtime looks at the signal first: an access that is not the module's own is none of its business."""
+    (tmp_path / "module").write_bytes(module)
+    (tmp_path / "data").write_bytes(json.dumps(read(locate()).data).encode())
+    command = [sys.executable, "-c", WILD, str(tmp_path / "module"), str(tmp_path / "data")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (-signal.SIGSEGV, "asked\n"), done.stderr
 
 
 def test_a_thousand_questions_leave_nothing_behind(compiled: Compiled) -> None:

@@ -68,7 +68,8 @@ def settings_for(address_space: int) -> wasmtime.Config:
     """``address_space``: bytes of it that this process may have.
 
     Where there is enough, all that 32 bits can address is reserved, so that no access has to be checked against the
-    memory's end (a seventh of the time): what lies beyond it cannot be read. A reservation is no memory.
+    memory's end (a seventh of the time): what lies beyond it cannot be read, and Wasmtime takes the signal that tells
+    so. Of an access elsewhere the process dies as ever. A reservation is no memory.
     """
     settings = wasmtime.Config()
     if address_space == resource.RLIM_INFINITY or address_space >= ROOMY:
