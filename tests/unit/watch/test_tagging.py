@@ -190,12 +190,14 @@ def test_untagging_needs_a_release_for_this_content(tagging: Tagging, index: Sql
     assert tagging.listed(str(files)) == []
 
 
+def full(released: Released) -> None:
+    """An audit that has no room."""
+    raise HaechiError("audit.full")
+
+
 def test_a_release_that_cannot_be_recorded_changes_nothing(tagging: Tagging, files: Path) -> None:
     (files / "f").write_bytes(b"die layout")
     digest = tagging.tag([str(files / "f")], "SEM-01", "A").files[0].digest
-
-    def full(released: Released) -> None:
-        raise HaechiError("audit.full")
 
     with pytest.raises(HaechiError, match=r"audit\.full"):
         tagging.release(str(files / "f"), b"yes " + digest.encode(), "untag", None, full)
@@ -262,9 +264,6 @@ def test_a_spent_release_stays_spent_over_a_restart_with_an_older_ledger_and_wit
 def test_a_release_that_could_not_be_recorded_is_not_spent(tagging: Tagging, files: Path) -> None:
     (files / "f").write_bytes(b"die layout")
     digest = tagging.tag([str(files / "f")], "SEM-01", "A").files[0].digest
-
-    def full(released: Released) -> None:
-        raise HaechiError("audit.full")
 
     with pytest.raises(HaechiError, match=r"audit\.full"):
         tagging.release(str(files / "f"), b"yes " + digest.encode(), "untag", None, full)
