@@ -1,8 +1,9 @@
 """Which rules speak of a container now that did not speak of it before: the policies judge both, as for an upload.
 
 The question is the survey's (``haechi.app.surveying``): may what lies there be put there, by a designated person? Asked
-of the earlier facts, and of the same with one aspect of today's, so that each rule is told with the change that it
-speaks of. No rule is named here: whichever the institution put in force answer. Must not know: how facts are read.
+of the earlier facts, of today's, and of the earlier with one aspect of today's, so that each rule is told with the
+change that it speaks of, and none that does not speak today. No rule is named here: whichever the institution put in
+force answer. Must not know: how facts are read.
 """
 
 from __future__ import annotations
@@ -43,21 +44,34 @@ class JudgeChange:
         where = dataclasses.replace(place, key="")
         action = Action(place.provider, "haechi", OPERATION, ActionKind.UPLOAD, where)
         made = await self.assessor.assess(Circumstances(action, self.actor, "https", place.endpoint), content)
-        before = await self._spoken(made.facts, was)
+        before, today = await self._spoken(made.facts, was), await self._spoken(made.facts, now)
         found: dict[Aspect, Rules | None] = {}
         for aspect in aspects:
             after = await self._spoken(made.facts, carried(was, now, aspect))
-            known = before is not None and after is not None
-            found[aspect] = tuple(one for one in after or () if one not in (before or ())) if known else None
+            if before is None or today is None or after is None:
+                found[aspect] = None
+                continue
+            speak = {one["rule"] for one in today}
+            found[aspect] = tuple(one for one in after if one not in before and one["rule"] in speak)
         return found
 
     async def _spoken(self, facts: Mapping[str, JSON], of: Destination) -> Rules | None:
         """What is found with these facts of the destination, in place of those that were just read."""
-        form = of.as_json(_EPOCH)  # as if both were read this moment: their age is no change
-        destination = facts.get("destination")
-        kept = dict(destination) if isinstance(destination, Mapping) else {}
-        asked = {**facts, "destination": {**kept, "facts": form}, "encryption": form["encryption"]}
+        form = of.as_json(_EPOCH)  # as if all were read this moment: their age is no change
+        request = _part(facts, "request")
+        asked = {
+            **facts,
+            "destination": {**_part(facts, "destination"), "facts": form},
+            "encryption": form["encryption"],
+            # By an endpoint of the container's own region: the way that somebody would take is no fact of it.
+            "request": {**request, "route": {**_part(request, "route"), "country": form["country"]}},
+        }
         answer = await self.engine.evaluate(asked)
         if not isinstance(answer, Answered):
             return None
         return tuple(finding.as_json() for finding in answer.findings)
+
+
+def _part(of: Mapping[str, JSON], name: str) -> Mapping[str, JSON]:
+    part = of.get(name)
+    return part if isinstance(part, Mapping) else {}

@@ -93,4 +93,17 @@ def object_told(one: StoredObject) -> dict[str, Any]:
 
 def _short(one: StoredObject) -> dict[str, Any]:
     told = object_told(one)
-    return {name: told[name] for name in ("key", "sealed", "files", "more_files", "user", "let_through_at", "decision", "at_store", "asked_at")}
+    return {
+        name: told[name]
+        for name in (
+            "key",
+            "sealed",
+            "files",
+            "more_files",
+            "user",
+            "let_through_at",
+            "decision",
+            "at_store",
+            "asked_at",
+        )
+    }

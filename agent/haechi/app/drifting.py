@@ -1,10 +1,10 @@
 """Watch the containers that hold tagged content: read their settings again, and raise what turned worse.
 
 Theory. Each container has a *baseline*: its facts when tagged content first went there. What was read now is held
-against it (``haechi.domain.drift_aspects``), and the policies are asked about each change. A change is a *finding* where it is
-worse by itself, where sight was lost, or where a rule speaks that did not speak before. What is no finding moves the
-baseline on; a finding leaves it, so that it stays open until the facts are good again, or an officer accepts it, which
-moves the baseline too. One finding a kind is open at a time::
+against it (``haechi.domain.drift_aspects``), and the policies are asked about each change. A change is a *finding*
+where it is worse by itself, where sight was lost, or where a rule speaks that did not speak before. What is no finding
+moves the baseline on; a finding leaves it, so that it stays open until the facts are good again, or an officer accepts
+it, which moves the baseline too. One finding a kind is open at a time::
 
     ──change──▶ OPEN ──facts as good as before──▶ MENDED
                  │ └──another change of the kind─▶ FOLLOWED (and a new one OPEN)
@@ -50,6 +50,7 @@ from haechi.ports.objects import START, Holding, StoredObjects
 PATIENCE: Final = 3
 """Looks in a row that may fail for a passing cause before what was known counts as lost. This project's choice."""
 PAGE: Final = 256
+FILES: Final = 8
 MOST_NAMED: Final = 100
 """Objects that a finding's record names; it tells how many there are. All of them: ``haechi objects``."""
 FIRST_S: Final = 30.0
@@ -245,10 +246,10 @@ class WatchDrift:
         named = await asyncio.to_thread(
             self.objects.objects, START, MOST_NAMED, provider=drift.provider, container=drift.container
         )
-        objects: Sequence[Mapping[str, JSON]] = [
-            {"key": one.key, "files": [match.name for match in one.content.matches][:8], "decision": one.decision}
-            for one in named
-        ]
+        objects: list[Mapping[str, JSON]] = []
+        for one in named:
+            files: list[JSON] = [match.name for match in one.content.matches[:FILES]]
+            objects.append({"key": one.key, "files": files, "decision": one.decision})
         await self._record(drift, objects, holding.objects)
         await asyncio.to_thread(self.ledger.put, drift)
         log.warning("drift.raised", id=drift.id, kind=drift.kind, provider=drift.provider, objects=holding.objects)

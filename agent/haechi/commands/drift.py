@@ -45,7 +45,11 @@ def drift(ctx: click.Context, now: bool, every: bool, as_json: bool) -> int:
     while page["next"] is not None:
         page = client.call("drift.list", {"after": page["next"], "lang": language(), "every": every}, timeout=SILENCE)
         found += page["findings"]
-    document = {"findings": found, "looked": looked, **{name: page.get(name) for name in ("open", "unread", "age_seconds")}}
+    document = {
+        "findings": found,
+        "looked": looked,
+        **{name: page.get(name) for name in ("open", "unread", "age_seconds")},
+    }
     answer(document, as_json, lambda console: _show(console, document))
     if any(one["state"] == "open" for one in found):
         return Exit.NEGATIVE

@@ -23,15 +23,15 @@ SHOWN = 1000
 @click.option(
     "--content",
     metavar="FILE|DIGEST",
-    help="Only what holds this content (blake3:…, or the file): itself, excerpts of it and ciphertexts made of it here.",
+    help="Only what holds this content (blake3:…, or a file): itself, excerpts of it, ciphertexts made of it here.",
 )
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=SHOWN, show_default=True, help="At most so many.")
 @json_option
 def objects(container: str | None, content: str | None, limit: int, as_json: bool) -> int:
     """List the tagged content that was let through to cloud storage: where, what, by whom, by which decision.
 
-    You see objects that you alone wrote; officers see all. It was let through: whether the store has it is told only where
-    the store was asked since.
+    You see objects that you alone wrote; officers see all. It was let through: whether the store has it is told only
+    where the store was asked since.
 
     Exit code 0: there are some; 1: none; 3: no agent answers.
 

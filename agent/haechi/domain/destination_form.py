@@ -1,4 +1,4 @@
-"""Facts about a destination as they are kept: to JSON and back, so that those of a year ago can be held against today's.
+"""Facts about a destination as they are kept: to JSON and back, so that those of a year ago are held against today's.
 
 The form is that of the policy input, with the moment of reading instead of an age. What an older version kept and what
 it did not know yet is unknown (``not-kept``), never missing.
@@ -22,7 +22,7 @@ _SINGLE: Final = (
 
 
 def form_of(facts: Destination) -> dict[str, JSON]:
-    """What is kept. ``asked`` is left out: who wants to know how a fact was learned looks into the decision's record."""
+    """What is kept. ``asked`` is left out: who wants to know how a fact was learned reads the decision's record."""
     form = facts.as_json(_EPOCH)
     del form["age_seconds"]
     return form | {"read_at": facts.read_at.isoformat() if facts.read_at else None, "revision": facts.revision}

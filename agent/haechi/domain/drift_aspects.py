@@ -49,8 +49,8 @@ def compare(was: Destination, now: Destination, passing: frozenset[str], *, pati
         turn = _turn(rule, was, now, before, after)
         if turn is not None:
             differ = [leaf for leaf in after if same(before[leaf]) != same(after[leaf])]
-            of = lambda leaves, names=differ: {leaf: leaves[leaf] for leaf in names}  # noqa: E731
-            changes.append(Change(aspect, turn, of(before), of(after)))
+            sides = [{leaf: leaves[leaf] for leaf in differ} for leaves in (before, after)]
+            changes.append(Change(aspect, turn, *sides))
     return Comparison(tuple(changes), frozenset(unseen))
 
 
@@ -150,7 +150,11 @@ def _key_lost(was: Destination, now: Destination) -> bool:
     modes = before["mode"], after["mode"]
     if all(isinstance(mode, str) for mode in modes) and _strength(modes[1]) < _strength(modes[0]):
         return True
-    if isinstance(now.encryption.key, KeyFacts) and now.encryption.key.enabled is False and before["enabled"] is not False:
+    if (
+        isinstance(now.encryption.key, KeyFacts)
+        and now.encryption.key.enabled is False
+        and before["enabled"] is not False
+    ):
         return True
     had = isinstance(before["id"], str)
     return had and (after["id"] is None or any(_other(before[name], after[name]) for name in ("id", "account")))
@@ -169,8 +173,9 @@ def _guard_off(was: Destination, now: Destination) -> bool:
 
 
 def _versioning_off(was: Destination, now: Destination) -> bool:
-    on = lambda facts: isinstance(facts.versioning, str) and facts.versioning.lower() == "enabled"  # noqa: E731
-    return on(was) and isinstance(now.versioning, str) and not on(now)
+    states = [facts.versioning for facts in (was, now)]
+    was_on, is_on = (isinstance(state, str) and state.lower() == "enabled" for state in states)
+    return was_on and isinstance(now.versioning, str) and not is_on
 
 
 def _logging_off(was: Destination, now: Destination) -> bool:
@@ -198,7 +203,9 @@ _RULES: Final[Mapping[Aspect, _Rule]] = {
     ),
     Aspect.LOGGING: _Rule(_single("logging"), _logging_off, ("logging",)),
     Aspect.ACCELERATION: _Rule(
-        _single("acceleration"), lambda was, now: was.acceleration is False and now.acceleration is True, ("acceleration",)
+        _single("acceleration"),
+        lambda was, now: was.acceleration is False and now.acceleration is True,
+        ("acceleration",),
     ),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from haechi.domain.content import Content, Match
@@ -110,7 +110,7 @@ class StoredObject:
     since: dt.datetime
     user: str = ""
     decision: str = ""
-    there: Known[bool] = Unknown("not-asked")
+    there: Known[bool] = field(default_factory=lambda: Unknown("not-asked"))
     asked_at: dt.datetime | None = None
 
     @property
@@ -140,7 +140,7 @@ START: Position = ("", "", "")
 class ObjectLedger(Protocol):
     """Which tagged content was let through to which object."""
 
-    def stored(self, place: Location, content: Content, how: LetThrough = LetThrough()) -> None:  # noqa: B008 - frozen
+    def stored(self, place: Location, content: Content, how: LetThrough = LetThrough()) -> None:
         """Remember what an allowed upload, copy or assembly put there; untagged content clears the entry."""
 
     def holds(self, place: Location) -> Content | None:

@@ -18,9 +18,7 @@ from haechi.wiring.surveying import assessors, designated
 from haechi.words import say
 
 
-def start_drift(
-    ground: Ground, rules: Rules, stores: Stores, judging: Judging, notices: DesktopNotices
-) -> WatchDrift:
+def start_drift(ground: Ground, rules: Rules, stores: Stores, judging: Judging, notices: DesktopNotices) -> WatchDrift:
     """Make it, let the metrics see it, and look as often as the settings say."""
 
     def notify(drift: Drift, objects: int) -> None:

@@ -270,6 +270,13 @@ def test_a_finding_about_a_container_is_created_and_closed(drifted):
 
 
 def test_a_finding_has_its_row_in_a_table(drifted):
-    rows = list(csv.DictReader(io.StringIO(b"".join(exported(between(drifted), Format.CSV, host="", version="")).decode())))
+    rows = list(
+        csv.DictReader(io.StringIO(b"".join(exported(between(drifted), Format.CSV, host="", version="")).decode()))
+    )
     first = next(row for row in rows if row["kind"] == "drift")
-    assert (first["effect"], first["rules"], first["causes"], first["container"]) == ("open", "r30_public_access", "public", "b")
+    assert (first["effect"], first["rules"], first["causes"], first["container"]) == (
+        "open",
+        "r30_public_access",
+        "public",
+        "b",
+    )

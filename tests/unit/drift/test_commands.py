@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import structlog
 from haechi.app.drift_told import DriftTold
 from haechi.app.drifting import WatchDrift
 from haechi.cli import run
@@ -90,12 +93,12 @@ class Bench:
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    import getpass
-
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     with settled_folder() as folder, served(made := Bench(folder, getpass.getuser()), monkeypatch):
         yield made
         made.objects.close()
         made.ledger.close()
+    structlog.reset_defaults()
 
 
 def test_without_any_objects_there_is_nothing_and_that_is_the_exit_code(bench, capsys):

@@ -1,4 +1,4 @@
-"""The watch: a finding is raised once, open until it is mended or accepted, over restarts; the shipped policies judge."""
+"""The watch: a finding is raised once and open until it is mended or accepted; the shipped policies judge."""
 
 from __future__ import annotations
 
@@ -95,9 +95,7 @@ class Bench:
     async def assessors(self, access: str) -> AsyncIterator[Assessor]:
         self.destinations.read.clear()  # each look has a cache of its own
         asked: Any = self.destinations
-        yield Assessor(
-            self.engine, asked, asked, FixedRegistry(REGISTRY), self.index, self.clock, self.sent
-        )
+        yield Assessor(self.engine, asked, asked, FixedRegistry(REGISTRY), self.index, self.clock, self.sent)
 
     def again(self) -> Bench:
         """The same after a restart of the agent."""

@@ -351,7 +351,13 @@ def test_lists_come_in_pages_that_leave_nothing_out(ledger):
     ]
     for place in reversed(places):
         ledger.stored(place, TAGGED, LetThrough("kim"))
-    for only in ({}, {"user": "kim"}, {"container": "b"}, {"provider": "aws", "container": "b"}, {"digests": ("blake3:ab",)}):
+    for only in (
+        {},
+        {"user": "kim"},
+        {"container": "b"},
+        {"provider": "aws", "container": "b"},
+        {"digests": ("blake3:ab",)},
+    ):
         seen, after = [], START
         while page := ledger.objects(after, 3, **only):
             seen += [one.position for one in page]
@@ -394,7 +400,10 @@ def test_what_a_container_carries_is_sealed_only_where_all_of_it_was(ledger):
 def test_many_files_of_one_tag_are_carried_as_one(ledger):
     for number in range(5):
         tag = dataclasses.replace(TAG, owner=f"team {number}", marked_at=None)
-        ledger.stored(Location("aws", "bucket", str(number)), dataclasses.replace(SEALED, matches=(dataclasses.replace(SEALED.matches[0], tags=(tag,)),)))
+        ledger.stored(
+            Location("aws", "bucket", str(number)),
+            dataclasses.replace(SEALED, matches=(dataclasses.replace(SEALED.matches[0], tags=(tag,)),)),
+        )
     with ledger._database.transaction() as db:
         assert db.execute("SELECT count(*) FROM carried").fetchone() == (1,)
 
@@ -403,7 +412,11 @@ def test_a_ledger_of_the_first_version_is_taken_over_whole(tmp_path, clock):
     path = tmp_path / "first.db"
     old = sqlite3.connect(path)
     old.executescript(f"{FIRST}; PRAGMA user_version=1;")
-    rows = [("aws", "bucket", "plain", TAGGED), ("aws", "bucket", "sealed", SEALED), ("aws", "alias:point", "x", SEALED)]
+    rows = [
+        ("aws", "bucket", "plain", TAGGED),
+        ("aws", "bucket", "sealed", SEALED),
+        ("aws", "alias:point", "x", SEALED),
+    ]
     for *where, content in rows:
         old.execute("INSERT INTO object VALUES (?,?,?,?,?)", (*where, msgspec.json.encode(content), clock.at))
     old.commit()

@@ -41,7 +41,8 @@ def register_objects(
         def page() -> dict[str, Any]:
             digests = (digest, *copies(digest, COPIES)) if digest else ()
             found = objects.objects(after, PAGE, container=container, digests=digests, user=user)
-            rows, used = [], 0
+            rows: list[dict[str, Any]] = []
+            used = 0
             for one in found:
                 row = object_told(one)
                 used += len(json.dumps(row)) + 1

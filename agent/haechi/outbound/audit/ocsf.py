@@ -45,7 +45,7 @@ _BUCKETS = {"aws": (1, "S3"), "azure": (2, "Azure Blob"), "gcp": (3, "GCP Bucket
 
 
 def ocsf_event(record: Record, host: str, version: str) -> dict[str, Any] | None:
-    """The OCSF event of a record; None for records that are neither a decision nor a finding about a container. ``host``
+    """The OCSF event of a record; None for one that is neither a decision nor a finding about a container. ``host``
     names the machine it was made on.
     """
     if record.kind == "drift":
