@@ -104,14 +104,14 @@ def _show_finding(console: Console, one: Mapping[str, Any]) -> None:
     console.print("\n" + one_line(title), style="bold", soft_wrap=True)
     console.print(f"  {one['id']} · {moment(one['raised'])}", soft_wrap=True)
     for leaf, now in one["now"].items():
-        told = say("drift.was-is", what=_leaf(leaf), was=_value(one["was"].get(leaf)), now=_value(now))
+        told = f"{_leaf(leaf)}: {_value(one['was'].get(leaf))} → {_value(now)}"
         console.print(f"  {one_line(told)}", soft_wrap=True)
     for rule in one["rules"]:
         console.print(f"  {one_line(rule.get('title') or rule['rule'])} ({rule['rule']})", soft_wrap=True)
         if rule.get("remedy"):
             console.print(f"    → {one_line(rule['remedy'])}", soft_wrap=True)
     if one["reason"]:
-        console.print("  " + one_line(say("drift.because", user=one["by"], reason=one["reason"])), soft_wrap=True)
+        console.print("  " + one_line(f"{one['by']}: {one['reason']}"), soft_wrap=True)
     count = one["objects_total"] if one["objects_total"] is not None else len(one["objects"])
     console.print("  " + say("drift.objects", count=count), soft_wrap=True)
     for named in one["objects"]:
