@@ -280,3 +280,12 @@ def test_a_finding_has_its_row_in_a_table(drifted):
         "public",
         "b",
     )
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "b, it turned public, accepted H-2"), ("ko", "b, 공개됨, 받아들임 H-2")]
+)
+def test_a_finding_is_told_in_one_line(drifted, monkeypatch, language, said):
+    monkeypatch.setenv("HAECHI_LANG", language)
+    done = CliRunner().invoke(audit, ["tail", "--folder", str(drifted)])
+    assert said in done.output and "known" in done.output
