@@ -55,7 +55,6 @@ class Door(ThreadingHTTPServer):
     def __init__(self, store: MotoStore, held: float = 0.0) -> None:
         super().__init__(("127.0.0.1", 0), _Passing)
         self.store, self.held = store, held
-        self.context = ssl.create_default_context(cafile=str(store.ca))
         self.asked: list[tuple[str, str, frozenset[str]]] = []
         """Method, first segment of the path, names in the query."""
         self.opened = 0
@@ -66,6 +65,10 @@ class Door(ThreadingHTTPServer):
     def url(self) -> str:
         """Where it listens."""
         return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def context(self) -> ssl.SSLContext:
+        """To the store."""
+        return ssl.create_default_context(cafile=str(self.store.ca))
 
     def comes(self, method: str, target: str) -> None:
         """Count a request, and let it wait for the others where this door holds."""
@@ -104,7 +107,7 @@ class _Passing(BaseHTTPRequestHandler):
         door = cast(Door, self.server)
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         door.comes(self.command, self.path)
-        to = http.client.HTTPSConnection("127.0.0.1", door.store.port, context=door.context, timeout=30)
+        to = http.client.HTTPSConnection("127.0.0.1", door.store.port, context=door.context(), timeout=30)
         try:
             to.request(self.command, self.path, body, dict(self.headers.items()))
             answer = to.getresponse()
