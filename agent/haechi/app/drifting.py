@@ -82,6 +82,7 @@ class WatchDrift:
     confirm: int = 16
     """Objects of each container that the store is asked for at each look: the next ones, round and round."""
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _awaited: bool = False
     _looked_at: float | None = None
 
     async def run(self, seconds: float) -> None:
@@ -89,10 +90,10 @@ class WatchDrift:
         await asyncio.sleep(min(FIRST_S, seconds) * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
         while True:
             try:
-                await self()
+                if not self._one.locked():  # somebody asked for a look: it is as good
+                    await self()
             except HaechiError as error:
-                if error.code != "drift.busy":
-                    log.error("drift.look-failed", cause=error.code)  # noqa: TRY400 - its code says it
+                log.error("drift.look-failed", cause=error.code)  # noqa: TRY400 - its code says it
             except Exception:  # what nobody foresaw must not end the watch: it would be silent from then on
                 log.exception("drift.look-failed")
                 self.metrics.count("haechi_drift_looks_total", outcome="failed")
@@ -104,13 +105,25 @@ class WatchDrift:
         return None if self._looked_at is None else self.clock.monotonic() - self._looked_at
 
     async def __call__(self, report: Report | None = None) -> dict[str, Any]:
-        """Look at every container once: at most one read each. One look at a time.
+        """Look at every container once: at most one read each. One look at a time: the next waits for it, and a third
+        is told so.
 
         Raises ``HaechiError``: ``drift.busy``, ``ledger.…``, and what ``report`` raises.
         """
-        if self._one.locked():
+        if self._awaited:
             raise HaechiError("drift.busy")
-        async with self._one, self.assessors("") as assessor:
+        self._awaited = True
+        try:
+            await self._one.acquire()
+        finally:
+            self._awaited = False
+        try:
+            return await self._all(report)
+        finally:
+            self._one.release()
+
+    async def _all(self, report: Report | None) -> dict[str, Any]:
+        async with self.assessors("") as assessor:
             total, done, failed = await asyncio.to_thread(lambda: self.objects.containers), 0, 0
             telling = asyncio.Lock()
 

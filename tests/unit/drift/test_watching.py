@@ -314,12 +314,38 @@ async def test_each_container_is_read_once_a_look_and_a_second_look_waits_its_tu
     looking = asyncio.create_task(bench.watch())
     while len(slow.asked) < bench.watch.at_once:
         await asyncio.sleep(0.01)
+    second = asyncio.create_task(bench.watch())
+    await asyncio.sleep(0)
     with pytest.raises(HaechiError, match=r"drift\.busy"):
         await bench.watch()
     assert len(slow.asked) == bench.watch.at_once
     slow.going.set()
     assert (await looking)["containers"] == 41
-    assert len(slow.asked) == len(set(slow.asked)) == 41
+    assert len(slow.asked[:41]) == len(set(slow.asked[:41])) == 41
+    assert (await second)["containers"] == 41 and len(slow.asked) == 82
+
+
+async def test_the_watch_looks_again_and_again_and_no_failure_ends_it(bench: Bench) -> None:
+    bench.destinations.change(NAME, public=OPEN)
+    looks: list[int] = []
+    assessors = bench.watch.assessors
+
+    @asynccontextmanager
+    async def failing(access: str) -> AsyncIterator[Assessor]:
+        looks.append(1)
+        if len(looks) == 1:
+            raise RuntimeError("nobody foresaw this")
+        async with assessors(access) as made:
+            yield made
+
+    bench.watch.assessors = failing
+    running = asyncio.create_task(bench.watch.run(0.01))
+    while bench.metrics.counts.get("haechi_drift_looks_total", 0) < 2:
+        await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert "public" in bench.kinds()
+    assert {"failed", "changed"} <= bench.metrics.labels["haechi_drift_looks_total.outcome"]
 
 
 class Finding(FixedDestinations):
