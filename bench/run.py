@@ -250,6 +250,7 @@ def asked(results: Results) -> None:
     """How often a store is asked about its containers: counted, so one run says it."""
     counted = posture.measure()
     results.plain("posture_joined_reads", counted.joined, "reads", most=1)
+    results.plain("posture_joined_containers", counted.read, "containers read")
     results.plain("posture_cold_roundtrips", counted.cold, "round trips", most=2)
 
 
