@@ -189,7 +189,7 @@ def cold_round_trips(store: MotoStore) -> int:
 
 
 def joined_reads(store: MotoStore) -> tuple[int, int]:
-    """Of ``UPLOADS`` uploads at once to ``CONTAINERS`` buckets that nobody asked about before, through the agent: the most
+    """Of ``UPLOADS`` uploads at once to ``CONTAINERS`` buckets that nobody asked about, through the agent: the most
     reads of one, and how many were read. On a machine that has too much to do some reads end by their deadline before
     they begin.
     """
@@ -211,7 +211,8 @@ def joined_reads(store: MotoStore) -> tuple[int, int]:
     reads = door.reads()
     if {status for status, _ in answers} != {200}:
         refused = next(said for status, said in answers if status != 200)
-        raise RuntimeError(f"uploads were answered with {Counter(status for status, _ in answers)}: {refused[:400]}")
+        counted = Counter(status for status, _ in answers)
+        raise RuntimeError(f"uploads were answered with {counted}: {refused[:400]}")
     if not reads:
         raise RuntimeError("no bucket was read")
     return max(reads[name] for name in names), sum(reads[name] > 0 for name in names)
