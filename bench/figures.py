@@ -35,6 +35,8 @@ ASKED = frozenset(
         "index_small",
         "tag_to_refusal_p99",
         "replay_rate",
+        "posture_joined_reads",
+        "posture_cold_roundtrips",
     }
 )
 """Every figure that has a bar: a run that lacks one has not met it."""

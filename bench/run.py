@@ -29,6 +29,7 @@ from bench import (  # noqa: E402
     indexing,
     institution,
     peers,
+    posture,
     processes,
     profiling,
     replaying,
@@ -46,7 +47,7 @@ GROWTH_MIB = 16.0
 """What counts as no growth from a body of 1 GiB to one of 10 GiB: this project's choice. It is less than 0.2 % of the
 9 GiB that were added, and what allocators and page tables of three processes move about from run to run."""
 IDLE_SECONDS = 30.0
-PARTS = ("throughput", "small", "idle", "decisions", "swap", "index", "tag", "replay")
+PARTS = ("throughput", "small", "idle", "decisions", "swap", "index", "tag", "replay", "posture")
 
 
 class Way:
@@ -142,7 +143,7 @@ def main() -> int:
     options.add_argument("--only", choices=PARTS, default=None)
     options.add_argument("--profile", action="store_true")
     chosen = options.parse_args()
-    if chosen.only not in ("replay", "swap"):  # which need neither client nor sink
+    if chosen.only not in ("replay", "swap", "posture"):  # which need neither client nor sink
         ends.build()
     if chosen.profile:
         profiling.write(ROOT / "bench" / "profile.txt", machine())
@@ -167,7 +168,9 @@ def measure(results: Results, only: str | None, rounds: int, *, quick: bool) -> 
     """Every figure, or those of one part."""
     if only in (None, "replay"):
         replaying.measure(results, rounds, quick=quick)
-    if only == "replay":
+    if only in (None, "posture"):
+        asked(results)
+    if only in ("replay", "posture"):
         return
     size = (128 << 20) if quick else ends.GIB
     wanted = lambda part: only in (None, part)  # noqa: E731
@@ -242,6 +245,14 @@ def decided(results: Results) -> None:
     results.plain("decision_full_alternating_p50", full.alternating, "ms")
     results.plain("decision_full_facts_p50", full.facts, "ms")
     results.ratio("decision_full_vs_opa", full.round_trip, "ms", "an OPA server on loopback", full.opa, most=0.6)
+
+
+def asked(results: Results) -> None:
+    """How often a store is asked about its containers: counted, so one run says it."""
+    counted = posture.measure()
+    results.plain("posture_joined_reads", counted.joined, "reads", most=1)
+    results.plain("posture_joined_containers", counted.read, "containers read")
+    results.plain("posture_cold_roundtrips", counted.cold, "round trips", most=2)
 
 
 def swapped(results: Results) -> None:

@@ -32,6 +32,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "appeal": ("haechi.commands.appeal", "appeal"),
     "seal": ("haechi.commands.seal", "seal"),
     "unseal": ("haechi.commands.seal", "unseal"),
+    "objects": ("haechi.commands.objects", "objects"),
+    "drift": ("haechi.commands.drift", "drift"),
     "agent": ("haechi.commands.agent", "agent"),
     "status": ("haechi.commands.status", "status"),
     "doctor": ("haechi.commands.doctor", "doctor"),

@@ -24,7 +24,7 @@ from haechi.domain.upload import Action, ActionKind, Request
 from haechi.ports.clock import Clock
 from haechi.ports.connector import RefusalText
 from haechi.ports.judge import Connection
-from haechi.ports.objects import ObjectLedger
+from haechi.ports.objects import LetThrough, ObjectLedger
 
 STORING = (ActionKind.UPLOAD, ActionKind.ASSEMBLE, ActionKind.COPY)
 """What puts an object somewhere: all that a permit can let go."""
@@ -57,24 +57,24 @@ class Conclude:
         """
         permitted = self._permitted(about, made, use) if use else self._named(about, made)
         goes = permitted.decision.effect is not Effect.BLOCK
-        counted = False
+        counted, decision_id = False, self.recorder.new_id()
         if goes:
-            permitted, counted = await self._prepared(about, permitted, made, use)
-        judged = Judged(connection, request, about, permitted, self.clock.now(), self.recorder.new_id())
+            permitted, counted = await self._prepared(about, permitted, made, use, decision_id)
+        judged = Judged(connection, request, about, permitted, self.clock.now(), decision_id)
         settled = await self.recorder.settle(judged, made.modes)
         if counted and settled.decision.effect is Effect.BLOCK:
             self._take_back(about, permitted)
         return settled
 
     async def _prepared(
-        self, about: Circumstances, permitted: Assessment, made: Assessment, use: str
+        self, about: Circumstances, permitted: Assessment, made: Assessment, use: str, decision_id: str
     ) -> tuple[Assessment, bool]:
         """What goes is remembered first, and its permit spent last: a ledger that fails costs no permit. Also whether
         it was counted as sent: whoever refuses it then takes that back.
         """
         counted = False
         try:
-            counted = self._remember_stored(about, permitted)
+            counted = self._remember_stored(about, permitted, decision_id)
             if permitted.permit is None or await self.permits.take(permitted.permit, use):
                 return permitted, counted
         except HaechiError as error:
@@ -131,7 +131,7 @@ class Conclude:
         place = Place.of(action.destination, owner)
         return Held(user, place, made.content, enforced, self.clock.now(), Travels.of(action))
 
-    def _remember_stored(self, about: Circumstances, made: Assessment) -> bool:
+    def _remember_stored(self, about: Circumstances, made: Assessment, decision_id: str) -> bool:
         """Note what goes to which object, before it goes: a ledger that cannot be written refuses. Whether it counts as
         sent now.
 
@@ -145,7 +145,8 @@ class Conclude:
         if content.state is not ContentState.MATCHED:
             return False
         earlier = self.ledger.holds(place)
-        self.ledger.stored(place, union([earlier, content]) if earlier else content)
+        how = LetThrough(_user(about), decision_id, content.digest, made.destination)
+        self.ledger.stored(place, union([earlier, content]) if earlier else content, how)
         self.assessor.sent.add(_user(about), place, content.matches)
         return True
 

@@ -36,7 +36,7 @@ class Exit(IntEnum):
 
 NOT_READY = (
     "control.", "settings.", "agent.", "cli.unexpected", "cli.missing", "doctor.not-",
-    "policy.worker", "policy.folder-missing", "replay.", "baseline.",
+    "policy.worker", "policy.folder-missing", "replay.", "baseline.", "drift.busy",
 )  # fmt: skip
 """Codes that say that agent or environment are not ready. A refusal of the socket's role is an answer, not that."""
 

@@ -233,6 +233,8 @@ def _line(record: Record) -> str:
             told["about"] = _plain(event.get("name") or event.get("digest"))
         if record.kind == "permit":
             told |= _permit(event)
+        if record.kind == "drift":
+            told |= _drift(event)
         if record.kind == "self-test":
             told["summary"] = summary(event.get("tools") or {})
         text = say(known, **told)
@@ -265,6 +267,17 @@ def _permit(event: Mapping[str, Any]) -> Mapping[str, str]:
     why = event.get("why")
     about = [kind, _plain(event.get("permit_id")), who, _plain(permit.get("reason")), f"({_plain(why)})" if why else ""]
     return {"act": say(f"permit.act-{event.get('act')}"), "about": "  ".join(part for part in about if part)}
+
+
+def _drift(event: Mapping[str, Any]) -> Mapping[str, str]:
+    """A step of a finding about a container: which container, what became of it, and of the finding."""
+    place, finding = event.get("destination") or {}, event.get("drift") or {}
+    return {
+        "container": _plain(place.get("container")),
+        "what": say(f"drift.kind-{finding.get('kind')}"),
+        "act": say(f"drift.state-{event.get('act')}"),
+        "why": f"  {_plain(event.get('user'))}: {_plain(event.get('reason'))}" if event.get("reason") else "",
+    }
 
 
 def _some(names: Sequence[str], shown: int = 3) -> str:

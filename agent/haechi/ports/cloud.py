@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from haechi.domain.destination import Destination, KeyFacts
 from haechi.domain.facts import Known
@@ -62,6 +62,16 @@ class Facts(Protocol):
 
     def close(self) -> None:
         """Take no more questions."""
+
+
+@runtime_checkable
+class Finds(Protocol):
+    """What a reader may offer beside ``Facts``; one that does not is asked nothing."""
+
+    async def there(self, place: Location) -> Known[bool]:
+        """Whether the container has an object of this key now. Never raises but for cancellation. It asks with rights
+        to list: the agent is not to read objects.
+        """
 
 
 class Ask(Protocol):

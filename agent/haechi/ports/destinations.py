@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from haechi.domain.destination import Destination, KeyFacts
 from haechi.domain.facts import Unknown
 from haechi.domain.upload import Location
+
+PASSING: Final = frozenset({"timeout", "throttled", "unreachable", "server-error"})
+"""Causes of unknown facts that say nothing about the thing itself."""
 
 
 class Destinations(Protocol):

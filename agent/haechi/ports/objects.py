@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from haechi.domain.content import Content, Match
+from haechi.domain.destination import Destination
 from haechi.domain.disclosure import Said
+from haechi.domain.facts import Known, Unknown
 from haechi.domain.upload import Assembly, ExposureChange, Location, RequestEncryption
 from haechi.ports.index import Edges
 
@@ -81,10 +84,63 @@ class Assemblies(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class LetThrough:
+    """By whom and by which decision content was let through. ``user`` is empty where it is not known. ``digest`` is of
+    the very bytes, where all were seen; ``facts`` what was known of the container then.
+    """
+
+    user: str = ""
+    decision: str = ""
+    digest: str = ""
+    facts: Destination | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """What the ledger knows of one object. ``user`` is empty where several people wrote there, or nobody is known;
+    ``since`` is when something was last let through to it. ``there`` is what the store said ``asked_at``, unknown where
+    it was not asked since.
+    """
+
+    provider: str
+    container: str
+    key: str
+    content: Content
+    since: dt.datetime
+    user: str = ""
+    decision: str = ""
+    there: Known[bool] = field(default_factory=lambda: Unknown("not-asked"))
+    asked_at: dt.datetime | None = None
+
+    @property
+    def position(self) -> Position:
+        """Where it stands in the order of the lists."""
+        return self.provider, self.container, self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A container to which tagged content was let through. ``facts`` are those of the first time, None where none were
+    kept; ``objects`` is how many there are.
+    """
+
+    place: Location
+    name: str
+    objects: int
+    since: dt.datetime
+    facts: Destination | None = None
+
+
+Position = tuple[str, str, str]
+"""Provider, container, key: a list goes on behind it."""
+START: Position = ("", "", "")
+
+
 class ObjectLedger(Protocol):
     """Which tagged content was let through to which object."""
 
-    def stored(self, place: Location, content: Content) -> None:
+    def stored(self, place: Location, content: Content, how: LetThrough = LetThrough()) -> None:
         """Remember what an allowed upload, copy or assembly put there; untagged content clears the entry."""
 
     def holds(self, place: Location) -> Content | None:
@@ -94,6 +150,40 @@ class ObjectLedger(Protocol):
         """Whether the container, by whatever name it is reached, is known to hold tagged content: an access point may
         stand for any container of its provider, and what was stored through one may lie in any.
         """
+
+
+class StoredObjects(Protocol):
+    """The same ledger, to be gone through. Lists come in pages, so that memory does not grow with them."""
+
+    def objects(
+        self,
+        after: Position,
+        most: int,
+        *,
+        provider: str | None = None,
+        container: str | None = None,
+        digests: Sequence[str] = (),
+        user: str | None = None,
+    ) -> tuple[StoredObject, ...]:
+        """The next ``most`` behind ``after``: those in the container, with one of these contents, that the user alone
+        wrote; without a condition all.
+        """
+
+    def seen(self, position: Position, since: dt.datetime, *, there: bool) -> None:
+        """The store said whether it has what was let through at ``since``; of anything later that says nothing."""
+
+    def holdings(self, after: tuple[str, str], most: int) -> tuple[Holding, ...]:
+        """The next ``most`` containers behind ``after`` (provider, container's name)."""
+
+    def holding(self, provider: str, name: str) -> Holding | None:
+        """One container by its name; None where nothing tagged is known there."""
+
+    def carried(self, provider: str, name: str) -> Content:
+        """What all that went into the container makes together: the strictest tags, sealed only where all was."""
+
+    @property
+    def containers(self) -> int:
+        """How many there are."""
 
 
 class SentLedger(Protocol):

@@ -192,6 +192,15 @@ class Destinations:
 
 
 @dataclass(frozen=True, slots=True)
+class Drift:
+    """The watch over containers that hold tagged content. An interval of 0: only when ``haechi drift --now`` asks."""
+
+    interval: int = _of(Whose.SECURITY, 3600, unit="seconds", least=0, most=604_800)
+    at_once: int = _of(Whose.OPERATIONS, 4, unit="containers", least=1, most=32)
+    confirm: int = _of(Whose.OPERATIONS, 16, unit="objects", least=0, most=1000)
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """The control socket."""
 
@@ -234,6 +243,7 @@ class Sections:
     trust: Trust = field(default_factory=Trust)
     audit: Audit = field(default_factory=Audit)
     destinations: Destinations = field(default_factory=Destinations)
+    drift: Drift = field(default_factory=Drift)
     control: Control = field(default_factory=Control)
     telemetry: Telemetry = field(default_factory=Telemetry)
     notify: Notify = field(default_factory=Notify)
@@ -257,6 +267,7 @@ class Settings:
     trust: Trust
     audit: Audit
     destinations: Destinations
+    drift: Drift
     control: Control
     telemetry: Telemetry
     notify: Notify

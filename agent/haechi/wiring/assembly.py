@@ -8,6 +8,7 @@ from haechi.inbound.envoy.datapath import DataPath
 from haechi.outbound.notify.desktop import DesktopNotices
 from haechi.outbound.reads import ReadWatch
 from haechi.wiring.control import start_control
+from haechi.wiring.drift import start_drift
 from haechi.wiring.following import Following
 from haechi.wiring.ground import Ground
 from haechi.wiring.judge import make_judge
@@ -31,7 +32,8 @@ async def assemble(ground: Ground, stores: Stores, rules: Rules, notices: Deskto
     started.append(way_in)
     following = Following(ground, rules, stores, marking, judging, way_in)
     status = make_status(ground, rules, stores, marking, way_in, permits, reads, following.failed)
-    control = await start_control(ground, rules, stores, marking, judging, way_in, permits, status)
+    drift = start_drift(ground, rules, stores, judging, notices)
+    control = await start_control(ground, rules, stores, marking, judging, way_in, permits, status, drift)
     marking.start_watching()
     marking.start_learning()
     ground.background(following.run(), "following")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import secrets
 from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any
@@ -13,6 +14,8 @@ from haechi_connectors.clouds import clouds
 from haechi.app.appealing import KIND, AnswerAppeal, AskForRelease, Examine, listed
 from haechi.app.asking import JustifyUpload, RequestException
 from haechi.app.checking import CheckFile
+from haechi.app.drift_told import DriftTold
+from haechi.app.drifting import WatchDrift
 from haechi.app.explaining import ExplainDecision
 from haechi.app.permitting import Permits
 from haechi.app.proving import ProveTools
@@ -24,6 +27,7 @@ from haechi.app.unsealing import UnsealFile
 from haechi.domain.errors import HaechiError
 from haechi.inbound.control.appeals import register_appeals
 from haechi.inbound.control.calls import HOUR, register_answers, register_sealing
+from haechi.inbound.control.drift import register_drift, register_objects
 from haechi.inbound.control.peer import Authorise, Peer, Role, authorisation
 from haechi.inbound.control.permits import register_permits
 from haechi.inbound.control.records import register_records
@@ -38,6 +42,7 @@ from haechi.outbound.seal.age import AgeCipher
 from haechi.outbound.self_tests import FileSelfTests
 from haechi.outbound.trust.releases import SignedReleases
 from haechi.settings import Layout
+from haechi.wiring.drift import sealed_copies
 from haechi.wiring.ground import Ground, decision_id
 from haechi.wiring.judge import Judging
 from haechi.wiring.marking import Marking
@@ -63,6 +68,7 @@ async def start_control(
     way_in: WayIn,
     permits: Permits,
     status: ReportStatus,
+    drift: WatchDrift,
 ) -> ControlServer:
     """Register every call, and listen."""
     settings, paths = ground.settings, ground.paths
@@ -112,6 +118,9 @@ async def start_control(
     shared = SharedFiles(settings.audit_folder)
     register_records(server, shared.listed, shared.read)
     register_survey(server, make_survey(ground, rules, stores, judging))
+    register_objects(server, stores.ledger, functools.partial(sealed_copies, ground), authorise, Turns())
+    told = DriftTold(stores.drift, stores.ledger, rules.engine, rules.rule_words)
+    register_drift(server, drift, told, authorise, Turns())
     _register_tagging(server, authorise, ground, stores, marking)
     await server.start()
     ground.stack.push_async_callback(server.stop)

@@ -12,6 +12,7 @@ from haechi.outbound.audit.limits import AuditSettings
 from haechi.outbound.audit.log import SegmentedAuditLog
 from haechi.outbound.index.sqlite import SqliteContentIndex
 from haechi.outbound.ledger.assemblies import SqliteAssemblies
+from haechi.outbound.ledger.drift import SqliteDriftLedger
 from haechi.outbound.ledger.objects import SqliteObjectLedger
 from haechi.outbound.ledger.sent import SqliteSentLedger
 from haechi.outbound.trust.keys import SigningKey
@@ -30,6 +31,7 @@ class Stores:
     assemblies: SqliteAssemblies
     ledger: SqliteObjectLedger
     sent: SqliteSentLedger
+    drift: SqliteDriftLedger
 
 
 def open_stores(ground: Ground) -> Stores:
@@ -59,4 +61,6 @@ def open_stores(ground: Ground) -> Stores:
     ground.stack.callback(ledger.close)
     sent = SqliteSentLedger(paths.state / "sent.sqlite", ground.clock)
     ground.stack.callback(sent.close)
-    return Stores(audit, RecentDecisions(audit), index, assemblies, ledger, sent)
+    drift = SqliteDriftLedger(paths.state / "drift.sqlite")
+    ground.stack.callback(drift.close)
+    return Stores(audit, RecentDecisions(audit), index, assemblies, ledger, sent, drift)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from haechi_connectors.clouds import clouds
 
@@ -25,21 +25,9 @@ from haechi.wiring.stores import Stores
 def make_survey(ground: Ground, rules: Rules, stores: Stores, judging: Judging) -> SurveyBuckets:
     """The use case over the same registry, policies and connectors as the judge's."""
     registry = rules.registry
-
-    @asynccontextmanager
-    async def assessors(access: str) -> AsyncIterator[Assessor]:
-        facts = {name: ask.facts(access) for name, ask in judging.asks.items()}
-        destinations = CachedDestinations(readers(facts, registry.sites), ground.clock, ground.metrics)
-        try:
-            yield Assessor(rules.engine, destinations, destinations, registry, stores.index, ground.clock, stores.sent)
-        finally:
-            await destinations.close()
-            for reader in facts.values():
-                reader.close()
-
     return SurveyBuckets(
         EveryCloud(tuple(lists for ask in judging.asks.values() if (lists := ask.lists()) is not None)),
-        assessors,
+        assessors(ground, rules, stores, judging),
         judging.connectors,
         clouds(),
         rules.engine,
@@ -49,6 +37,26 @@ def make_survey(ground: Ground, rules: Rules, stores: Stores, judging: Judging) 
         lambda: next((one.id for one in rules.engine.in_force.catalogue.all()), UNDETERMINED.technology),
         ground.settings.destinations.survey_profiles,
     )
+
+
+def assessors(
+    ground: Ground, rules: Rules, stores: Stores, judging: Judging
+) -> Callable[[str], AbstractAsyncContextManager[Assessor]]:
+    """Opens an assessor with readers and a cache of its own, which ask with the credentials of that name."""
+    registry = rules.registry
+
+    @asynccontextmanager
+    async def opened(access: str) -> AsyncIterator[Assessor]:
+        facts = {name: ask.facts(access) for name, ask in judging.asks.items()}
+        destinations = CachedDestinations(readers(facts, registry.sites), ground.clock, ground.metrics)
+        try:
+            yield Assessor(rules.engine, destinations, destinations, registry, stores.index, ground.clock, stores.sent)
+        finally:
+            await destinations.close()
+            for reader in facts.values():
+                reader.close()
+
+    return opened
 
 
 class EveryCloud:

@@ -112,6 +112,18 @@ class S3Posture:
         store = await self._store(place, ends)
         return await self._described(store, key_id, store.region, ends)
 
+    async def there(self, place: Location) -> Known[bool]:
+        """See ``haechi.ports.cloud.Finds``: of all names that begin with a key, the key itself is listed first."""
+        if place.alias or not place.container:
+            return Unknown("access-point" if place.alias else "no-container")
+        ends = self._clock.monotonic() + self._deadline
+        store = await self._store(place, ends)
+        question = self._bucket_question(store, "list_objects_v2", place.container, Prefix=place.key, MaxKeys=1)
+        answer = (await self._together({"listed": question}, ends))["listed"]
+        if not answer.ok:
+            return answer.unknown
+        return any(found.get("Key") == place.key for found in answer.data.get("Contents", ()))
+
     # --- rounds ---
 
     async def _first(self, store: Store, container: str, ends: float) -> dict[str, Answer]:
@@ -203,7 +215,7 @@ class S3Posture:
         return answers
 
     def _bucket_question(
-        self, store: Store, method: str, container: str, **more: str
+        self, store: Store, method: str, container: str, **more: Any
     ) -> Callable[[], Mapping[str, Any]]:
         return lambda: getattr(self._client("s3", store), method)(Bucket=container, **more)
 

@@ -219,3 +219,73 @@ def test_what_happened_to_a_permit_is_told_in_words(folder, key, clock, monkeypa
     (line,) = CliRunner().invoke(audit, ["tail", "--folder", str(folder)]).output.splitlines()
     assert catalogue()[f"permit.act-{act}"][language] in line and "hd-P" in line
     assert ("kim" in line) == (act in more)
+
+
+def drift(act: str, grave: bool = True) -> dict:
+    told = {"id": "H-2", "kind": "public", "state": act, "grave": grave, "raised": "2026-01-02T03:04:05+00:00"}
+    return {
+        "kind": "drift",
+        "id": "H-2",
+        "at": "2026-01-02T03:04:05+00:00",
+        "act": act,
+        "reason": "known" if act == "accepted" else "",
+        "destination": {"provider": "aws", "container": "b", "key": ""},
+        "drift": told | {"rules": [{"rule": "r30_public_access"}]},
+        "objects": [{"key": "a/b"}] if act == "open" else [],
+        "objects_total": 1,
+        "policy": "sha256:1",
+    }
+
+
+@pytest.fixture
+def drifted(folder, key, clock):
+    async def fill(log: SegmentedAuditLog) -> None:
+        for act in ("open", "mended", "accepted", "followed"):
+            await log.durable(drift(act))
+        await log.durable(drift("open", grave=False))
+
+    with SegmentedAuditLog(folder, key, clock) as log:
+        asyncio.run(fill(log))
+    return folder
+
+
+def test_a_finding_about_a_container_is_created_and_closed(drifted):
+    events = [json.loads(row) for row in exported(between(drifted), Format.OCSF, host="ws-7", version="1")]
+    steps = [(one["activity_name"], one["status"], one["severity"]) for one in events]
+    assert steps == [
+        ("Create", "New", "High"),
+        ("Close", "Resolved", "High"),
+        ("Close", "Suppressed", "High"),
+        ("Close", "Resolved", "High"),
+        ("Create", "New", "Medium"),
+    ]
+    for event in events:
+        assert (REQUIRED["base"] | REQUIRED[2006]) <= set(event)
+        assert event["type_uid"] == 200600 + event["activity_id"]
+        assert event["finding_info"]["uid"] == "H-2" and "r30_public_access" in event["finding_info"]["types"]
+        for name, (required, one_of) in OBJECTS.items():
+            if name in event:
+                assert required <= set(event[name]) and (not one_of or one_of & set(event[name])), name
+    assert events[0]["resources"] == [{"name": "a/b", "type": "object"}] and events[2]["comment"] == "known"
+
+
+def test_a_finding_has_its_row_in_a_table(drifted):
+    rows = list(
+        csv.DictReader(io.StringIO(b"".join(exported(between(drifted), Format.CSV, host="", version="")).decode()))
+    )
+    first = next(row for row in rows if row["kind"] == "drift")
+    assert (first["effect"], first["rules"], first["causes"], first["container"]) == (
+        "open",
+        "r30_public_access",
+        "public",
+        "b",
+    )
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "b, it turned public, accepted H-2"), ("ko", "b, 공개됨, 받아들임 H-2")]
+)
+def test_a_finding_is_told_in_one_line(drifted, monkeypatch, language, said):
+    monkeypatch.setenv("HAECHI_LANG", language)
+    done = CliRunner().invoke(audit, ["tail", "--folder", str(drifted)])
+    assert said in done.output and "known" in done.output

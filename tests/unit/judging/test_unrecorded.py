@@ -127,7 +127,7 @@ async def test_a_ledger_that_fails_is_recorded_as_the_cause(case: Case, monkeypa
     def full(place: object, content: object) -> None:
         raise HaechiError("ledger.disk-full", file="objects.sqlite")
 
-    monkeypatch.setattr(type(case.ledger), "stored", lambda self, place, content: full(place, content))
+    monkeypatch.setattr(type(case.ledger), "stored", lambda self, place, content, how: full(place, content))
     under(case, Modes(Mode.MONITOR))
     assert isinstance(await case.ask("PUT", "/abroad/a", secret), Forward)
     (record,) = case.records()

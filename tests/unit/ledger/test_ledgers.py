@@ -9,15 +9,18 @@ import stat
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 from haechi.domain.content import Content, ContentState, Match, MatchHow
+from haechi.domain.destination import Destination
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import Unknown
 from haechi.domain.tags import Funding, Grade, Tag
 from haechi.domain.upload import Assembly, ExposureChange, Location, RequestEncryption
 from haechi.outbound.ledger import SqliteAssemblies, SqliteObjectLedger
+from haechi.outbound.ledger.object_schema import FIRST
 from haechi.ports.index import Edges
-from haechi.ports.objects import REPLACED, Piece, Wish
+from haechi.ports.objects import REPLACED, START, LetThrough, Piece, Wish
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -312,3 +315,128 @@ def test_a_ledger_of_the_version_before_is_taken_up(tmp_path, clock):
     assemblies.begun(PLACE, WISH)
     assemblies.put(PLACE, UPLOAD, piece(1))
     assert assemblies.wishes(PLACE) == {WISH} and len(assemblies.pieces(PLACE, UPLOAD)) == 1
+
+
+# --- what lies where, and since when: haechi objects ------------------------------------------------------------------
+
+FACTS = Destination("aws", "bucket", region="ap-northeast-2", country="KR", logging="logs")
+SEALED = Content(ContentState.MATCHED, (Match("c2", "dram.age", (TAG,), MatchHow.SEALED, 9, 9, "blake3:5e"),), 9)
+
+
+def test_an_object_is_listed_with_who_put_it_there_and_by_which_decision(ledger):
+    ledger.stored(PLACE, TAGGED, LetThrough("kim", "hd-1", "blake3:body", FACTS))
+    (one,) = ledger.objects(START, 10)
+    assert (one.provider, one.container, one.key, one.user, one.decision) == ("aws", "bucket", "a/key", "kim", "hd-1")
+    assert one.content == TAGGED
+    for digest in ("blake3:body", "blake3:ab"):
+        assert [found.key for found in ledger.objects(START, 10, digests=("blake3:other", digest))] == ["a/key"]
+    assert ledger.objects(START, 10, digests=("blake3:other",)) == ()
+
+
+def test_what_several_wrote_is_nobodys_own(ledger):
+    ledger.stored(PLACE, TAGGED, LetThrough("kim"))
+    assert len(ledger.objects(START, 10, user="kim")) == 1
+    ledger.stored(PLACE, TAGGED, LetThrough("lee"))
+    ledger.stored(PLACE, TAGGED, LetThrough("kim"))
+    assert [ledger.objects(START, 10, user=user) for user in ("kim", "lee", "")] == [(), (), ()]
+    assert len(ledger.objects(START, 10)) == 1
+
+
+def test_lists_come_in_pages_that_leave_nothing_out(ledger):
+    places = [
+        Location(provider, container, f"k{number}")
+        for provider in ("aws", "site")
+        for container in ("a", "b")
+        for number in range(4)
+    ]
+    for place in reversed(places):
+        ledger.stored(place, TAGGED, LetThrough("kim"))
+    for only in (
+        {},
+        {"user": "kim"},
+        {"container": "b"},
+        {"provider": "aws", "container": "b"},
+        {"digests": ("blake3:ab",)},
+    ):
+        seen, after = [], START
+        while page := ledger.objects(after, 3, **only):
+            seen += [one.position for one in page]
+            after = page[-1].position
+        wanted = [
+            (place.provider, place.container, place.key)
+            for place in places
+            if place.container == only.get("container", place.container)
+            and place.provider == only.get("provider", place.provider)
+        ]
+        assert seen == wanted, only
+
+
+def test_a_container_keeps_what_was_known_of_it_at_the_first(ledger, tmp_path, clock):
+    place = Location("site", "bucket", "a", endpoint="store.example:9000", store="store.example:9000")
+    ledger.stored(place, TAGGED, LetThrough("kim", facts=FACTS))
+    ledger.stored(place, TAGGED, LetThrough("kim", facts=dataclasses.replace(FACTS, logging="off")))
+    ledger.stored(dataclasses.replace(place, key="b"), SEALED, LetThrough("lee"))
+    ledger.close()
+    again = SqliteObjectLedger(tmp_path / "objects.db", clock)
+    (holding,) = again.holdings(("", ""), 10)
+    assert (holding.facts, holding.objects, again.containers) == (FACTS, 2, 1)
+    assert holding.place == dataclasses.replace(place, key="", region=holding.place.region)
+    assert again.holding("site", "bucket") == holding and again.holding("site", "other") is None
+    again.stored(place, CLEAN)
+    assert again.holding("site", "bucket").objects == 1
+    again.stored(dataclasses.replace(place, key="b"), CLEAN)
+    assert again.holdings(("", ""), 10) == () and again.containers == 0
+
+
+def test_what_a_container_carries_is_sealed_only_where_all_of_it_was(ledger):
+    assert ledger.carried("aws", "bucket") == Content(ContentState.NOT_INSPECTED)
+    ledger.stored(PLACE, SEALED)
+    assert ledger.carried("aws", "bucket").sealed
+    ledger.stored(Location("aws", "bucket", "plain"), TAGGED)
+    carried = ledger.carried("aws", "bucket")
+    assert not carried.sealed and [tag.technology for tag in carried.tags] == ["SEM-01"]
+
+
+def test_many_files_of_one_tag_are_carried_as_one(ledger):
+    for number in range(5):
+        tag = dataclasses.replace(TAG, owner=f"team {number}", marked_at=None)
+        ledger.stored(
+            Location("aws", "bucket", str(number)),
+            dataclasses.replace(SEALED, matches=(dataclasses.replace(SEALED.matches[0], tags=(tag,)),)),
+        )
+    with ledger._database.transaction() as db:
+        assert db.execute("SELECT count(*) FROM carried").fetchone() == (1,)
+
+
+def test_a_ledger_of_the_first_version_is_taken_over_whole(tmp_path, clock):
+    path = tmp_path / "first.db"
+    old = sqlite3.connect(path)
+    old.executescript(f"{FIRST}; PRAGMA user_version=1;")
+    rows = [
+        ("aws", "bucket", "plain", TAGGED),
+        ("aws", "bucket", "sealed", SEALED),
+        ("aws", "alias:point", "x", SEALED),
+    ]
+    for *where, content in rows:
+        old.execute("INSERT INTO object VALUES (?,?,?,?,?)", (*where, msgspec.json.encode(content), clock.at))
+    old.commit()
+    old.close()
+    ledger = SqliteObjectLedger(path, clock)
+    assert [one.content for one in ledger.objects(START, 10, container="bucket")] == [TAGGED, SEALED]
+    assert [one.key for one in ledger.objects(START, 10, digests=("blake3:5e",))] == ["x", "sealed"]
+    assert [one.key for one in ledger.objects(START, 10, digests=("blake3:ab",))] == ["plain"]
+    point, bucket = ledger.holdings(("", ""), 10)
+    assert (bucket.name, bucket.objects, bucket.facts, bucket.place.alias) == ("bucket", 2, None, "")
+    assert (point.name, point.place.alias, point.objects) == ("alias:point", "point", 1)
+    assert not ledger.carried("aws", "bucket").sealed and ledger.carried("aws", "alias:point").sealed
+    ledger.stored(Location("aws", "bucket", "new"), SEALED, LetThrough("kim", facts=FACTS))
+    assert ledger.holding("aws", "bucket").objects == 3
+
+
+@pytest.mark.parametrize(("table", "column"), [("place", "facts"), ("place", "location"), ("carried", "tags")])
+def test_damage_in_what_is_kept_of_containers_is_named(ledger, table, column):
+    ledger.stored(PLACE, TAGGED, LetThrough("kim", facts=FACTS))
+    with ledger._database.transaction(write=True) as db:
+        db.execute(f"UPDATE {table} SET {column} = '[7'")
+    with pytest.raises(HaechiError, match=r"ledger\.corrupt"):
+        ledger.carried("aws", "bucket") if table == "carried" else ledger.holdings(("", ""), 9)

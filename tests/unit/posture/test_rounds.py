@@ -201,3 +201,26 @@ async def test_endpoints_and_credentials_come_from_settings_alone(
     assert client.meta.config.proxies == {}
     named = Clients(Access(credentials_file=file, endpoints={"s3.ap-northeast-2": "https://vpce.example"}))
     assert named.of("s3", "aws", SEOUL).meta.endpoint_url == "https://vpce.example"
+
+
+@pytest.mark.parametrize(
+    ("answer", "there"),
+    [
+        ({"Contents": [{"Key": "a/key"}]}, True),
+        ({"Contents": [{"Key": "a/key-2"}]}, False),
+        ({}, False),
+        (refusal(), Unknown("access-denied")),
+    ],
+    ids=["there", "longer", "none", "refused"],
+)
+async def test_whether_an_object_is_there_is_asked_by_listing_it(answer: Any, there: Any) -> None:
+    clients = ScriptedClients({"list_objects_v2": answer})
+    assert await posture(clients).there(Location("aws", "box", "a/key", SEOUL)) == there
+    assert [method for *_, method in clients.asked] == ["list_objects_v2"], "no right to read objects is used"
+
+
+async def test_of_what_an_access_point_stands_for_nothing_is_asked() -> None:
+    clients = ScriptedClients()
+    place = Location("aws", "box", "a/key", SEOUL, alias="point")
+    assert await posture(clients).there(place) == Unknown("access-point")
+    assert clients.asked == []

@@ -64,17 +64,18 @@ def exported(records: Iterable[Record], form: Format, *, host: str, version: str
 
 def _cells(record: Record) -> list[str]:
     event: Mapping[str, Any] = record.decoded()
-    decision, action, place, actor, content = (
-        _part(event, name) for name in ("decision", "action", "destination", "actor", "content")
+    decision, action, place, actor, content, drift = (
+        _part(event, name) for name in ("decision", "action", "destination", "actor", "content", "drift")
     )
     return [
         str(record.seq),
         record.time,
         record.kind,
         _text(event.get("id")),
-        _text(decision.get("effect")),
-        " ".join(_text(finding.get("rule")) for finding in decision.get("findings", ())),
-        " ".join(_text(cause.get("code")) for cause in decision.get("causes", ())) or _text(event.get("cause")),
+        _text(decision.get("effect", drift.get("state"))),
+        " ".join(_text(finding.get("rule")) for finding in decision.get("findings", drift.get("rules", ()))),
+        " ".join(_text(cause.get("code")) for cause in decision.get("causes", ()))
+        or _text(event.get("cause", drift.get("kind"))),
         _text(place.get("provider")),
         _text(action.get("operation")),
         _text(place.get("container")),

@@ -12,6 +12,10 @@ effect                severity     action         disposition
 ``would_block``       3 medium     3 observed     15 detected
 ``block``             4 high       2 denied       2 blocked
 ====================  ===========  =============  ==============
+
+A finding about a container that holds protected content (``drift``) is a Data Security Finding of data at rest: created
+when it is raised (high where it is grave, else medium), closed when it is mended, accepted or followed by another. All
+events of one finding carry its ``finding_info.uid``.
 """
 
 from __future__ import annotations
@@ -41,7 +45,11 @@ _BUCKETS = {"aws": (1, "S3"), "azure": (2, "Azure Blob"), "gcp": (3, "GCP Bucket
 
 
 def ocsf_event(record: Record, host: str, version: str) -> dict[str, Any] | None:
-    """The OCSF event of a record; None for records that are no decision. ``host`` names the machine it was made on."""
+    """The OCSF event of a record; None for one that is neither a decision nor a finding about a container. ``host``
+    names the machine it was made on.
+    """
+    if record.kind == "drift":
+        return _drift(record, record.decoded(), host, version)
     if record.kind != "decision":
         return None
     event: Mapping[str, Any] = record.decoded()
@@ -52,15 +60,7 @@ def ocsf_event(record: Record, host: str, version: str) -> dict[str, Any] | None
     )
     moment = _milliseconds(str(event.get("at") or record.time))
     made: dict[str, Any] = {
-        "metadata": {
-            "version": SCHEMA_VERSION,
-            "product": {"name": "Haechi", "vendor_name": "Haechi", "version": version},
-            "profiles": ["cloud", "security_control"],
-            "uid": str(event.get("id", "")),
-            "sequence": record.seq,
-            "logged_time": _milliseconds(record.time),
-            "log_name": "haechi-audit",
-        },
+        "metadata": _metadata(record, str(event.get("id", "")), version, ["cloud", "security_control"]),
         "time": moment,
         "severity_id": severity,
         "severity": severity_name,
@@ -79,6 +79,75 @@ def ocsf_event(record: Record, host: str, version: str) -> dict[str, Any] | None
     if effect == "allow" and not content.get("matches"):
         return made | _activity(event)
     return made | _finding(event, decision, content, moment)
+
+
+_STEPS = {
+    "open": (1, "Create", 1, "New"),
+    "mended": (3, "Close", 4, "Resolved"),
+    "accepted": (3, "Close", 3, "Suppressed"),
+    "followed": (3, "Close", 4, "Resolved"),
+}
+
+
+def _drift(record: Record, event: Mapping[str, Any], host: str, version: str) -> dict[str, Any]:
+    finding, place = _part(event, "drift"), _part(event, "destination")
+    activity, activity_name, status, status_name = _STEPS.get(str(event.get("act")), (99, "Other", 99, "Other"))
+    severity, severity_name = (4, "High") if finding.get("grave") else (3, "Medium")
+    kind, kind_name = _BUCKETS.get(str(place.get("provider")), (99, "Other"))
+    identity, moment = str(event.get("id", "")), _milliseconds(str(event.get("at") or record.time))
+    rules = [str(one.get("rule")) for one in finding.get("rules", ()) if isinstance(one, Mapping)]
+    container = str(place.get("container") or "unknown")
+    return {
+        "metadata": _metadata(record, f"{identity}-{event.get('act')}", version, ["cloud"]),
+        "time": moment,
+        "severity_id": severity,
+        "severity": severity_name,
+        "category_uid": 2,
+        "category_name": "Findings",
+        "class_uid": 2006,
+        "class_name": "Data Security Finding",
+        "activity_id": activity,
+        "activity_name": activity_name,
+        "type_uid": 200600 + activity,
+        "status_id": status,
+        "status": status_name,
+        "comment": str(event.get("reason") or ""),
+        "cloud": {"provider": str(place.get("provider") or "unknown")},
+        "src_endpoint": {"hostname": host},
+        "finding_info": {
+            "uid": identity,
+            "title": f"drift: {finding.get('kind')}",
+            "created_time": _milliseconds(str(finding.get("raised") or record.time)),
+            "types": list(dict.fromkeys([str(finding.get("kind")), *rules])),
+        },
+        "data_security": {
+            "detection_system_id": 99,
+            "detection_system": "Settings of the store",
+            "data_lifecycle_state_id": 1,
+            "data_lifecycle_state": "Data at-Rest",
+            "policy": {"name": "haechi", "uid": str(event.get("policy") or "unknown")},
+        },
+        "databucket": {"name": container, "type_id": kind, "type": kind_name},
+        "resources": [
+            {"name": str(one.get("key")), "type": "object"}
+            for one in event.get("objects", ())
+            if isinstance(one, Mapping)
+        ]
+        or [{"name": container, "type": "container"}],
+        "unmapped": {"haechi": {"hash": record.hash, "drift": finding, "objects_total": event.get("objects_total")}},
+    }
+
+
+def _metadata(record: Record, uid: str, version: str, profiles: list[str]) -> dict[str, Any]:
+    return {
+        "version": SCHEMA_VERSION,
+        "product": {"name": "Haechi", "vendor_name": "Haechi", "version": version},
+        "profiles": profiles,
+        "uid": uid,
+        "sequence": record.seq,
+        "logged_time": _milliseconds(record.time),
+        "log_name": "haechi-audit",
+    }
 
 
 def _activity(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from haechi.ports.clock import Clock
+from haechi.ports.destinations import PASSING
+
+__all__ = ["LASTING", "PASSING", "REFRESH_AT", "Asked", "Cache", "Lives"]
 
 REFRESH_AT = 0.75
 
-PASSING = frozenset({"timeout", "throttled", "unreachable", "server-error"})
-"""Causes that say nothing about the thing itself."""
 LASTING = frozenset(
     {"alias-of-requester", "no-container", "no-registered-account", "not-ours", "not-supported", "region-not-listed"}
 )

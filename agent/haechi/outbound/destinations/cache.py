@@ -15,11 +15,12 @@ from typing import Protocol, TypeAlias
 import structlog
 
 from haechi.domain.destination import Destination, KeyFacts
-from haechi.domain.facts import Unknown
+from haechi.domain.facts import Known, Unknown
 from haechi.domain.upload import Location
 from haechi.outbound.destinations.aging import PASSING, Asked, Cache, Lives
 from haechi.outbound.destinations.revision import key_causes, revision_of, unknown_causes
 from haechi.ports.clock import Clock
+from haechi.ports.cloud import Finds
 from haechi.ports.metrics import Metrics
 
 TTL_SECONDS = 300.0
@@ -80,6 +81,20 @@ class CachedDestinations:
     async def key(self, place: Location, key_id: str) -> KeyFacts | Unknown:
         """The facts of a key that a request names, cached as containers are. Never raises."""
         return await self._keys.get((_key(place), key_id), lambda: self._read_key(place, key_id))
+
+    async def there(self, place: Location) -> Known[bool]:
+        """Whether an object is in the container now, asked each time. Never raises but for cancellation."""
+        reader = self._readers.get(place.provider)
+        if not isinstance(reader, Finds):
+            return Unknown("not-supported")
+        try:
+            async with asyncio.timeout(self._deadline), self._slots:
+                return await reader.there(place)
+        except TimeoutError:
+            return Unknown("timeout")
+        except Exception as error:  # an adapter's edge: what was let through stays as it was known
+            log.warning("destination.object-failed", provider=place.provider, error=type(error).__name__)
+            return Unknown("not-understood")
 
     def forget(self, place: Location) -> None:
         """Facts may have changed (a change of settings was let through): read them anew at the next use."""

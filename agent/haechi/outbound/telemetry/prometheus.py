@@ -5,7 +5,7 @@ an upload's judgement. Shown over loopback HTTP or written to a node-exporter te
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server, write_to_textfile
@@ -42,6 +42,7 @@ class PrometheusMetrics:
                 )
             elif metric.kind is Kind.GAUGE:
                 self._totals.gauges[metric.name] = metric.help
+                self._totals.labels[metric.name] = metric.labels
             else:
                 self._totals.helps[metric.name] = metric.help
 
@@ -77,6 +78,12 @@ class PrometheusMetrics:
         """
         self._totals.values[name] = (self._totals.gauges[name], read)
 
+    def gauges(self, name: str, read: Callable[[], Mapping[str, float] | None]) -> None:
+        """The same for a gauge with one label, by its value."""
+        if len(self._labels[name]) != 1:
+            raise KeyError(name)
+        self._totals.by_label[name] = (self._totals.gauges[name], read)
+
     def _fits(self, name: str, labels: dict[str, str]) -> bool:
         return set(labels) == set(self._labels[name])
 
@@ -97,7 +104,9 @@ class _Totals(Collector):
 
     def __init__(self) -> None:
         self.gauges: dict[str, str] = {}
+        self.labels: dict[str, tuple[str, ...]] = {}
         self.values: dict[str, tuple[str, Callable[[], float | None]]] = {}
+        self.by_label: dict[str, tuple[str, Callable[[], Mapping[str, float] | None]]] = {}
         self.helps: dict[str, str] = {}
         self.reads: dict[str, Callable[[], int]] = {}
 
@@ -115,6 +124,11 @@ class _Totals(Collector):
             known = value()
             if known is not None:
                 yield GaugeMetricFamily(name, told, value=known)
+        for name, (told, several) in list(self.by_label.items()):
+            family = GaugeMetricFamily(name, told, labels=self.labels[name])
+            for label, one in (several() or {}).items():
+                family.add_metric([label], one)
+            yield family
 
 
 def serve(metrics: PrometheusMetrics, port: int) -> tuple[int, Callable[[], None]]:

@@ -1,0 +1,141 @@
+"""``haechi drift``: containers with tagged content that turned worse since. docs/drift.md goes through it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from haechi.commands._frame import Exit, answer, json_option, one_line, progress
+from haechi.words import catalogue, language, say, unknown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SILENCE = 600.0
+"""Seconds without a word while containers are read."""
+
+
+@click.group(invoke_without_command=True)
+@click.option("--now", is_flag=True, help="Read every container again first. For officers.")
+@click.option("--all", "every", is_flag=True, help="Also findings that were mended or accepted.")
+@json_option
+@click.pass_context
+def drift(ctx: click.Context, now: bool, every: bool, as_json: bool) -> int:
+    """Show containers that turned worse since tagged content went there, and the tagged objects in them.
+
+    Public, copies abroad, another owner or region, a lost key, settings that nobody can read any more. Open until it is
+    mended or an officer accepts it. You see what is about objects that you alone wrote; officers see all.
+
+    Exit code 0: nothing is open; 1: something is; 3: no agent answers, or not every container could be read.
+
+    Example: haechi drift --now
+    """
+    if ctx.invoked_subcommand is not None:
+        return Exit.OK
+    from haechi.inbound.control import client
+
+    looked: dict[str, Any] | None = None
+    if now:
+        with progress(say("drift.reading"), unit="containers") as advance:
+            looked = client.call("drift.now", {}, advance, timeout=SILENCE)
+    found: list[dict[str, Any]] = []
+    page: dict[str, Any] = {"next": ""}
+    while page["next"] is not None:
+        page = client.call("drift.list", {"after": page["next"], "lang": language(), "every": every}, timeout=SILENCE)
+        found += page["findings"]
+    document = {
+        "findings": found,
+        "looked": looked,
+        **{name: page.get(name) for name in ("open", "unread", "age_seconds")},
+    }
+    answer(document, as_json, lambda console: _show(console, document))
+    if any(one["state"] == "open" for one in found):
+        return Exit.NEGATIVE
+    return Exit.NOT_READY if looked is not None and (looked["failed"] or page.get("unread")) else Exit.OK
+
+
+@drift.command()
+@click.argument("finding_id", metavar="ID")
+@click.argument("reason")
+@json_option
+def accept(finding_id: str, reason: str, as_json: bool) -> None:
+    """Accept the finding ID: it is known, and it is to stay so. Your words are recorded. For officers.
+
+    It lets nothing through: uploads are judged as before. What changes after that is a finding again.
+
+    Example: haechi drift accept hd-7K2M9Q4TXW0P "로그는 이제 중앙 보관소에서 수집합니다"
+    """
+    from haechi.inbound.control import client
+
+    done = client.call("drift.accept", {"id": finding_id, "reason": reason}, timeout=SILENCE)
+
+    def render(console: Console) -> None:
+        what = say(f"drift.kind-{done['kind']}")
+        console.print("✓ " + one_line(say("drift.accepted", container=done["container"], what=what)), soft_wrap=True)
+
+    answer(done, as_json, render)
+
+
+def _show(console: Console, document: Mapping[str, Any]) -> None:
+    looked = document["looked"]
+    if looked is not None:
+        console.print(say("drift.looked", count=looked["containers"]))
+        if looked["failed"]:
+            console.print("✗ " + say("drift.failed", count=looked["failed"]))
+    elif document["age_seconds"] is None:
+        console.print(say("drift.not-looked"))
+    if document["unread"]:
+        console.print("✗ " + say("drift.unread", count=document["unread"]))
+    for one in document["findings"]:
+        _show_finding(console, one)
+    if not document["findings"]:
+        console.print("✓ " + say("drift.nothing"))
+
+
+def _show_finding(console: Console, one: Mapping[str, Any]) -> None:
+    from haechi.commands.explain import moment
+    from haechi.commands.objects import object_line
+
+    mark = "●" if one["grave"] else "○"
+    state = "" if one["state"] == "open" else f"  [{say('drift.state-' + one['state'])}]"
+    title = f"{mark} {one['provider']} · {one['container']}: {say('drift.kind-' + one['kind'])}{state}"
+    console.print("\n" + one_line(title), style="bold", soft_wrap=True)
+    console.print(f"  {one['id']} · {moment(one['raised'])}", soft_wrap=True)
+    for leaf, now in one["now"].items():
+        told = f"{_leaf(leaf)}: {_value(one['was'].get(leaf))} → {_value(now)}"
+        console.print(f"  {one_line(told)}", soft_wrap=True)
+    for rule in one["rules"]:
+        console.print(f"  {one_line(rule.get('title') or rule['rule'])} ({rule['rule']})", soft_wrap=True)
+        if rule.get("remedy"):
+            console.print(f"    → {one_line(rule['remedy'])}", soft_wrap=True)
+    if one["reason"]:
+        console.print("  " + one_line(f"{one['by']}: {one['reason']}"), soft_wrap=True)
+    count = one["objects_total"] if one["objects_total"] is not None else len(one["objects"])
+    console.print("  " + say("drift.objects", count=count), soft_wrap=True)
+    for named in one["objects"]:
+        console.print(f"    {object_line(named)}", soft_wrap=True)
+    if one["more"]:
+        console.print("    " + one_line(say("drift.more-named", container=one["container"])), soft_wrap=True)
+
+
+def _leaf(leaf: str) -> str:
+    """A fact by its name; one that was lost stands behind its aspect."""
+    name = leaf.rpartition(".")[2]
+    return say(f"drift.leaf-{name}") if f"drift.leaf-{name}" in catalogue() else leaf
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        if set(value) == {"unknown"}:
+            return unknown(str(value["unknown"]))
+        return " · ".join(_value(one) for one in value.values())
+    if isinstance(value, list):
+        return "; ".join(map(_value, value)) or say("drift.none")
+    if isinstance(value, bool):
+        return say("drift.yes" if value else "drift.no")
+    if value is None:
+        return say("drift.none")
+    word = f"drift.value-{value}"
+    return say(word) if word in catalogue() else str(value)

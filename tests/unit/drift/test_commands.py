@@ -1,0 +1,247 @@
+"""``haechi objects`` and ``haechi drift`` over the control socket: who sees what, pages, exit codes, words."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import structlog
+from haechi.app.drift_told import DriftTold
+from haechi.app.drifting import WatchDrift
+from haechi.cli import run
+from haechi.domain.content import Content, ContentState, Match, MatchHow
+from haechi.domain.decision import Cause
+from haechi.domain.destination import Destination
+from haechi.domain.drift import KINDS
+from haechi.domain.facts import Unknown
+from haechi.domain.tags import Grade, Tag
+from haechi.domain.upload import Location
+from haechi.inbound.control.drift import register_drift, register_objects
+from haechi.inbound.control.peer import Role
+from haechi.inbound.control.server import ControlServer
+from haechi.inbound.control.turns import Turns
+from haechi.outbound.clock import SystemClock
+from haechi.outbound.ledger.drift import SqliteDriftLedger
+from haechi.outbound.ledger.objects import SqliteObjectLedger
+from haechi.ports.objects import LetThrough
+from haechi.words import catalogue
+
+from tests.command_line import served, settled_folder, told
+from tests.fakes import CountedMetrics, FixedDestinations
+from tests.policy.base import ACTOR, DESTINATION
+from tests.unit.drift.test_watching import OPEN, Records
+
+TAG = Tag("SEM-01", Grade.A)
+WHY = "the central trail has the access logs"
+
+
+def holding(name: str, digest: str = "blake3:1") -> Content:
+    return Content(ContentState.MATCHED, (Match("c1", name, (TAG,), MatchHow.SEALED, 9, 9, digest),), 9)
+
+
+class Silent:
+    """An engine that does not answer, and the assessor's other needs: what is asked of rules is tested elsewhere."""
+
+    revision, rules, modes = "p", {}, None
+
+    async def evaluate(self, facts: Any) -> Cause:
+        return Cause("engine-late")
+
+
+class Bench:
+    def __init__(self, folder: Path, user: str) -> None:
+        self.folder, self.roles, self.user = folder, set(Role), user
+        self.objects = SqliteObjectLedger(folder / "objects.sqlite", SystemClock())
+        self.ledger = SqliteDriftLedger(folder / "drift.sqlite")
+        self.destinations = FixedDestinations({"designs": DESTINATION, "other": DESTINATION})
+        self.copies: dict[str, list[str]] = {}
+
+    def put(self, container: str, key: str, user: str, content: Content | None = None) -> None:
+        """Somebody's upload was let through."""
+        place = Location("aws", container, key)
+        self.objects.stored(place, content or holding(key), LetThrough(user, "hd-1", facts=DESTINATION))
+
+    def register(self, server: ControlServer) -> None:
+        engine: Any = Silent()
+
+        @asynccontextmanager
+        async def assessors(access: str) -> AsyncIterator[Any]:
+            self.destinations.read.clear()
+
+            async def assess(about: Any, content: Content) -> Any:
+                return SimpleNamespace(facts={"destination": {}})
+
+            yield SimpleNamespace(destinations=self.destinations, assess=assess)
+
+        numbers = iter(range(1, 10_000))
+        watch = WatchDrift(
+            self.objects, self.ledger, assessors, engine, Records(), SystemClock(), lambda: f"hd-{next(numbers):04}",
+            CountedMetrics(), lambda: ACTOR,
+        )  # fmt: skip
+        words: Any = None
+        authorise = lambda peer: self.roles  # noqa: E731
+        register_objects(server, self.objects, lambda digest, most: self.copies.get(digest, []), authorise, Turns())
+        register_drift(server, watch, DriftTold(self.ledger, self.objects, engine, words), authorise, Turns())
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    with settled_folder() as folder, served(made := Bench(folder, getpass.getuser()), monkeypatch):
+        yield made
+        made.objects.close()
+        made.ledger.close()
+    structlog.reset_defaults()
+
+
+def test_without_any_objects_there_is_nothing_and_that_is_the_exit_code(bench, capsys):
+    assert run(["objects"]) == 1
+    assert "No object" in capsys.readouterr().out
+    assert run(["drift"]) == 0
+    assert "No finding is open" in capsys.readouterr().out
+
+
+def test_all_objects_come_however_many_pages_they_take(bench, capsys):
+    for number in range(450):
+        bench.put("designs", f"k{number:04}", "kim")
+    assert run(["objects", "--json"]) == 0
+    document = told(capsys)
+    assert len(document["objects"]) == 450 and document["more"] is False
+    assert run(["objects", "--limit", "10", "--json"]) == 0
+    document = told(capsys)
+    assert [one["key"] for one in document["objects"]] == [f"k{number:04}" for number in range(10)]
+    assert document["more"] is True
+
+
+def test_a_long_row_does_not_break_the_answer(bench, capsys):
+    for number in range(12):
+        bench.put("designs", f"{number:02}" + "k" * 900, "kim", holding("f" * 100_000))
+    assert run(["objects", "--json"]) == 0
+    assert len(told(capsys)["objects"]) == 12
+
+
+def test_an_engineer_sees_what_nobody_else_wrote(bench, capsys):
+    bench.put("designs", "mine", bench.user)
+    bench.put("designs", "theirs", "somebody-else")
+    bench.put("designs", "both", bench.user)
+    bench.put("designs", "both", "somebody-else")
+    bench.roles = {Role.ENGINEER}
+    assert run(["objects", "--json"]) == 0
+    assert [one["key"] for one in told(capsys)["objects"]] == ["mine"]
+    bench.roles = set(Role)
+    assert run(["objects", "--container", "s3://designs", "--json"]) == 0
+    assert {one["key"]: one["user"] for one in told(capsys)["objects"]} == {
+        "mine": bench.user, "theirs": "somebody-else", "both": None,
+    }  # fmt: skip
+
+
+def test_content_is_found_by_its_file_and_by_what_was_made_of_it(bench, capsys, tmp_path):
+    from haechi.commands._digests import digest_of
+
+    file = tmp_path / "recipe.bin"
+    file.write_bytes(b"recipe")
+    bench.put("designs", "plain", "kim", holding("recipe.bin", digest_of(str(file))))
+    bench.put("designs", "sealed", "kim", holding("recipe.bin.age", "blake3:sealed"))
+    bench.put("designs", "unlike", "kim", holding("unlike", "blake3:unlike"))
+    bench.copies = {digest_of(str(file)): ["blake3:sealed"]}
+    for content in (str(file), digest_of(str(file))):
+        assert run(["objects", "--content", content, "--json"]) == 0
+        assert [one["key"] for one in told(capsys)["objects"]] == ["plain", "sealed"]
+    assert run(["objects", "--content", str(tmp_path / "none"), "--json"]) == 1
+    assert told(capsys)["error"]["code"] == "registry.no-file"
+
+
+@pytest.mark.parametrize("after", [["aws"], ["aws", "b", 3], "aws", [[], [], []]])
+def test_a_page_that_begins_nowhere_is_refused(bench, after):
+    from haechi.domain.errors import HaechiError
+    from haechi.inbound.control import client
+
+    with pytest.raises(HaechiError, match=r"control\.bad-request"):
+        client.call("objects.list", {"after": after}, path=bench.folder / "r/control.sock")
+
+
+def test_a_finding_names_its_objects_and_is_the_exit_code_until_it_ends(bench, capsys):
+    bench.put("designs", "a/recipe.bin.age", "kim")
+    assert run(["drift", "--now"]) == 0
+    assert "1 containers were read again" in capsys.readouterr().out
+    bench.destinations.change("designs", public=OPEN, logging="off")
+    assert run(["drift", "--now", "--json"]) == 1
+    document = told(capsys)
+    assert {one["kind"] for one in document["findings"]} == {"public", "public-block", "logging"}
+    assert document["open"] == {"public": 1, "public-block": 1, "logging": 1}
+    assert document["looked"]["containers"] == 1 and document["looked"]["failed"] == 0
+    assert run(["drift"]) == 1
+    said = capsys.readouterr().out
+    assert "aws · designs: it turned public" in said and "closed → everybody can read" in said
+    assert "Tagged objects in it: 1" in said and "a/recipe.bin.age" in said
+    (logging,) = (one["id"] for one in document["findings"] if one["kind"] == "logging")
+    assert run(["drift", "accept", logging, WHY]) == 0
+    assert "✓ Accepted" in capsys.readouterr().out
+    assert run(["drift", "accept", logging, WHY, "--json"]) == 1
+    assert told(capsys)["error"]["code"] == "drift.ended"
+    bench.destinations.change("designs", public=DESTINATION.public)
+    assert run(["drift", "--now"]) == 0
+    capsys.readouterr()
+    assert run(["drift", "--all"]) == 0
+    said = capsys.readouterr().out
+    assert "[mended]" in said and "[accepted]" in said and WHY in said
+
+
+def test_an_engineer_is_told_of_own_objects_and_may_not_look_or_accept(bench, capsys):
+    bench.put("designs", "mine", bench.user)
+    bench.put("designs", "theirs", "somebody-else")
+    bench.put("other", "theirs", "somebody-else")
+    for name in ("designs", "other"):
+        bench.destinations.change(name, public=OPEN)
+    run(["drift", "--now", "--json"])
+    findings = told(capsys)["findings"]
+    assert {one["container"] for one in findings} == {"designs", "other"}
+    bench.roles = {Role.ENGINEER}
+    assert run(["drift", "--json"]) == 1
+    document = told(capsys)
+    assert {one["container"] for one in document["findings"]} == {"designs"}
+    assert {key["key"] for one in document["findings"] for key in one["objects"]} == {"mine"}
+    assert {one["objects_total"] for one in document["findings"]} == {None} and document["open"] is None
+    assert run(["drift", "--now", "--json"]) == 1
+    assert told(capsys)["error"]["code"] == "control.not-allowed"
+    assert run(["drift", "accept", findings[0]["id"], WHY, "--json"]) == 1
+    assert told(capsys)["error"]["code"] == "control.not-allowed"
+
+
+def test_a_container_that_cannot_be_read_is_not_fine(bench, capsys):
+    bench.put("designs", "a", "kim")
+    bench.destinations.known["designs"] = Destination.unread("aws", "designs", Unknown("timeout"))
+    assert run(["drift", "--now"]) == 3
+    assert "could not be read" in capsys.readouterr().out
+
+
+def test_many_findings_come_in_pages(bench, capsys):
+    for number in range(45):
+        name = f"box-{number:02}"
+        bench.destinations.known[name] = DESTINATION
+        bench.put(name, "a", "kim")
+        bench.destinations.change(name, logging="off")
+    assert run(["drift", "--now", "--json"]) == 1
+    assert len(told(capsys)["findings"]) == 45
+
+
+def test_every_kind_has_its_words() -> None:
+    assert [kind for kind in KINDS if f"drift.kind-{kind}" not in catalogue()] == []
+
+
+async def test_findings_by_kind_are_a_metric(tmp_path: Path) -> None:
+    from haechi.outbound.telemetry.prometheus import PrometheusMetrics
+    from prometheus_client import generate_latest
+
+    metrics = PrometheusMetrics()
+    metrics.gauges("haechi_drift_open", lambda: {"public": 2.0})
+    assert b'haechi_drift_open{kind="public"} 2.0' in await asyncio.to_thread(generate_latest, metrics.registry)
+    with pytest.raises(KeyError):
+        metrics.gauges("haechi_policy_sequence", lambda: {})
