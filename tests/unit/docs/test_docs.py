@@ -50,8 +50,8 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-EXECUTED = {"first-steps.md", "first-steps.ko.md", "first-week.md", "first-week.ko.md"}
-"""Guides whose every command tests/e2e/test_first_steps.py and test_first_week.py run."""
+EXECUTED = {"first-steps.md", "first-steps.ko.md", "first-week.md", "first-week.ko.md", "guards.md", "guards.ko.md"}
+"""Guides whose every command tests/e2e runs: test_first_steps.py, test_first_week.py and test_guards_guide.py."""
 
 
 def commands() -> list[tuple[str, str]]:
