@@ -108,15 +108,16 @@ class Agent:
             with theirs:
                 connection.send("guard.judge", dict(args), (theirs.fileno(),))
             ours.settimeout(self._seconds)
-            while (piece := read(PIECE)) and self._sent(ours, piece):
+            while self._sent(ours, piece := read(PIECE)) and piece:
                 pass
-            with contextlib.suppress(OSError):  # its end is closed already
-                ours.shutdown(socket.SHUT_WR)
             return connection.answer()
 
     def _sent(self, ours: socket.socket, piece: bytes) -> bool:
-        """False where nobody wants more: the agent knows enough, or is gone, and its answer tells."""
+        """A piece, after its length; the end is one of no bytes. False where nobody wants more: the agent knows enough,
+        or is gone, and its answer tells.
+        """
         try:
+            ours.sendall(len(piece).to_bytes(4, "big"))
             ours.sendall(piece)
         except TimeoutError as error:
             raise HaechiError("control.silent", seconds=self._seconds) from error

@@ -32,8 +32,8 @@ STORING = (ActionKind.UPLOAD, ActionKind.ASSEMBLE, ActionKind.COPY)
 
 @dataclass(frozen=True, slots=True)
 class Conclude:
-    """The use case. ``compose`` writes refusals, ``notify`` is told of every one and must not wait. ``ahead`` tells that
-    the data path concludes the same request again, and remembers and spends what is to be.
+    """The use case. ``compose`` writes refusals, ``notify`` is told of every one and must not wait. ``ahead`` tells
+    that the data path concludes the same request again, and remembers and spends what is to be.
     """
 
     assessor: Assessor

@@ -1,6 +1,6 @@
 """The same guard on aiobotocore's clients (and aioboto3's, which are those): it waits without holding up the loop.
 
-The agent is asked in a thread. Of a body that only the loop can read, the bytes wait in a file without a name meanwhile.
+The agent is asked in a thread. Of a body that only the loop can read, the bytes wait in a file without a name.
 """
 
 from __future__ import annotations

@@ -40,9 +40,8 @@ def opened(body: Any) -> Any:
     ``HaechiError('guard.read-once')`` for what cannot be set back.
     """
     part = in_file(body)
-    if part is not None and (part.offset, part.chunked) == (0, False):
-        if os.fstat(part.descriptor).st_size == part.length:
-            return os.fdopen(os.dup(part.descriptor), "rb")
+    if part is not None and not part.chunked and (0, os.fstat(part.descriptor).st_size) == (part.offset, part.length):
+        return os.fdopen(os.dup(part.descriptor), "rb")
     if isinstance(body, str):
         body = body.encode()
     if body is None or isinstance(body, bytes | bytearray | memoryview):

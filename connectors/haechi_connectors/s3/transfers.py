@@ -1,7 +1,7 @@
 """``upload_file`` and ``upload_fileobj`` with ``comply``: a transfer is made compliant as a whole.
 
-A part of an object cannot be sealed by itself: the parts of one ciphertext are no ciphertexts. boto3 offers no event for
-a transfer, and puts its methods on the client itself; so does this.
+A part of an object cannot be sealed by itself: the parts of one ciphertext are no ciphertexts. boto3 offers no event
+for a transfer, and puts its methods on the client itself; so does this.
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ from haechi.ports.guard import Asked
 from haechi_connectors.s3.mending import KEY_ID, KMS, MODE, head_of, opened, sealed, told, unmended
 
 METHODS: Final = ("upload_file", "upload_fileobj")
-ASKED: Final = {"ServerSideEncryption": MODE, "SSEKMSKeyId": KEY_ID, "SSECustomerAlgorithm": f"{MODE}-customer-algorithm"}
+ASKED: Final = {
+    "ServerSideEncryption": MODE,
+    "SSEKMSKeyId": KEY_ID,
+    "SSECustomerAlgorithm": f"{MODE}-customer-algorithm",
+}
 """What a transfer asks of the provider, as its requests will say it."""
 
 
@@ -34,7 +38,7 @@ class _Transfers:
     def __init__(self, client: Any, agent: Asked, file: Any, fileobj: Any) -> None:
         self._client, self._agent, self._file, self._fileobj = client, agent, file, fileobj
 
-    def upload_file(  # noqa: D417
+    def upload_file(
         self,
         Filename: Any,  # noqa: N803
         Bucket: str,  # noqa: N803
@@ -52,7 +56,7 @@ class _Transfers:
         with made:
             self._fileobj(made, Bucket, Key, ExtraArgs=extra, Callback=Callback, Config=Config)
 
-    def upload_fileobj(  # noqa: D417
+    def upload_fileobj(
         self,
         Fileobj: Any,  # noqa: N803
         Bucket: str,  # noqa: N803

@@ -105,7 +105,9 @@ async def judge(server: ControlServer, body: Any, proxy: str = "http://p:1") -> 
 
 
 @pytest.mark.parametrize("size", [0, 1, 4096, 3 << 20])
-async def test_a_body_arrives_as_it_lies_on_the_wire(server: ControlServer, told: Told, folder: Path, size: int) -> None:
+async def test_a_body_arrives_as_it_lies_on_the_wire(
+    server: ControlServer, told: Told, folder: Path, size: int
+) -> None:
     data = os.urandom(size)
     path = folder / "body"
     path.write_bytes(b"before" + data + b"after")

@@ -27,7 +27,8 @@ def before(case: Case) -> Case:
 async def parts(case: Case, *numbers: int) -> list[bool]:
     cut = [SEALED[at : at + 12_000] for at in range(0, 48_000, 12_000)]
     return [
-        await case.allowed("PUT", f"/ours-seoul/m?partNumber={n}&uploadId=u", cut[n - 1]) for n in numbers or (1, 2, 3, 4)
+        await case.allowed("PUT", f"/ours-seoul/m?partNumber={n}&uploadId=u", cut[n - 1])
+        for n in numbers or (1, 2, 3, 4)
     ]
 
 

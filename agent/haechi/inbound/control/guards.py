@@ -9,7 +9,8 @@ argument        the body
 ``body``        base64, of a small one
 ``file``        ``{"offset", "length", "chunked"}`` of the open regular file that is handed over. ``chunked``: the SDK
                 frames it (aws-chunked) as it sends, and so it is judged
-``stream``      true: from the socket that is handed over, as it lies on the wire, until its end
+``stream``      true: from the socket that is handed over, as it lies on the wire, in pieces of at most ``PIECE`` bytes,
+                each after its length in four bytes. One of no bytes is the end; without it the body was broken off
 (none)          there is none
 ==============  =========================================================================================
 
@@ -42,6 +43,7 @@ from haechi.inbound.control.server import ControlServer, Progress
 from haechi.ports.judge import Forward, Inspect, Judging, Refuse, Reply
 
 PIECE: Final = 256 << 10
+LENGTH: Final = 4
 ANSWER_S: Final = 20.0
 """Seconds for one answer of the judge; as the data path has it."""
 STREAM_S: Final = 60.0
@@ -172,20 +174,23 @@ async def _chunked(plain: Pieces) -> Pieces:
 
 
 async def _streamed(descriptor: int) -> Pieces:
-    loop = asyncio.get_running_loop()
-    with socket.socket(fileno=os.dup(descriptor)) as source:
-        source.setblocking(False)
+    reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=os.dup(descriptor)), limit=2 * PIECE)
+    try:
         while True:
-            try:
-                async with asyncio.timeout(STREAM_S):
-                    data = await loop.sock_recv(source, PIECE)
-            except TimeoutError as error:
-                raise HaechiError("guard.body-stopped", seconds=STREAM_S) from error
-            except OSError as error:
-                raise HaechiError("guard.unreadable", reason=error.strerror or "") from error
-            yield data, not data
-            if not data:
+            async with asyncio.timeout(STREAM_S):
+                size = int.from_bytes(await reader.readexactly(LENGTH), "big")
+                if size > PIECE:
+                    raise HaechiError("control.bad-request", reason="stream")
+                data = await reader.readexactly(size)
+            yield data, not size
+            if not size:
                 return
+    except TimeoutError as error:
+        raise HaechiError("guard.body-stopped", seconds=STREAM_S) from error
+    except (OSError, asyncio.IncompleteReadError) as error:
+        raise HaechiError("control.bad-request", reason="stream") from error
+    finally:
+        writer.transport.abort()
 
 
 def _request(args: Mapping[str, Any]) -> Request:

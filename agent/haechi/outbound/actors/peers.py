@@ -47,9 +47,7 @@ class PeerActors:
             missing = Unknown("process-ended" if pid > 0 else "other-namespace")
             return Actor(_name(uid), uid, missing, missing, missing, METHOD, Certainty.USER_ONLY)
         started, method = process.started, f"{METHOD}, proc"
-        return Actor(
-            _name(uid), uid, process.pid, process.executable, started, method, Certainty.EXACT, process.script
-        )
+        return Actor(_name(uid), uid, process.pid, process.executable, started, method, Certainty.EXACT, process.script)
 
     def _process(self, pid: int) -> Process | None:
         try:
