@@ -54,6 +54,7 @@ async def test_a_permit_is_spent_by_the_data_path_alone(case: Case) -> None:
 async def test_pieces_and_objects_are_remembered_by_the_data_path_alone(case: Case) -> None:
     case.tag("recipe", PLAIN)
     case.seal(SEALED)
+    assert await case.allowed("POST", "/ours-seoul/m?uploads")
     assembly = Assembly("u", 1)
     first = before(case)
     assert await parts(first) == [True] * 4
@@ -86,6 +87,7 @@ async def test_the_union_of_parts_is_judged_ahead_too(case: Case) -> None:
 async def test_giving_an_object_up_is_the_data_paths_to_note(case: Case) -> None:
     case.tag("recipe", PLAIN)
     case.seal(SEALED)
+    assert await case.allowed("POST", "/ours-seoul/m?uploads")
     assert await parts(case) == [True] * 4
     assert await before(case).allowed("DELETE", "/ours-seoul/m?uploadId=u", length=False)
     assert await case.allowed("POST", "/ours-seoul/m?uploadId=u", COMPLETION)
