@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -51,8 +52,9 @@ class S3Guard:
     def put_on(self, client: Any, agent: Asked, *, comply: bool) -> None:
         """See the port."""
         client = _client(client)
-        Guarded(client, agent, comply).register()
-        mend_transfers(client, agent if comply else None)
+        guarded = Guarded(client, agent, comply)
+        guarded.register()
+        mend_transfers(client, agent, guarded.head_of_put if comply else None)
 
 
 GUARD: Final = S3Guard()
@@ -64,6 +66,7 @@ class Guarded:
     def __init__(self, client: Any, agent: Asked, comply: bool) -> None:
         self._client, self._agent, self._comply = client, agent, comply
         self._proxies = _proxies(client)
+        self._wanted = threading.local()
 
     def register(self) -> None:
         """In the place of an earlier guard."""
@@ -103,6 +106,10 @@ class Guarded:
         if model.name != "PutObject":
             return None
         head = head_of(params["method"], params["url"], params["headers"])
+        wanted = getattr(self._wanted, "heads", None)
+        if wanted is not None:
+            wanted.append(head)
+            return _response(params["url"], Reply(200, (), b"")), {}
         name = head.target.partition("?")[0]
         try:
             with opened(params.get("body")) as source:
@@ -120,6 +127,15 @@ class Guarded:
         if mending.seal or mending.key:
             context[NAME] = told(mending, name)
         return None
+
+    def head_of_put(self, bucket: str, key: str, extra: Mapping[str, Any]) -> Request:
+        """The head of the ``PutObject`` that would send an object, as this client makes it. Nothing is sent."""
+        heads = self._wanted.heads = []
+        try:
+            self._client.put_object(Bucket=bucket, Key=key, **extra)
+        finally:
+            self._wanted.heads = None
+        return heads[0]
 
     def _after_call(self, parsed: Any, context: Any, **_: Any) -> None:
         if NAME in context and isinstance(parsed, dict):

@@ -7,36 +7,34 @@ for a transfer, and puts its methods on the client itself; so does this.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from haechi.domain.errors import HaechiError
+from haechi.domain.upload import Request
 from haechi.ports.guard import Asked
 
-from haechi_connectors.s3.mending import KEY_ID, KMS, MODE, head_of, opened, sealed, told, unmended
+from haechi_connectors.s3.mending import KMS, opened, sealed, told, unmended
 
 METHODS: Final = ("upload_file", "upload_fileobj")
-ASKED: Final = {
-    "ServerSideEncryption": MODE,
-    "SSEKMSKeyId": KEY_ID,
-    "SSECustomerAlgorithm": f"{MODE}-customer-algorithm",
-}
-"""What a transfer asks of the provider, as its requests will say it."""
+HeadOfPut = Callable[[str, str, Mapping[str, Any]], Request]
+"""Of the request that would send an object (bucket, key, further arguments) as one."""
 
 
-def mend_transfers(client: Any, agent: Asked | None) -> None:
-    """In the place of the client's own methods; without an agent they are the client's own again."""
+def mend_transfers(client: Any, agent: Asked, head: HeadOfPut | None) -> None:
+    """In the place of the client's own methods; without ``head`` they are the client's own again."""
     for name in METHODS:
         vars(client).pop(name, None)
-    if agent is not None and all(hasattr(client, name) for name in METHODS):
-        mended = _Transfers(client, agent, client.upload_file, client.upload_fileobj)
+    if head is not None and all(hasattr(client, name) for name in METHODS):
+        mended = _Transfers(agent, head, client.upload_file, client.upload_fileobj)
         client.upload_file, client.upload_fileobj = mended.upload_file, mended.upload_fileobj
 
 
 class _Transfers:
     """The two methods. Their arguments are boto3's own, by their own names."""
 
-    def __init__(self, client: Any, agent: Asked, file: Any, fileobj: Any) -> None:
-        self._client, self._agent, self._file, self._fileobj = client, agent, file, fileobj
+    def __init__(self, agent: Asked, head: HeadOfPut, file: Any, fileobj: Any) -> None:
+        self._agent, self._head, self._file, self._fileobj = agent, head, file, fileobj
 
     def upload_file(
         self,
@@ -73,10 +71,8 @@ class _Transfers:
     def _mended(self, body: Any, bucket: str, key: str, extra: Any) -> tuple[Any, Any]:
         """The arguments as they are to be, and the ciphertext where it was sealed."""
         made = None
-        url = self._client.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": key})
-        asked = {header: extra[name] for name, header in ASKED.items() if extra and name in extra}
-        head = head_of("PUT", url.partition("?")[0], asked)
-        name = head.target
+        head = self._head(bucket, key, extra or {})
+        name = head.target.partition("?")[0]
         try:
             with opened(body) as source:
                 mending = self._agent.mending(head, source.fileno(), name)
