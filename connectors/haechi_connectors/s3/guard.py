@@ -17,7 +17,7 @@ from __future__ import annotations
 import io
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from haechi.domain.errors import HaechiError
@@ -71,7 +71,7 @@ class Guarded:
     def register(self) -> None:
         """In the place of an earlier guard."""
         events = self._client.meta.events
-        wanted = {"before-send": self._before_send}
+        wanted: dict[str, Callable[..., Any]] = {"before-send": self._before_send}
         if self._comply:
             wanted |= {"before-call": self._before_call, "after-call": self._after_call}
         for event in ("before-send", "before-call", "after-call"):
@@ -130,7 +130,8 @@ class Guarded:
 
     def head_of_put(self, bucket: str, key: str, extra: Mapping[str, Any]) -> Request:
         """The head of the ``PutObject`` that would send an object, as this client makes it. Nothing is sent."""
-        heads = self._wanted.heads = []
+        heads: list[Request] = []
+        self._wanted.heads = heads
         try:
             self._client.put_object(Bucket=bucket, Key=key, **extra)
         finally:
@@ -186,4 +187,5 @@ class _Raw(io.BytesIO):
 def _response(url: str, reply: Reply) -> Any:
     from botocore.awsrequest import AWSResponse
 
-    return AWSResponse(url, reply.status, dict(reply.headers), _Raw(reply.body))
+    headers: Any = dict(reply.headers)
+    return AWSResponse(url, reply.status, headers, _Raw(reply.body))

@@ -91,4 +91,4 @@ def said(error: HaechiError) -> str:
     """An error in the person's words. They are read from files, so only when there is one."""
     from haechi.words import say
 
-    return say(error.code, **error.params)
+    return say(error.code, None, **error.params)
