@@ -42,16 +42,20 @@ class S3Guard:
     """Implements ``haechi.ports.guard.Guard``."""
 
     def knows(self, client: Any) -> bool:
-        """An S3 client, or a resource of one. Not an asynchronous one, whose handlers are another kind of function."""
-        sdk, other = sys.modules.get("botocore.client"), sys.modules.get("aiobotocore.client")
+        """An S3 client, or a resource of one."""
+        sdk = sys.modules.get("botocore.client")
         client = _client(client)
-        if sdk is None or not isinstance(client, sdk.BaseClient):
-            return False
-        return not (other and isinstance(client, other.AioBaseClient)) and _service(client) in SERVICES
+        return sdk is not None and isinstance(client, sdk.BaseClient) and _service(client) in SERVICES
 
     def put_on(self, client: Any, agent: Asked, *, comply: bool) -> None:
         """See the port."""
         client = _client(client)
+        other = sys.modules.get("aiobotocore.client")
+        if other is not None and isinstance(client, other.AioBaseClient):
+            from haechi_connectors.s3.asynchronous import GuardedAsync
+
+            GuardedAsync(client, agent, comply).register()
+            return
         guarded = Guarded(client, agent, comply)
         guarded.register()
         mend_transfers(client, agent, guarded.head_of_put if comply else None)
