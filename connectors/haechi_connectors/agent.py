@@ -28,8 +28,10 @@ from haechi.ports.judge import Reply
 AT_ONCE: Final = 8
 """Connections of one process; the agent gives 32 to all that one user runs. This project's choice."""
 FRESH_S: Final = 20.0
-CROWDED_S: Final = 10.0
-"""How long it is tried again where the agent has no room for another connection."""
+KEPT: Final = 3
+"""Connections that a process keeps while it asks nothing: its neighbours' need room too."""
+CROWDED_S: Final = 40.0
+"""How long it is tried again where the agent has no room for another connection: until it closes quiet ones."""
 ANSWER_S: Final = 60.0
 """Seconds without a word from the agent: longer than it takes for its own limits to answer."""
 LONG_S: Final = 600.0
@@ -138,13 +140,17 @@ class Agent:
             except BaseException:
                 self._close(connection)
                 raise
-            if seconds is None:
-                with self._lock:
-                    self._idle.append((time.monotonic(), connection))
-            else:
+            if seconds is not None or not self._kept(connection):
                 self._close(connection)
         finally:
             room.release()
+
+    def _kept(self, connection: Connection) -> bool:
+        with self._lock:
+            room = len(self._idle) < KEPT
+            if room:
+                self._idle.append((time.monotonic(), connection))
+            return room
 
     def _taken(self) -> Connection:
         while True:

@@ -29,7 +29,7 @@ from haechi.ports.judge import Reply
 from haechi_connectors.s3 import refusal
 from haechi_connectors.s3.bodies import Shown, unhurried
 from haechi_connectors.s3.mending import KEY_ID, KMS, MODE, head_of, opened, said, sealed, told, unmended
-from haechi_connectors.s3.transfers import mend_transfers
+from haechi_connectors.s3.transfers import guard_transfers
 
 SERVICES: Final = ("s3", "s3control")
 NAME: Final = "haechi-guard"
@@ -58,7 +58,7 @@ class S3Guard:
             return
         guarded = Guarded(client, agent, comply)
         guarded.register()
-        mend_transfers(client, agent, guarded.head_of_put if comply else None)
+        guard_transfers(client, agent, guarded.head_of_put if comply else None)
 
 
 GUARD: Final = S3Guard()

@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from haechi.domain.errors import HaechiError
@@ -175,3 +176,13 @@ def test_other_handlers_still_see_what_passes(store: Store, agent: Agent, tmp_pa
     made.put_object(Bucket="b", Key="k", Body=b"x")
     assert seen == ["PUT"]
     assert store.bodies == [b"x"]
+
+
+def test_a_transfer_never_takes_a_way_that_no_event_tells_of(store: Store, agent: Agent, tmp_path: Path) -> None:
+    made = client(store, agent)
+    wanted = TransferConfig(preferred_transfer_client="crt")
+    (tmp_path / "file").write_bytes(b"from a file")
+    made.upload_file(str(tmp_path / "file"), "b", "k", Config=wanted)
+    made.upload_fileobj(io.BytesIO(b"from memory"), "b", "k", Config=wanted)
+    assert agent.bodies == store.bodies == [b"from a file", b"from memory"]
+    assert wanted.preferred_transfer_client == "crt", "the caller's own stays as it is"
