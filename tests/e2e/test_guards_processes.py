@@ -45,6 +45,8 @@ def test_workers_that_were_forked_ask_over_connections_of_their_own(lab: Guarded
     told = context.Queue()
 
     def work(number: int) -> None:
+        # The guard's connections are what is inherited here; botocore's own, to the store, are not to be shared either.
+        client = lab.client()
         for turn in range(5):
             told.put((number, outcome(client, at.land.own_key, f"fork-{number}-{turn}", os.urandom(500))))
         told.put((number, outcome(client, at.land.own_key, f"fork-{number}-tagged", at.tagged)))
