@@ -34,6 +34,7 @@ ASKED = frozenset(
         "index_large",
         "index_small",
         "tag_to_refusal_p99",
+        "guard_added_p50",
         "replay_rate",
         "posture_joined_reads",
         "posture_cold_roundtrips",

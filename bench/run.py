@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT))
 from bench import (  # noqa: E402
     decisions,
     ends,
+    guarding,
     indexing,
     institution,
     peers,
@@ -47,7 +48,7 @@ GROWTH_MIB = 16.0
 """What counts as no growth from a body of 1 GiB to one of 10 GiB: this project's choice. It is less than 0.2 % of the
 9 GiB that were added, and what allocators and page tables of three processes move about from run to run."""
 IDLE_SECONDS = 30.0
-PARTS = ("throughput", "small", "idle", "decisions", "swap", "index", "tag", "replay", "posture")
+PARTS = ("throughput", "small", "idle", "decisions", "swap", "index", "tag", "guard", "replay", "posture")
 
 
 class Way:
@@ -195,6 +196,10 @@ def measure(results: Results, only: str | None, rounds: int, *, quick: bool) -> 
         if wanted("tag"):
             taken = indexing.tag_to_refusal(lab, ends.HOST, 20 if quick else 501)
             results.plain("tag_to_refusal_p99", taken[int(0.99 * (len(taken) - 1))], "ms", most=50)
+        if wanted("guard"):
+            rows = [guarding.measure(lab, port, authority.ca, 300 if quick else 1000) for _ in range(rounds)]
+            beside = ("the same put without it", median([row.plain for row in rows]))
+            results.plain("guard_added_p50", median([row.added for row in rows]), "ms", most=2, beside=beside)
     if wanted("decisions"):
         decided(results)
     if wanted("index"):

@@ -23,5 +23,7 @@ say "locking requirements/runtime.txt"
 compile requirements/runtime.txt pyproject.toml
 say "locking requirements/dev.txt"
 compile requirements/dev.txt pyproject.toml --extra dev -c requirements/runtime.txt
+say "locking requirements/aio.txt"
+compile requirements/aio.txt requirements/aio.in
 printf 'uv\n' | compile requirements/uv.txt -
 if grep -nE '://|^--|@ ' requirements/*.txt; then die "a lock carries an address or an option (above)."; fi

@@ -32,7 +32,9 @@ STORING = (ActionKind.UPLOAD, ActionKind.ASSEMBLE, ActionKind.COPY)
 
 @dataclass(frozen=True, slots=True)
 class Conclude:
-    """The use case. ``compose`` writes refusals, ``notify`` is told of every one and must not wait."""
+    """The use case. ``compose`` writes refusals, ``notify`` is told of every one and must not wait. ``ahead`` tells
+    that the data path concludes the same request again, and remembers and spends what is to be.
+    """
 
     assessor: Assessor
     ledger: ObjectLedger
@@ -41,6 +43,7 @@ class Conclude:
     compose: Callable[[Decision, Action, str], RefusalText]
     clock: Clock
     notify: Callable[[str], object] = lambda message: None
+    ahead: bool = False
 
     def awaits(self, about: Circumstances) -> bool:
         """Whether a permit may let this upload go: it is to be held whole then, and judged when all of it was seen."""
@@ -58,7 +61,7 @@ class Conclude:
         permitted = self._permitted(about, made, use) if use else self._named(about, made)
         goes = permitted.decision.effect is not Effect.BLOCK
         counted, decision_id = False, self.recorder.new_id()
-        if goes:
+        if goes and not self.ahead:
             permitted, counted = await self._prepared(about, permitted, made, use, decision_id)
         judged = Judged(connection, request, about, permitted, self.clock.now(), decision_id)
         settled = await self.recorder.settle(judged, made.modes)

@@ -239,6 +239,11 @@ class Reassembly:
             return Reading.LOST, whole.matches  # no completion follows at which this would show
         return whole.state, whole.matches
 
+    def so_far(self, place: Location, assembly: Assembly) -> tuple[Reading, tuple[Match, ...]]:
+        """As ``arrived`` tells it, of the parts that arrived before."""
+        whole = self._known.get(_key(place, assembly))
+        return (whole.state, whole.matches) if whole is not None else (Reading.LOST, ())
+
     async def completed(self, place: Location, assembly: Assembly, parts: Sequence[Part]) -> Content | None:
         """What the object holds that these parts make, in this order; None where it was not read to its end."""
         whole = self._known.get(_key(place, assembly))

@@ -31,7 +31,8 @@ class Connection:
     """What is known of the client's connection. Ports are the client's own.
 
     ``connect`` is the CONNECT target (``host:port``), empty where there was none; ``sni`` the TLS server name,
-    empty where there was none. ``way``: ``proxy`` (CONNECT or absolute-form), ``redirect`` (nftables), ``sidecar``.
+    empty where there was none. ``way``: ``proxy`` (CONNECT or absolute-form), ``redirect`` (nftables), ``sidecar``,
+    ``guard`` (asked by a program's own SDK, without a connection).
     ``original`` is the address that a redirected connection was going to.
     """
 

@@ -14,9 +14,11 @@ from haechi_connectors.clouds import clouds
 from haechi.app.appealing import KIND, AnswerAppeal, AskForRelease, Examine, listed
 from haechi.app.asking import JustifyUpload, RequestException
 from haechi.app.checking import CheckFile
+from haechi.app.complying import FindRemedy
 from haechi.app.drift_told import DriftTold
 from haechi.app.drifting import WatchDrift
 from haechi.app.explaining import ExplainDecision
+from haechi.app.guarding import JudgeGuarded
 from haechi.app.permitting import Permits
 from haechi.app.proving import ProveTools
 from haechi.app.recording import Recorder, release_event, release_refused_event, tag_event
@@ -28,6 +30,7 @@ from haechi.domain.errors import HaechiError
 from haechi.inbound.control.appeals import register_appeals
 from haechi.inbound.control.calls import HOUR, register_answers, register_sealing
 from haechi.inbound.control.drift import register_drift, register_objects
+from haechi.inbound.control.guards import register_guards
 from haechi.inbound.control.peer import Authorise, Peer, Role, authorisation
 from haechi.inbound.control.permits import register_permits
 from haechi.inbound.control.records import register_records
@@ -35,6 +38,7 @@ from haechi.inbound.control.server import Access, ControlServer, Progress
 from haechi.inbound.control.survey import register_survey
 from haechi.inbound.control.turns import Turns
 from haechi.inbound.watch.calls import TagCalls
+from haechi.outbound.actors.peers import PeerActors
 from haechi.outbound.audit.reading import of_kinds
 from haechi.outbound.audit.records import FolderRecords
 from haechi.outbound.audit.sharing import SharedFiles
@@ -115,6 +119,7 @@ async def start_control(
         return way_in.data_path.describe()
 
     server.register("datapath.describe", describe, Role.ANYONE)
+    _register_guards(server, ground, rules, stores, marking, judging, way_in)
     shared = SharedFiles(settings.audit_folder)
     register_records(server, shared.listed, shared.read)
     register_survey(server, make_survey(ground, rules, stores, judging))
@@ -125,6 +130,24 @@ async def start_control(
     await server.start()
     ground.stack.push_async_callback(server.stop)
     return server
+
+
+def _register_guards(
+    server: ControlServer,
+    ground: Ground,
+    rules: Rules,
+    stores: Stores,
+    marking: Marking,
+    judging: Judging,
+    way_in: WayIn,
+) -> None:
+    def keys(provider: str) -> list[str]:
+        data = rules.registry.data
+        return [key.id for key in data.keys if key.provider == provider] if data is not None else []
+
+    guarded = JudgeGuarded(judging.judge, PeerActors(ground.clock), way_in.takes)
+    remedies = FindRemedy(judging.connectors, judging.assessor, stores.index, keys, marking.marked)
+    register_guards(server, guarded, remedies)
 
 
 def _seal(ground: Ground, rules: Rules, stores: Stores, marking: Marking) -> SealFile:

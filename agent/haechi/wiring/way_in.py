@@ -12,7 +12,8 @@ import structlog
 from haechi.app.judging import JudgeUploads
 from haechi.app.tunnelling import JudgeTunnels
 from haechi.domain.errors import HaechiError
-from haechi.domain.scope import Scope
+from haechi.domain.scope import Classification, Scope
+from haechi.domain.upload import Request
 from haechi.inbound.envoy.authority import Authority
 from haechi.inbound.envoy.datapath import DataPath
 from haechi.inbound.envoy.settings import DataPathSettings, HostOverride, UpstreamProxy
@@ -41,6 +42,21 @@ class WayIn:
     def told(self) -> bool:
         """Whether clients trust the root because the machine was told of it (enforced mode)."""
         return self.ground.paths.layout is Layout.SERVICE and trusts(self.authority.root_pem)
+
+    def takes(self, request: Request, proxy: str) -> bool:
+        """Whether a request that goes by ``proxy`` (a URL; empty: by none) comes by this data path and is judged here.
+
+        Redirected are the usual ports alone. TLS to a name that is out of scope passes unjudged.
+        """
+        if request.scheme == "https" and self.authority.scope.classify("", request.host) is Classification.TUNNEL:
+            return False
+        at, host = urlsplit(proxy), urlsplit(f"//{request.host}")
+        try:
+            ours = at.port == self.data_path.proxy_port and at.hostname in ("127.0.0.1", "localhost", "::1")
+            usual = host.port in (None, 443 if request.scheme == "https" else 80)
+        except ValueError:  # a port that is none
+            return False
+        return ours or (not proxy and usual and self.ground.paths.layout is Layout.SERVICE)
 
     async def follow(self, scope: Scope, networks: Sequence[str], *, void: HaechiError | None = None) -> None:
         """Take up the scope that policies and registry ask for. While policies are ``void``, what stands in for them

@@ -50,8 +50,10 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-EXECUTED = {f"{guide}{language}.md" for guide in ("first-steps", "first-week", "drift") for language in ("", ".ko")}
-"""Guides whose every command tests/e2e/test_first_steps.py, test_first_week.py and test_drift_guide.py run."""
+EXECUTED = {
+    f"{guide}{language}.md" for guide in ("first-steps", "first-week", "drift", "guards") for language in ("", ".ko")
+}
+"""Guides whose every command a test of its own in tests/e2e runs (test_first_steps.py, test_drift_guide.py and so on)."""
 
 
 def commands() -> list[tuple[str, str]]:

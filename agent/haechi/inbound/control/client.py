@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import select
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -31,30 +33,60 @@ def call(
     Raises ``HaechiError``: ``control.not-running`` (with how to start it), ``control.silent``,
     ``control.connection-lost``, or the agent's own named error.
     """
-    where = path or default_path()
-    identity = str(next(_numbers))
-    request = {"id": identity, "call": name, "args": args or {}, "files": len(files)}
-    line = protocol.encode(request)
-    with _connected(where, timeout) as connection:
+    with contextlib.closing(Connection(path or default_path(), timeout)) as connection:
+        connection.send(name, args, files)
+        return connection.answer(on_progress)
+
+
+class Connection:
+    """A connection for one call after another: ``send``, then ``answer``. Not for two threads at a time, and never
+    shared over a fork. ``timeout`` as of ``call``.
+    """
+
+    def __init__(self, where: Path, timeout: float = 60) -> None:
+        """Raises ``HaechiError``: ``control.not-running``, ``control.no-permission``."""
+        self._timeout = timeout
+        self._socket = _connected(where, timeout)
+        self._answers = _answers(self._socket, timeout)
+        self._asked = ""
+
+    @property
+    def stale(self) -> bool:
+        """Whether the agent has closed it, or says something that nobody asked."""
+        waiting = select.poll()
+        waiting.register(self._socket, select.POLLIN)
+        return bool(waiting.poll(0))
+
+    def send(self, name: str, args: dict[str, Any] | None = None, files: Sequence[int] = ()) -> None:
+        """Ask. Raises ``HaechiError('control.silent')``, ``control.too-large``."""
+        self._asked = str(next(_numbers))
+        line = protocol.encode({"id": self._asked, "call": name, "args": args or {}, "files": len(files)})
         try:
-            sent = socket.send_fds(connection, [line], list(files)) if files else 0
-            connection.sendall(line[sent:])
+            sent = socket.send_fds(self._socket, [line], list(files)) if files else 0
+            self._socket.sendall(line[sent:])
         except TimeoutError as error:
-            raise HaechiError("control.silent", seconds=timeout) from error
+            raise HaechiError("control.silent", seconds=self._timeout) from error
         except OSError:
             pass  # the agent may have answered (too many callers) before it closed
-        for answer in _answers(connection, timeout):
+
+    def answer(self, on_progress: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
+        """Wait for the result. Raises as ``call``."""
+        for answer in self._answers:
             if "progress" in answer:
                 if on_progress is not None and isinstance(answer["progress"], dict):
                     on_progress(answer["progress"])
             elif "error" in answer:
                 raise protocol.error_from(answer["error"])
-            elif answer.get("id") == identity and isinstance(answer.get("result"), dict):
+            elif answer.get("id") == self._asked and isinstance(answer.get("result"), dict):
                 result: dict[str, Any] = answer["result"]
                 return result
             else:
                 raise HaechiError("control.bad-answer")
-    raise HaechiError("control.connection-lost")
+        raise HaechiError("control.connection-lost")
+
+    def close(self) -> None:
+        """Hang up; a call that is not answered ends."""
+        self._socket.close()
 
 
 def default_path() -> Path:
@@ -67,7 +99,7 @@ def default_path() -> Path:
 def running(path: Path | None = None) -> bool:
     """Whether something listens on the socket."""
     try:
-        _connected(path or default_path(), 2).close()
+        Connection(path or default_path(), 2).close()
     except HaechiError:
         return False
     return True

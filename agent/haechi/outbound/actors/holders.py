@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +52,10 @@ class SocketHolders:
                 return (first, *self._relatives(first.pid, target))
         return ()
 
+    def process(self, pid: int) -> Process | None:
+        """One process by its number; None where it is gone."""
+        return self._seen(pid, lambda: True)
+
     def _candidates(self, uid: int) -> Iterator[int]:
         """Recent holders, then the user's processes, youngest first, then all others."""
         yield from tuple(reversed(self._recent))
@@ -71,11 +75,14 @@ class SocketHolders:
 
     def _holder(self, pid: int, target: str) -> Process | None:
         """The process, when it holds the socket and is the same before and after the look."""
+        return self._seen(pid, lambda: self._holds(pid, target))
+
+    def _seen(self, pid: int, wanted: Callable[[], bool]) -> Process | None:
         started = self._started(pid)
         if started is None:
             self._recent.pop(pid, None)
             return None
-        if not self._holds(pid, target):
+        if not wanted():
             return None
         executable: Known[str]
         script = ""

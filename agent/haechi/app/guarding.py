@@ -1,0 +1,53 @@
+"""Judge what a program is about to send, for the guard on its SDK's client: with the data path's own judge.
+
+A guard sees the request that goes on the wire, so it asks the same question as the data path, of the same use case,
+and gets the same answer on the same kind of record (``connection.way`` is ``guard``). Its yes exempts nothing: what
+passes the data path afterwards is judged there. Must not know the control socket, nor any SDK.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from haechi.app.ahead import ahead
+from haechi.app.judging import JudgeUploads
+from haechi.domain.actor import Actor
+from haechi.domain.upload import Request
+from haechi.ports.judge import Connection, Judging
+
+WAY = "guard"
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeGuarded:
+    """The use case. ``actor`` is who a process is, by its number and user; ``leads_here`` tells whether a request that
+    takes the proxy named (a URL, empty for none) comes by the data path. A program that says so falsely gains nothing:
+    without a guard it would not be judged either.
+    """
+
+    judge: JudgeUploads
+    actor: Callable[[int, int], Actor]
+    leads_here: Callable[[Request, str], bool]
+
+    def open(self, pid: int, uid: int, request: Request, proxy: str) -> Judging:
+        """Begin to judge a request of a process."""
+        judge = dataclasses.replace(self.judge, actors=_Known(self.actor(pid, uid)))
+        if self.leads_here(request, proxy):
+            judge = ahead(judge)
+        return judge.open(Connection("", 0, way=WAY), request)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """``Actors`` where the kernel has named the one already."""
+
+    actor: Actor
+
+    def of(self, address: str, port: int) -> Actor:
+        """The one who asks."""
+        return self.actor
+
+    def forget(self, address: str, port: int) -> None:
+        """Nothing is remembered."""
