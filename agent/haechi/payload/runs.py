@@ -24,7 +24,7 @@ CLASSES: Final = bytes(IN[0] if one in ALPHABET else BREAK[0] if one in b"\r\n" 
 STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 HEX: Final = re.compile(rb"[0-9a-f]+|[0-9A-F]+")
 DIGESTS: Final = frozenset({64, 96, 128})
-"""Digits of the usual digests. A file that begins with zeros looks like one too, but goes on."""
+"""Digits of the usual digests. A file that begins with zeros looks like one too, but goes on, if on another line."""
 DASHES: Final = b"\n--"
 
 
@@ -65,11 +65,11 @@ class Runs:
                 self._held = text[max(at, within) :]  # shorter than the least, or it would have been found
                 return
             digits = self._digits(text, classes, begins)
-            if digits and begins + digits == len(text) and not last:
+            at = begins + digits
+            if digits and at == len(text) and not last:
                 self._held = text[begins:]
                 return
-            at = begins + digits
-            if digits not in DIGESTS:
+            if digits not in DIGESTS or classes[at : at + 1] == BREAK:
                 at = begins
                 self._child = self._stream.tree.below(self._stream, "encoding", "base64", wrapped=True)
 

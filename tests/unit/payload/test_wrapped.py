@@ -7,6 +7,7 @@ import gzip
 import json
 import random
 import tracemalloc
+from email import policy
 from email.message import EmailMessage
 from urllib.parse import urlencode
 
@@ -110,13 +111,14 @@ def test_a_form_is_complete_with_its_body_not_with_its_first_file() -> None:
     assert made.complete
 
 
-def test_parts_of_a_message_are_decoded() -> None:
+@pytest.mark.parametrize("lines", [policy.default, policy.SMTP], ids=["LF", "CRLF"])
+def test_parts_of_a_message_are_decoded(lines: policy.EmailPolicy) -> None:
     message = EmailMessage()
     message["Subject"] = "drawing"
     message.set_content("see below")
     message.add_attachment(SECRET, maintype="application", subtype="octet-stream", filename="recipe.bin")
     message.add_attachment(b"tiny", maintype="application", subtype="octet-stream", filename="tiny.bin")
-    whole = message.as_bytes()
+    whole = message.as_bytes(policy=lines)
     boundary = message.get_boundary()
     assert SECRET in found(whole)  # nobody said that it is a message
     streams = found(whole, boundary=boundary)
@@ -129,9 +131,20 @@ def test_a_gzipped_form_is_read() -> None:
     assert SECRET in found(body, boundary="AaB03x", content_encodings=("gzip",))
 
 
+def test_what_resembles_a_boundary_is_content() -> None:
+    content = b"\r\n--AaB03\r\n--AaB03xy\r\n--AaB03x y\r\n-\r\n\r\n--"
+    body = form([("a", content, "a"), ("empty", b"", "e")])
+    for cuts in ((), range(len(body))):
+        heard = hear(shape(body, boundary="AaB03x"), body, cuts)
+        assert heard.of("a") == content
+        assert heard.of("e") == b""
+        assert not heard.opaque
+
+
 @pytest.mark.parametrize(
     ("body", "boundary"),
     [
+        (form([("a", SECRET, "a")]) + b"\r\nmore", "AaB03x"),
         (form([("a", SECRET, "a")])[:-6], "AaB03x"),
         (b"no parts at all", "AaB03x"),
         (form([("a", SECRET, "a")]), "other"),
@@ -157,6 +170,12 @@ def test_a_file_that_begins_with_zeros_is_no_digest(size: int) -> None:
     content = b"\0" * size + b"!" * (size > 48)
     body = json.dumps([base64.b64encode(content).decode()]).encode()
     assert (content in found(body)) is (size > 48), "48 zeros look like a digest of 64 digits, and hold nothing"
+
+
+def test_nor_is_its_first_line() -> None:
+    content = b"\0" * 48 + SECRET
+    text = "\n".join(base64.b64encode(content[at : at + 48]).decode() for at in range(0, len(content), 48))
+    assert content in found(f"<data>{text}</data>".encode())
 
 
 def test_what_is_wrapped_too_often_is_opaque() -> None:
