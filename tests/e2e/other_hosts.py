@@ -1,4 +1,4 @@
-"""Hosts that no cloud's connector knows: a page that takes forms and JSON, a WebDAV server, a git server. TLS, loopback.
+"""Hosts that no cloud's connector knows: a page that takes forms and JSON, a WebDAV and a git server. TLS, loopback.
 
 The servers are real ones (Flask, WsgiDAV, git's own http-backend); ``kept`` and the folders hold what arrived.
 """
@@ -16,10 +16,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from flask import Flask, request
-from tests.stores.certificates import StoreAuthority
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import make_server
 from wsgidav.wsgidav_app import WsgiDAVApp
+
+from tests.stores.certificates import StoreAuthority
 
 BELOW = "elsewhere.test"
 WEB, DAV, GIT = (f"https://{name}.{BELOW}" for name in ("web", "dav", "git"))
@@ -85,7 +86,7 @@ class OtherHosts:
 
 
 def _web(hosts: OtherHosts) -> Flask:
-    """Keeps the files of forms by their names, the base64 members of JSON, what is PUT, and pieces one after another."""
+    """Keeps files of forms by their names, base64 members of JSON, what is PUT, and pieces one after another."""
     web = Flask("elsewhere")
 
     @web.post("/form")

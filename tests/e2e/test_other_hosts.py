@@ -69,7 +69,9 @@ def test_the_second_file_of_a_form(there: There) -> None:
     refused(there, there.curl("--retry", "3", *form))
     assert not {"f1.bin", "f2.bin"} & set(there.hosts.kept)
     assert "POST /form" not in there.hosts.requests
-    went = there.curl("-F", f"one=@{there.plain};filename=f3.bin", "-F", f"two=@{there.plain};filename=f4.bin", f"{WEB}/form")
+    went = there.curl(
+        "-F", f"one=@{there.plain};filename=f3.bin", "-F", f"two=@{there.plain};filename=f4.bin", f"{WEB}/form"
+    )
     assert went.out == "kept\n", went.said
     assert there.hosts.kept["f3.bin"] == there.hosts.kept["f4.bin"] == there.plain.read_bytes()
 
@@ -114,7 +116,9 @@ def test_a_webdav_server(there: There) -> None:
     stored = there.hosts.shelf / "drawings" / "notes.bin"
     assert stored.read_bytes() == there.plain.read_bytes()
     to = f"Destination: {DAV}/dav/drawings/more.bin"
-    copied = there.curl("-X", "COPY", "-H", to, "-o", "/dev/null", "-w", "%{http_code}", f"{DAV}/dav/drawings/notes.bin")
+    copied = there.curl(
+        "-X", "COPY", "-H", to, "-o", "/dev/null", "-w", "%{http_code}", f"{DAV}/dav/drawings/notes.bin"
+    )
     assert copied.out == "201", copied.said
     nowhere = there.curl("-X", "MOVE", f"{DAV}/dav/drawings/notes.bin")
     refused(there, nowhere)

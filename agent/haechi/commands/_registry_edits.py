@@ -71,7 +71,8 @@ def add(what: str, fields: tuple[str, ...], known: bool, path: Path, as_json: bo
     words = say("registry.added", what=say(f"registry.what-{what}"), id=name, file=path, sequence=made.sequence)
     if published is not None:
         document["published"] = published
-        said = say(f"registry.published-{published['certainty']}", **{**entry, **published})
+        certainty = published["certainty"]
+        said = say(f"registry.published-{certainty}", **{**entry, **published})
         words = f"{said}\n✓ {words}"
         answer(document, as_json, lambda console: console.print(words, markup=False))
         return

@@ -161,5 +161,5 @@ def _codings(head: Message) -> tuple[str, ...]:
 
 def _name(head: Message) -> str:
     """The file's name, else the field's: for messages alone."""
-    found = dict(CALLED.findall(str(head.get("content-disposition", ""))))
+    found: dict[str, str] = dict(CALLED.findall(str(head.get("content-disposition", ""))))
     return (found.get("filename") or found.get("name", ""))[:NAME]

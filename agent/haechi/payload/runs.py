@@ -2,8 +2,8 @@
 
 Theory. A run begins with ``LEAST`` characters of the alphabet (either one: RFC 4648 §4 and §5) without a gap, goes on
 over line ends, and ends at the first other character, or at a line that begins with ``--`` (the end of a part, or of
-PEM). Shorter runs are words, and hexadecimal digits of a digest's length are a digest: both are let lie. What decodes to
-nonsense is compared with the index in vain, and costs no more than that.
+PEM). Shorter runs are words, and hexadecimal digits of a digest's length are a digest: both are let lie. What decodes
+to nonsense is compared with the index in vain, and costs no more than that.
 
 The alphabet's classes are found by ``bytes.translate`` and ``find``: text passes at memory speed.
 """

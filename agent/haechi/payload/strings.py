@@ -102,7 +102,7 @@ class JsonStrings:
                     self._values.close()
                 self._inside = not self._inside
         begun = text.rfind(b"\\", at, hold)
-        if not last and hold == len(text) and 0 <= begun and hold - begun < _ESCAPE:
+        if not last and hold == len(text) and begun >= 0 and hold - begun < _ESCAPE:
             hold = begun
         self._text(text[at:hold])
         self._held = text[hold:]

@@ -8,16 +8,26 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib import resources
 
 from haechi.domain.registry import Site
 from ruamel.yaml import YAML
 
 
+class Certainty(StrEnum):
+    """What stands behind it."""
+
+    DOCUMENTED = "documented"
+    """The provider's own documents say so."""
+    SEEN = "seen"
+    """Programs of others use it; no document of the provider was found."""
+
+
 @dataclass(frozen=True, slots=True)
 class KnownSite:
-    """What is published of a host. ``buckets``: whether a bucket may stand before the host's name. ``certainty`` is
-    ``documented`` or ``seen``, as the data says; ``source`` and ``checked`` tell where and when it was looked up.
+    """What is published of a host. ``buckets``: whether a bucket may stand before the host's name. ``source`` and
+    ``checked`` tell where and when it was looked up.
     """
 
     host: str
@@ -26,15 +36,13 @@ class KnownSite:
     country: str
     services: tuple[str, ...]
     buckets: bool
-    certainty: str
+    certainty: Certainty
     source: str
     checked: str
 
     def site(self, host: str, service: str = "") -> Site:
         """A site as the registry would state it, at this spelling of the host."""
-        return Site(
-            host, self.provider, service or self.services[0], self.region, self.country, f"https://{self.host}"
-        )
+        return Site(host, self.provider, service or self.services[0], self.region, self.country, f"https://{self.host}")
 
 
 @functools.cache
@@ -50,7 +58,7 @@ def known_sites() -> Mapping[str, KnownSite]:
             row["country"],
             tuple(row["services"]),
             row["buckets"],
-            row["certainty"],
+            Certainty(row["certainty"]),
             row["source"],
             row["checked"].isoformat(),
         )

@@ -93,7 +93,8 @@ def action(request: Request, site: Site) -> Action:
 
 def _put(made: Action, request: Request, site: Site, named: _Where, *, has_body: bool) -> Action:
     sources = [
-        (value, request.header("x-copy-from-account") or named.account) for value in request.header_values("x-copy-from")
+        (value, request.header("x-copy-from-account") or named.account)
+        for value in request.header_values("x-copy-from")
     ]
     sources += [(value, named.account) for value in request.header_values("x-object-manifest")]
     if not sources:
@@ -152,7 +153,9 @@ def _named(path: str) -> _Where | None:
 
 def _location(site: Site, named: _Where) -> Location:
     container = f"{named.account}/{named.container}" if named.container else ""
-    return Location(site.provider, container, named.key, site.region or Unknown("not-in-site"), site.host, store=site.host)
+    return Location(
+        site.provider, container, named.key, site.region or Unknown("not-in-site"), site.host, store=site.host
+    )
 
 
 def _route(site: Site) -> Route:

@@ -1,4 +1,4 @@
-"""Uploads to a host that nobody knows: whatever a body wraps is judged, and nothing tagged goes there, sealed or not."""
+"""Uploads to a host that nobody knows: all that a body wraps is judged; nothing tagged goes there, sealed or not."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ WAYS = {
     "the second file of a form": ("POST", lambda data: form([("a", INNOCENT, "a"), ("b", data, "b")]), (FORM,)),
     "a field of a form": ("POST", lambda data: form([("a", data, None)]), (FORM,)),
     "an archive in a form": ("POST", lambda data: form([("x", zipped({"d": data}), "z.zip")]), (FORM,)),
-    "a gzipped form": ("POST", lambda data: gzip.compress(form([("x", data, "x")])), (FORM, ("content-encoding", "gzip"))),
+    "a gzipped form": ("POST", lambda data: gzip.compress(form([("x", data, "x")])),
+                       (FORM, ("content-encoding", "gzip"))),
     "base64 in JSON": ("POST", lambda data: json.dumps({"n": "x", "d": [encoded(data)]}).encode(), (JSON,)),
     "an archive in base64": ("POST", lambda data: json.dumps({"d": encoded(zipped({"d": data}))}).encode(), (JSON,)),
     "a data URL": ("POST", lambda data: json.dumps({"d": "data:x/y;base64," + encoded(data)}).encode(), ()),

@@ -34,7 +34,9 @@ class Repository:
         quiet = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "HOME": "/nonexistent"}
         who = {f"GIT_{role}_{what}": "lab@localhost" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
         command = ["git", *(() if at is None else ("-C", str(self.folder))), *arguments]
-        done = subprocess.run(command, input=given, capture_output=True, timeout=60, check=True, env={**os.environ, **quiet, **who})
+        done = subprocess.run(
+            command, input=given, capture_output=True, timeout=60, check=True, env={**os.environ, **quiet, **who}
+        )
         return done.stdout
 
     def commit(self, **files: bytes) -> str:
@@ -46,7 +48,9 @@ class Repository:
 
     def pack(self, *revisions: str, thin: bool = False, offsets: bool = True) -> bytes:
         options = ["--thin"] * thin + ["--delta-base-offset"] * offsets
-        return self.git("pack-objects", "--stdout", "--revs", "-q", *options, given="\n".join(revisions).encode() + b"\n")
+        return self.git(
+            "pack-objects", "--stdout", "--revs", "-q", *options, given="\n".join(revisions).encode() + b"\n"
+        )
 
 
 @pytest.fixture
@@ -90,7 +94,9 @@ def test_deltas_are_applied_to_bases_of_the_same_pack(repository: Repository, of
     assert not heard.opaque
 
 
-def test_of_a_delta_to_what_the_server_has_the_new_bytes_are_seen_and_the_rest_is_opaque(repository: Repository) -> None:
+def test_of_a_delta_to_what_the_server_has_the_new_bytes_are_seen_and_the_rest_is_opaque(
+    repository: Repository,
+) -> None:
     old = repository.commit(a=TEXT)
     new = repository.commit(a=EDITED)
     heard = look(push(repository.pack("HEAD", f"^{old}", thin=True), new, old))
@@ -144,8 +150,12 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "an unknown kind": lambda: bare(entry(5, b"hello")),
     "a size without an end": lambda: bare(b"\xff" * 20),
     "more objects than there are": lambda: bare(entry(3, b"hello"), count=2),
-    "a delta that copies beyond its base": lambda: bare(entry(3, b"hello"), entry(6, b"\x05\x05\x90\x09", base=b"\x0e")),
-    "a delta that makes more than it says": lambda: bare(entry(3, b"hello"), entry(6, b"\x05\x01\x03abc", base=b"\x0e")),
+    "a delta that copies beyond its base": lambda: bare(
+        entry(3, b"hello"), entry(6, b"\x05\x05\x90\x09", base=b"\x0e")
+    ),
+    "a delta that makes more than it says": lambda: bare(
+        entry(3, b"hello"), entry(6, b"\x05\x01\x03abc", base=b"\x0e")
+    ),
     "a delta of nothing": lambda: bare(entry(3, b"hello"), entry(6, b"\x05\x03\x00", base=b"\x0e")),
     "a pkt-line that is none": lambda: line(f"{NO_COMMIT} {NO_COMMIT} x\0".encode()) + b"wxyz0000PACK",
     "a bundle without an end": lambda: b"# v2 git bundle\n" + b"-" * (packs.LINE_LIMIT + 1),
@@ -165,7 +175,10 @@ def test_a_delta_cannot_make_more_than_is_allowed() -> None:
     base = b"\0" * 60_000
     copies = b"\xb0\x60\xea" * 30_000  # each copies 60,000 bytes
     made = 60_000 * 30_000
-    sizes = b"".join(bytes((n & 0x7F | 0x80, n >> 7 & 0x7F | 0x80, n >> 14 & 0x7F | 0x80, n >> 21 & 0x7F | 0x80, n >> 28)) for n in (60_000, made))
+    sizes = b"".join(
+        bytes((n & 0x7F | 0x80, n >> 7 & 0x7F | 0x80, n >> 14 & 0x7F | 0x80, n >> 21 & 0x7F | 0x80, n >> 28))
+        for n in (60_000, made)
+    )
     first = entry(3, base)
     heard = look(bare(first, entry(7, sizes + copies, base=_name(base))))
     assert heard.opaque == ["too-large"]
@@ -181,7 +194,12 @@ def _name(data: bytes) -> bytes:
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=300), st.lists(st.integers(0, 700), max_size=5))
 def test_hostile_packs_are_read_or_opaque_however_they_are_cut(noise: bytes, cuts: list[int]) -> None:
-    for body in (bare(entry(3, b"hello")) + noise, b"PACK\0\0\0\x02" + noise, bare(noise, count=3), push(noise, NO_COMMIT)):
+    for body in (
+        bare(entry(3, b"hello")) + noise,
+        b"PACK\0\0\0\x02" + noise,
+        bare(noise, count=3),
+        push(noise, NO_COMMIT),
+    ):
         facts = BodyShape(Framing.PLAIN, len(body), unwrap=True)
         assert outcome(facts, body, cuts) == outcome(facts, body)
 

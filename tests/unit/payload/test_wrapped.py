@@ -161,7 +161,9 @@ def test_parts_that_cannot_be_read_are_opaque_never_clean(body: bytes, boundary:
 
 def test_words_and_digests_are_no_base64() -> None:
     text = json.dumps({"sha512": "0123456789abcdef" * 8, "words": "these are words " * 40, "upper": "AB12" * 16})
-    opened = [event for event in hear(shape(text.encode()), text.encode()).structure if getattr(event, "name", "") == "base64"]
+    opened = [
+        event for event in hear(shape(text.encode()), text.encode()).structure if getattr(event, "name", "") == "base64"
+    ]
     assert opened == []
 
 
@@ -214,13 +216,16 @@ def test_memory_does_not_grow_with_the_body(name: str) -> None:
     assert peak < 4 << 20
 
 
-SAID = st.sampled_from([b'"', b"\\", b"\\u", b"d83e", b"\\ud83e\\udd84", b"\\n", b"{", b"[", b",", b"=", b"&", b"%4", b"%41", b"\r\n",
+SAID = st.sampled_from([b'"', b"\\", b"\\u", b"d83e", b"\\ud83e\\udd84", b"\\n", b"{", b"[", b",", b"=", b"&", b"%4",
+                        b"%41", b"\r\n",
                         b"--", b"-", b"A" * LEAST, b"QUJD" * 13, b"+/", b" ", b"a", b"\xc3\xa9", b"--x\r\n", b"\r\n--x",
                         b"content-transfer-encoding: base64\r\n\r\n", b"PK\x03\x04", b"\x00"])  # fmt: skip
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(SAID, max_size=40), st.lists(st.integers(0, 600), max_size=8), st.sampled_from(["", "x"]), st.booleans())
+@given(
+    st.lists(SAID, max_size=40), st.lists(st.integers(0, 600), max_size=8), st.sampled_from(["", "x"]), st.booleans()
+)
 @example([b"{", b'"', b"\\ud83e", b"\\", b"u"], [8, 9], "", False)
 def test_how_a_body_is_cut_changes_nothing(said: list[bytes], cuts: list[int], boundary: str, form_like: bool) -> None:
     body = b"".join(said)

@@ -155,7 +155,11 @@ def test_what_is_given_holds_and_what_no_document_says_is_told(run: Callable[...
     site = registry_from(file.read_bytes(), "r").watched[-1]
     assert (site.region, site.service, site.provider) == ("KR-CENTRAL", "swift", "kt")
     assert "No document of the provider says so" in answer.output
-    said = json.loads(run("add", "host", "host=kr2-api-object-storage.nhncloudservice.com", "--known", "--file", file, "--json").output)
+    said = json.loads(
+        run(
+            "add", "host", "host=kr2-api-object-storage.nhncloudservice.com", "--known", "--file", file, "--json"
+        ).output
+    )
     assert said["entry"]["region"] == "KR2"
     assert said["published"]["certainty"] == "documented"
     assert said["published"]["services"] == "s3, swift"

@@ -120,7 +120,11 @@ def test_what_says_two_things_is_not_recognised(headers: dict[str, str], reason:
 
 
 def test_two_kinds_of_content_are_not_recognised() -> None:
-    said = (("content-type", "text/plain"), ("content-type", "multipart/form-data; boundary=x"), ("content-length", "5"))
+    said = (
+        ("content-type", "text/plain"),
+        ("content-type", "multipart/form-data; boundary=x"),
+        ("content-length", "5"),
+    )
     action = GenericConnector().action(Request("POST", "https", HOST, "/", said))
     assert (action.kind, action.reason) == (UNRECOGNISED, "content-type")
 
