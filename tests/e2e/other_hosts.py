@@ -6,6 +6,7 @@ The servers are real ones (Flask, WsgiDAV, git's own http-backend); ``kept`` and
 from __future__ import annotations
 
 import base64
+import io
 import os
 import ssl
 import subprocess
@@ -47,6 +48,7 @@ class OtherHosts:
         dav = WsgiDAVApp(
             {
                 "provider_mapping": {"/": str(self.shelf)},
+                "mount_path": "/dav",
                 "simple_dc": {"user_mapping": {"*": True}},
                 "verbose": 0,
                 "logging": {"enable": False},
@@ -69,8 +71,13 @@ class OtherHosts:
 
     def _noted(self, app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
         def noting(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-            if environ.get("CONTENT_LENGTH") not in (None, "", "0") or environ.get("HTTP_TRANSFER_ENCODING"):
+            # Whole and with its length: WsgiDAV would take chunks apart that the server has taken apart already.
+            chunked = bool(environ.pop("HTTP_TRANSFER_ENCODING", ""))
+            size = -1 if chunked else int(environ.get("CONTENT_LENGTH") or 0)
+            body = environ["wsgi.input"].read(size)
+            if body:
                 self.requests.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}")
+            environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
             return app(environ, start)
 
         return noting
