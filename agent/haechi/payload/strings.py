@@ -12,20 +12,18 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from haechi.payload.nesting import Stream
 from haechi.payload.runs import LEAST
 
 _HIGH = rb"u[dD][89abAB][0-9a-fA-F]{2}"
 _LOW = rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_JSON: Final = re.compile(rb'"|\\(?:' + _HIGH + _LOW + rb"|u[0-9a-fA-F]{4}|[^u])", re.DOTALL)
+_ESCAPE: Final = re.compile(rb"\\(?:" + _HIGH + _LOW + rb"|u[0-9a-fA-F]{4}|[^u])", re.DOTALL)
 _LONE: Final = re.compile(rb"\\" + _HIGH)
-_ESCAPE: Final = 6
-"""Bytes of the longest escape of one character's half."""
-_PAIR: Final = 12
-"""Bytes of the longest escape: two halves of a character outside the first plane."""
+_HALF, _PAIR = 6, 12
+"""Bytes of the longest escapes: of half a character outside the first plane, and of both halves."""
 _SHORT: Final = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
-_FORM: Final = re.compile(rb"%[0-9A-Fa-f]{2}|[&=+]")
 
 
 class Values:
@@ -87,26 +85,36 @@ class JsonStrings:
         self._values.abandon()
 
     def _read(self, text: bytes, *, last: bool) -> None:
-        at, hold = 0, len(text)
-        for found in _JSON.finditer(text):
-            escape = found[0]
-            if not last and len(text) - found.start() < _PAIR and _LONE.fullmatch(escape):
-                hold = found.start()  # its other half may follow
+        at, self._held = 0, b""
+        while (begins := text.find(b"\\", at)) >= 0:
+            self._unescaped(text[at:begins])
+            found = _ESCAPE.match(text, begins)
+            more = _HALF if found is None else _PAIR if _LONE.fullmatch(found[0]) else 0
+            if not last and len(text) - begins < more:
+                self._held = text[begins:]
                 break
-            self._text(text[at : found.start()])
-            at = found.end()
-            if escape != b'"':
-                self._text(_character(escape))
-            else:
-                if self._inside:
-                    self._values.close()
-                self._inside = not self._inside
-        begun = text.rfind(b"\\", at, hold)
-        if not last and hold == len(text) and begun >= 0 and hold - begun < _ESCAPE:
-            hold = begun
-        self._text(text[at:hold])
-        self._held = text[hold:]
+            self._text(_character(found[0]) if found else b"\\")
+            at = found.end() if found else begins + 1
+        else:
+            self._unescaped(text[at:])
         self._values.pass_on()
+
+    def _unescaped(self, text: bytes) -> None:
+        """Text without escapes: every second piece between quotes is a string. Short ones are left out at once, for
+        JSON is mostly made of them.
+        """
+        first, *others = text.split(b'"')
+        self._text(first)
+        if not others:
+            return
+        if self._inside:
+            self._values.close()
+        for value in others[self._inside : -1 : 2]:
+            if len(value) >= LEAST:
+                self._values.add(value)
+                self._values.close()
+        self._inside ^= len(others) % 2 == 1
+        self._text(others[-1])
 
     def _text(self, data: bytes) -> None:
         if self._inside:
@@ -145,25 +153,28 @@ class FormValues:
         self._values.abandon()
 
     def _read(self, text: bytes, *, last: bool) -> None:
-        at, self._held = 0, b""
-        cut = text.find(b"%", max(0, len(text) - 2))
+        cut, self._held = text.find(b"%", max(0, len(text) - 2)), b""
         if not last and cut >= 0:
             text, self._held = text[:cut], text[cut:]
-        for found in _FORM.finditer(text):
-            self._values.add(text[at : found.start()])
-            at = found.end()
-            self._mark(found[0])
-        self._values.add(text[at:])
+        first, *others = text.split(b"&")
+        self._pair(first)
+        for pair in others:
+            self._values.close()
+            self._named = False
+            self._pair(pair)
         self._values.pass_on()
 
-    def _mark(self, mark: bytes) -> None:
-        """``&`` ends a value and the first ``=`` a name; a later one is its own, as in base64 that nobody escaped."""
-        if mark == b"&" or (mark == b"=" and not self._named):
+    def _pair(self, text: bytes) -> None:
+        """A name and a value, or what is left of them: a later ``=`` is the value's own, as in base64."""
+        if not self._named:
+            name, equals, text = text.partition(b"=")
+            self._values.add(_spelt(name))
+            if not equals:
+                return
             self._values.close()
-            self._named = mark == b"="
-        elif mark == b"=":
-            self._values.add(mark)
-        elif mark == b"+":
-            self._values.add(b" ")
-        else:
-            self._values.add(bytes((int(mark[1:], 16),)))
+            self._named = True
+        self._values.add(_spelt(text))
+
+
+def _spelt(text: bytes) -> bytes:
+    return unquote_to_bytes(text.replace(b"+", b" "))

@@ -44,7 +44,7 @@ class Wrapped:
             return reader
         body = stream.depth <= self._codings and not stream.wraps and not stream.codings
         if body and self._boundary:
-            return Parts(stream, self._boundary)
+            return Parts(stream, self._boundary_in(head))
         if packs.begins(head):
             return packs.Pack(stream)
         if head.translate(None, TEXT):
@@ -54,3 +54,11 @@ class Wrapped:
         if body and self._urlencoded and PAIR.match(head):
             return FormValues(stream)
         return Runs(stream)
+
+    def _boundary_in(self, head: bytes) -> str:
+        """The boundary as it was announced, or without apostrophes around it where that is what is there: some clients
+        (gsutil) take them for quotes.
+        """
+        bare = self._boundary.strip("'")
+        announced, other = (f"--{one}".encode("utf-8", "replace") for one in (self._boundary, bare))
+        return bare if other in head and announced not in head else self._boundary
