@@ -55,12 +55,14 @@ def there() -> Iterator[There]:
 
 
 def refused(at: There, done: Finished) -> str:
-    """That it was, once, and that what was printed says why and by which number to ask; the decision's id."""
-    decision = at.last()
+    """That it was, and that what was printed says why and by which number to ask; the decision's id."""
+    printed = [one for one in at.lab.decisions() if one["id"] in done.said]
+    assert printed, done.said
+    decision = printed[-1]
+    assert decision["content"]["state"] == "matched"
     assert decision["decision"]["effect"] == "block"
     assert decision["request"]["host"].endswith(BELOW)
-    assert decision["id"] in done.said, done.said
-    assert "Haechi" in done.said
+    assert "Haechi refused this" in done.said
     return str(decision["id"])
 
 
