@@ -93,7 +93,7 @@ def answer(request: Request) -> Reply:
 
 def _repository(service: str) -> Reply:
     """gitprotocol-http, smart server: a repository without any reference."""
-    first = f"{_NO_COMMIT} capabilities^{{}}\0report-status delete-refs ofs-delta\n"
+    first = f"{_NO_COMMIT} capabilities^{{}}\0report-status side-band-64k delete-refs ofs-delta\n"
     body = f"{_packet(f'# service={service}' + chr(10))}0000{_packet(first)}0000".encode()
     kind = f"application/x-{service}-advertisement"
     return Reply(200, (("content-type", kind), ("cache-control", "no-cache")), body)

@@ -35,14 +35,16 @@ file_option = click.option(
 @click.command()
 @click.argument("what", type=click.Choice(WHAT))
 @click.argument("fields", nargs=-1, required=True, metavar="FIELD=VALUE...")
+@click.option("--known", is_flag=True, help="Complete a host with what its provider publishes of it, and say where.")
 @file_option
 @json_option
-def add(what: str, fields: tuple[str, ...], path: Path, as_json: bool) -> None:
+def add(what: str, fields: tuple[str, ...], known: bool, path: Path, as_json: bool) -> None:
     """Add an entry to a registry, raise its sequence and set its time of issue. Sign it afterwards.
 
     Fields are those of docs/registry.md. Lists are separated by commas, or the field is given again; a place is
     destination=country=JP,provider=aws; today is today in Korea, now this instant; file=PATH names that file by its
-    digest. Comments and order of the file stay. What the schema refuses is not written.
+    digest. Comments and order of the file stay. What the schema refuses is not written. For hosts of Korean clouds,
+    --known fills in provider, service, region, country and endpoint; whoever signs vouches for them.
 
     Example: haechi registry add order id=ORD-2026-002 kind=suspend technology=SEM-03 effective_from=today
     """
@@ -52,6 +54,7 @@ def add(what: str, fields: tuple[str, ...], path: Path, as_json: bool) -> None:
 
     now = dt.datetime.now(dt.UTC)
     section, entry = entry_from(what, [_told(pair, now) for pair in fields], now.astimezone(KST).date())
+    published = _completed(what, entry) if known else None
     raw = read_file(path)
     with progress(say("registry.adding", file=path)):
         made = added(raw, str(path), section, entry, now)
@@ -66,7 +69,31 @@ def add(what: str, fields: tuple[str, ...], path: Path, as_json: bool) -> None:
     }
     name = str(entry.get("id") or entry.get("host"))
     words = say("registry.added", what=say(f"registry.what-{what}"), id=name, file=path, sequence=made.sequence)
+    if published is not None:
+        document["published"] = published
+        certainty = published["certainty"]
+        said = say(f"registry.published-{certainty}", **{**entry, **published})
+        words = f"{said}\n✓ {words}"
+        answer(document, as_json, lambda console: console.print(words, markup=False))
+        return
     answer(document, as_json, lambda console: console.print("✓ " + words))
+
+
+def _completed(what: str, entry: dict[str, Any]) -> dict[str, str]:
+    """Fill in what is published of a host and was not given; what it rests on. Raises ``HaechiError`` where nothing
+    is published.
+    """
+    from haechi_connectors.s3.known_sites import known_site, known_sites
+
+    host = str(entry.get("host", ""))
+    found = known_site(host) if what == "host" else None
+    if found is None:
+        raise HaechiError("registry.site-unpublished", host=host or what, known=", ".join(known_sites()))
+    site = found.site(host, str(entry.get("service", "")))
+    for name in ("provider", "service", "region", "country", "endpoint"):
+        entry.setdefault(name, getattr(site, name))
+    services = ", ".join(found.services)
+    return {"certainty": found.certainty, "source": found.source, "checked": found.checked, "services": services}
 
 
 @click.command()

@@ -84,6 +84,8 @@ class BodyShape:
     (``x-amz-decoded-content-length``); None where the head does not say. ``boundary`` is of a form.
     ``content_encodings`` lists codings other than ``aws-chunked``, outermost last, as in the header.
     ``trailer`` tells that a trailing checksum section was announced. ``signed_chunks`` that chunks carry signatures.
+    ``unwrap`` asks to look for what the body wraps: the parts of a form or a message (``boundary`` is then theirs),
+    strings of JSON, base64, the objects of a git pack. For hosts of which nobody knows what they make of a body.
     """
 
     framing: Framing = Framing.NONE
@@ -94,6 +96,7 @@ class BodyShape:
     content_type: str = ""
     trailer: bool = False
     signed_chunks: bool = False
+    unwrap: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from haechi.payload.events import Decoder, Event, MalformedError
 from haechi.payload.form import FormDecoder
 from haechi.payload.limits import Limits
 from haechi.payload.nesting import Stream, Tree, TreeDecoder
+from haechi.payload.wrapped import Wrapped
 
 DEFAULT = Limits()
 
@@ -76,8 +77,8 @@ def decoder(shape: BodyShape, limits: Limits = DEFAULT, *, deferred: bool = Fals
     """A fresh decoder for one body of this shape. Forms get a ``FormDecoder``, which also has ``fields``. ``deferred``
     puts the reading of containers aside for ``unpack``.
     """
-    tree = Tree(limits, recognise, deferred=deferred)
     codings = declared(shape.content_encodings)
+    tree = Tree(limits, Wrapped(shape, len(codings)) if shape.unwrap else recognise, deferred=deferred)
     if shape.framing is Framing.FORM:
         return FormDecoder(tree, tree.object(codings), boundary=shape.boundary, wire_length=shape.wire_length)
     stream = tree.object(codings)

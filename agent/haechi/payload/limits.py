@@ -16,6 +16,8 @@ class Limits:
     """
 
     depth: int = 3
+    wraps: int = 5
+    """How many forms, strings and base64 texts may lie in each other beside that: they expand nothing."""
     burst: int = 8 << 20
     expanded: int = 64 << 30
     members: int = 100_000

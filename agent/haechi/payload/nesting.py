@@ -89,19 +89,26 @@ class Tree:
 
     def part(self, name: str) -> Stream:
         """A form part beside the object."""
-        return self._open(0, 0, "part", name, ())
+        return self._open(0, 0, 0, "part", name, ())
 
-    def below(self, parent: Stream, kind: str, name: str = "", codings: tuple[str, ...] = ()) -> Stream:
-        """A new stream in ``parent``. Raises ``UnreadableError`` beyond the limits."""
-        if parent.depth >= self.limits.depth:
+    def below(
+        self, parent: Stream, kind: str, name: str = "", codings: tuple[str, ...] = (), *, wrapped: bool = False
+    ) -> Stream:
+        """A new stream in ``parent``. Raises ``UnreadableError`` beyond the limits. ``wrapped``: the parent only wraps
+        it (a form, a string, base64), which expands nothing: so it lies no deeper, and counts in ``limits.wraps``.
+        """
+        depth, wraps = parent.depth + 1, parent.wraps
+        if wrapped:
+            depth, wraps = max(parent.depth, 1), wraps + 1
+        if depth > self.limits.depth or wraps > self.limits.wraps:
             raise UnreadableError("too-deep")
         self._members += 1
         if self._members > self.limits.members:
             raise UnreadableError("too-large")
-        return self._open(parent.id, parent.depth + 1, kind, name, codings)
+        return self._open(parent.id, depth, wraps, kind, name, codings)
 
-    def _open(self, parent: int, depth: int, kind: str, name: str, codings: tuple[str, ...]) -> Stream:
-        stream = Stream(self, self._next, depth, codings)
+    def _open(self, parent: int, depth: int, wraps: int, kind: str, name: str, codings: tuple[str, ...]) -> Stream:
+        stream = Stream(self, self._next, depth, codings, wraps)
         self._next += 1
         self.events.append(Opened(stream.id, parent, kind, name))
         return stream
@@ -121,12 +128,13 @@ class Tree:
 class Stream:
     """One stream: reports its bytes and feeds the reader of what it contains, if it contains anything."""
 
-    __slots__ = ("_head", "_offset", "_reader", "codings", "container", "depth", "id", "tree")
+    __slots__ = ("_head", "_offset", "_reader", "codings", "container", "depth", "id", "tree", "wraps")
 
-    def __init__(self, tree: Tree, number: int, depth: int, codings: tuple[str, ...]) -> None:
+    def __init__(self, tree: Tree, number: int, depth: int, codings: tuple[str, ...], wraps: int = 0) -> None:
         self.tree = tree
         self.id = number
         self.depth = depth
+        self.wraps = wraps
         self.codings = codings
         self.container: bool | None = None
         """Whether this stream began as a container that is read into; None while too little was seen to tell."""

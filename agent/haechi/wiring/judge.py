@@ -49,9 +49,10 @@ class Connectors(Sequence[Connector]):
     def follow(self, sites: Sequence[Site]) -> None:
         """The registry names these sites now."""
         known = tuple(cloud.connector(sites) for cloud in clouds())
-        self._now: tuple[Connector, ...] = (ElsewhereConnector(), *known, GenericConnector())
+        other = GenericConnector([site.host for site in sites])  # watched too where no cloud speaks its API
+        self._now: tuple[Connector, ...] = (ElsewhereConnector(), *known, other)
         # Without their ports; a site that is an address needs no pattern: literal addresses are judged anyway.
-        named = dict.fromkeys(host_name(pattern) for connector in known for pattern in connector.scope)
+        named = dict.fromkeys(host_name(pattern) for connector in (*known, other) for pattern in connector.scope)
         self.cloud = tuple(pattern for pattern in named if valid_pattern(pattern))
 
     @overload

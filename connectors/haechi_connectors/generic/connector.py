@@ -1,21 +1,47 @@
-"""The last connector: it claims every host and knows only what HTTP itself says.
+"""The last connector: it claims every host and knows only what HTTP, WebDAV and git themselves say.
 
 A method with a body uploads; where to is known by name alone, so a policy that asks for facts finds them unknown. Used
 for watched hosts and for services of a provider that no connector describes.
+
+What becomes of a body there nobody knows, so all that it may wrap is looked for (``haechi.payload.wrapped``).
+
+============================================  ==============================================================
+request                                       action
+============================================  ==============================================================
+GET, HEAD, PROPFIND, DELETE … without a body  read
+GET, HEAD … with a body                       unrecognised: servers disagree about it
+MKCOL without a body                          prepare
+COPY, MOVE (WebDAV)                           copy, to the address in ``Destination``
+ACL (WebDAV)                                  expose
+``Upload-Offset``, ``Content-Range``          upload of a piece (``pieces``)
+anything else                                 upload
+============================================  ==============================================================
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from urllib.parse import unquote, urlsplit
 
 from haechi.domain.facts import Unknown
 from haechi.domain.names import host_name
-from haechi.domain.upload import Action, ActionKind, BodyShape, Framing, Location, Request
+from haechi.domain.upload import Action, ActionKind, BodyShape, ExposureChange, Framing, Location, Request
 from haechi.ports.connector import RefusalText
 from haechi.ports.judge import Reply
 
+from haechi_connectors.generic import refusal
+from haechi_connectors.generic.pieces import piece
+from haechi_connectors.generic.shape import announces_body, kind_of, length_of, shape_of
+
 READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""Methods that have no body, or one without a meaning (RFC 9110 §9.3)."""
+BODILESS_READS = READS | {"DELETE", "PROPFIND", "REPORT", "SEARCH", "QUERY", "LOCK", "UNLOCK"}
+"""What moves and opens nothing while it has no body."""
+COPIES = frozenset({"COPY", "MOVE"})
+COLLECTIONS = frozenset({"MKCOL", "MKCALENDAR"})
+DAV = COPIES | COLLECTIONS | {"PROPFIND", "PROPPATCH", "REPORT", "SEARCH", "LOCK", "UNLOCK", "ACL", "BIND", "REBIND"}
+PUSH = "application/x-git-receive-pack-request"
 
 
 class GenericConnector:
@@ -31,18 +57,25 @@ class GenericConnector:
         return True
 
     def action(self, request: Request) -> Action:
-        """An upload where a body may come, else a read. A body on a reading method is unrecognised."""
-        length, framed = _length(request), request.header("transfer-encoding") is not None
-        body = framed or (length or 0) > 0
-        method = request.method.upper()
-        where = Location(self.provider, host_name(request.host), "", Unknown("unknown-service"), request.host)
-        if method in READS and not body:
-            return Action(self.provider, "http", method, ActionKind.READ, where)
-        if method == "DELETE" and not body:
-            return Action(self.provider, "http", method, ActionKind.READ, where)
-        shape, reason = _shape(request, length)
-        kind = ActionKind.UNRECOGNISED if method in READS or reason else ActionKind.UPLOAD
-        return Action(self.provider, "http", method, kind, where, body=shape, reason=reason)
+        """See the module's table."""
+        method, length = request.method.upper(), length_of(request)
+        has_body = announces_body(request)
+        action = Action(self.provider, _service(request, method), method, ActionKind.UPLOAD, self._place(request))
+        if not has_body and method in BODILESS_READS:
+            return replace(action, kind=ActionKind.READ)
+        if not has_body and method in COLLECTIONS:
+            return replace(action, kind=ActionKind.PREPARE)
+        if method in COPIES:
+            return self._copy(action, request, has_body=has_body)
+        shape, reason = shape_of(request, length)
+        if method == "ACL":
+            document = replace(shape, framing=Framing.DOCUMENT if has_body else Framing.NONE)
+            return replace(action, kind=ActionKind.EXPOSE, body=document, exposures=(ExposureChange("acl"),))
+        assembly, unclear = piece(request, length)
+        reason = reason or unclear
+        if method in READS or reason:
+            return replace(action, kind=ActionKind.UNRECOGNISED, body=shape, reason=reason)
+        return replace(action, body=shape, assembly=assembly)
 
     def with_document(self, action: Action, document: bytes) -> Action:
         """Nothing is known of documents here."""
@@ -53,54 +86,35 @@ class GenericConnector:
         return action
 
     def refusal(self, text: RefusalText, request: Request) -> Reply:
-        """Plain text: readable wherever it is printed."""
-        headers = (("content-type", "text/plain; charset=utf-8"), ("x-haechi-decision", text.decision_id))
-        return Reply(403, headers, (text.message + "\n").encode())
+        """Readable for whoever asked: see ``refusal``."""
+        return refusal.reply(text, request)
+
+    def _place(self, request: Request) -> Location:
+        path = request.target.partition("?")[0]
+        return self._location(request.host, path)
+
+    def _location(self, host: str, path: str) -> Location:
+        key = unquote(path, errors="replace").lstrip("/")
+        return Location(self.provider, host_name(host), key, Unknown("unknown-service"), host)
+
+    def _copy(self, action: Action, request: Request, *, has_body: bool) -> Action:
+        """RFC 4918 §9.8, §9.9: where to stands in a header, which may name another host."""
+        body = shape_of(request, length_of(request))[0] if has_body else BodyShape()
+        unclear = replace(action, kind=ActionKind.UNRECOGNISED, body=body, reason="destination")
+        named = request.header_values("destination")
+        if has_body or len(named) != 1:
+            return replace(unclear, reason="unexpected-body") if has_body else unclear
+        try:
+            url = urlsplit(named[0].strip())
+        except ValueError:
+            return unclear
+        if not url.path.startswith("/") or url.scheme not in ("", "http", "https"):
+            return unclear
+        there = self._location(url.netloc.rpartition("@")[2].lower() or request.host, url.path)
+        return replace(action, kind=ActionKind.COPY, source=action.destination, destination=there)
 
 
-def _length(request: Request) -> int | None:
-    text = request.header("content-length")
-    return int(text) if text is not None and text.isascii() and text.isdigit() else None
-
-
-def _chunked(request: Request, shape: BodyShape) -> tuple[BodyShape, str]:
-    """The S3 chunking, which stores under any name understand: its chunk headers would cut content apart. Where it is
-    half announced, nobody can say how the body will be read.
-    """
-    stream = request.header("x-amz-content-sha256") or ""
-    decoded = request.header("x-amz-decoded-content-length") or ""
-    if not stream.startswith("STREAMING-"):
-        return shape, "chunking" if "aws-chunked" in shape.content_encodings else ""
-    if shape.framing is not Framing.PLAIN or not (decoded.isascii() and decoded.isdigit() and len(decoded) < 19):
-        return shape, "chunking"
-    return replace(
-        shape,
-        framing=Framing.AWS_CHUNKED,
-        decoded_length=int(decoded),
-        content_encodings=tuple(coding for coding in shape.content_encodings if coding != "aws-chunked"),
-        trailer=stream.endswith("-TRAILER"),
-        signed_chunks="-UNSIGNED-" not in stream,
-    ), ""
-
-
-def _shape(request: Request, length: int | None) -> tuple[BodyShape, str]:
-    kind, _, parameters = (request.header("content-type") or "").partition(";")
-    framing, boundary = Framing.PLAIN, ""
-    if kind.strip().lower() == "multipart/form-data":
-        boundary = _parameter(parameters, "boundary")
-        framing = Framing.FORM if boundary else Framing.PLAIN
-    codings = tuple(
-        coding.strip().lower()
-        for coding in (request.header("content-encoding") or "").split(",")
-        if coding.strip() and coding.strip().lower() != "identity"
-    )
-    return _chunked(request, BodyShape(framing, length, None, boundary, codings, kind.strip().lower()))
-
-
-def _parameter(parameters: str, name: str) -> str:
-    from email.message import Message
-
-    header = Message()
-    header["content-type"] = f"multipart/form-data;{parameters}"
-    value = header.get_param(name)
-    return value if isinstance(value, str) else ""
+def _service(request: Request, method: str) -> str:
+    if kind_of(request)[0] == PUSH:
+        return "git"
+    return "webdav" if method in DAV else "http"

@@ -73,7 +73,7 @@ class S3Cloud:
 
     def connector(self, sites: Sequence[Site]) -> S3Connector:
         """See ``haechi.ports.cloud.Cloud``."""
-        return S3Connector(sites)
+        return S3Connector([site for site in sites if site.service == self.name])
 
     def providers(self, sites: Sequence[Site]) -> frozenset[str]:
         """AWS, and whoever runs a site that speaks its API."""

@@ -135,6 +135,58 @@ def test_a_missing_field_is_named(run: Callable[..., Result], file: Path) -> Non
     assert "kind" in str(answer.exception.params["cause"])
 
 
+@pytest.mark.parametrize("host", ["kr.object.ncloudstorage.com", "*.kr.object.ncloudstorage.com"])
+def test_a_host_is_completed_with_what_is_published_and_says_from_where(
+    run: Callable[..., Result], file: Path, host: str
+) -> None:
+    answer = run("add", "host", f"host={host}", "--known", "--file", file)
+    assert answer.exit_code == 0, answer.exception
+    site = registry_from(file.read_bytes(), "r").watched[-1]
+    assert (site.host, site.provider, site.service) == (host, "naver", "s3")
+    assert (site.region, site.country) == ("kr-standard", "KR")
+    assert site.endpoint == "https://kr.object.ncloudstorage.com"
+    for word in ("kr-standard", "api.ncloud-docs.com", "2026-11-27", "whoever signs vouches"):
+        assert word in answer.output
+
+
+def test_what_is_given_holds_and_what_no_document_says_is_told(run: Callable[..., Result], file: Path) -> None:
+    fields = ["host=obj-e-1.ktcloud.com", "region=KR-CENTRAL", "service=swift"]
+    answer = run("add", "host", *fields, "--known", "--file", file)
+    site = registry_from(file.read_bytes(), "r").watched[-1]
+    assert (site.region, site.service, site.provider) == ("KR-CENTRAL", "swift", "kt")
+    assert "No document of the provider says so" in answer.output
+    said = json.loads(
+        run(
+            "add", "host", "host=kr2-api-object-storage.nhncloudservice.com", "--known", "--file", file, "--json"
+        ).output
+    )
+    assert said["entry"]["region"] == "KR2"
+    assert said["published"]["certainty"] == "documented"
+    assert said["published"]["services"] == "s3, swift"
+
+
+@pytest.mark.parametrize(
+    ("what", "fields"),
+    [
+        ("host", ["host=s3.example.kr"]),
+        ("host", ["host=*.obj-e-1.ktcloud.com"]),  # buckets do not stand before that name
+        ("account", ["provider=naver", "id=1"]),
+    ],
+)
+def test_nothing_is_published_of_others(run: Callable[..., Result], file: Path, what: str, fields: list[str]) -> None:
+    before = file.read_bytes()
+    answer = run("add", what, *fields, "--known", "--file", file)
+    assert isinstance(answer.exception, HaechiError)
+    assert answer.exception.code == "registry.site-unpublished"
+    assert file.read_bytes() == before
+
+
+def test_a_known_host_is_not_completed_unasked(run: Callable[..., Result], file: Path) -> None:
+    answer = run("add", "host", "host=kr.object.ncloudstorage.com", "--file", file)
+    assert isinstance(answer.exception, HaechiError)
+    assert answer.exception.code == "registry.entry-odd"
+
+
 def test_added_compared_and_what_to_do_next(run: Callable[..., Result], file: Path, tmp_path: Path) -> None:
     signed = tmp_path / "signed.yaml"
     signed.write_bytes(file.read_bytes())
