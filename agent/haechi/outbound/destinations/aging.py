@@ -22,7 +22,16 @@ REFRESH_AT = 0.75
 PASSING = frozenset({"timeout", "throttled", "unreachable", "server-error"})
 """Causes that say nothing about the thing itself."""
 LASTING = frozenset(
-    {"alias-of-requester", "no-container", "no-registered-account", "not-ours", "not-supported", "region-not-listed"}
+    {
+        "alias-of-requester",
+        "no-container",
+        "no-registered-account",
+        "not-a-key-name",
+        "not-ours",
+        "not-supported",
+        "region-not-listed",
+        "several-places",
+    }
 )
 """Causes that asking again soon will not cure: such facts live as long as known ones."""
 
