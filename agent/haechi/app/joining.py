@@ -4,10 +4,10 @@ An append is part of the stored object at once: no completion follows at which a
 before it must be known, back over one guaranteed run. Each of those pieces was judged by the same question, so that
 farther back nothing is missing either.
 
-A store may keep a part of a piece (``Assembly.grid``): a connection breaks, or an answer says that less arrived than was
-sent. The next piece then begins inside of what was seen. So a piece is remembered in *cuts*, at every multiple of the
-grid: one that begins at a cut goes on from the bytes before it, and its own cuts tell whether the bytes that were sent
-twice are the same. Where they are not, either may be what the store keeps: that is the worst case, and so is a gap.
+A store may keep a part of a piece (``Assembly.grid``): a connection breaks, or an answer says that less arrived than
+was sent. The next piece then begins inside of what was seen. So a piece is remembered in *cuts*, at every multiple of
+the grid: one that begins at a cut goes on from the bytes before it, and its own cuts tell whether the bytes that were
+sent twice are the same. Where they are not, either may be what the store keeps: that is the worst case, as is a gap.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def again(cuts: Iterable[Cut], known: Iterable[Piece]) -> bool:
 
 
 def in_cuts(whole: Content, cuts: Sequence[Cut], known: Iterable[Piece]) -> tuple[Piece, ...]:
-    """A piece as it is to be remembered. What was recognised in it, and with its neighbours, stands with its first cut."""
+    """A piece as it is to be remembered: what was recognised in it stands with its first cut."""
     before = {piece.part: piece for piece in known}
     pieces = []
     for number, cut in enumerate(cuts):
@@ -145,7 +145,7 @@ def in_cuts(whole: Content, cuts: Sequence[Cut], known: Iterable[Piece]) -> tupl
 
 
 def passed(content: Content, *, pending: bool) -> Content:
-    """What is known of the bytes that passed before a request broke off: all of them were looked at, unless ``pending``."""
+    """What is known of bytes that passed before a request broke off: all were looked at, unless ``pending``."""
     if content.matches:
         return content
     state = ContentState.NOT_INSPECTED if pending else ContentState.OPAQUE if content.notes else ContentState.CLEAN

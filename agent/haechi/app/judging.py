@@ -390,8 +390,8 @@ class Judgement:
     # --- small things -----------------------------------------------------------------------------------------------
 
     def _understood(self) -> Action:
-        """What the request does. A form names its object and its wishes in fields that come before the file, and so does
-        the document before a related object.
+        """What the request does. A form names its object and its wishes in fields that come before the file, and so
+        does the document before a related object.
         """
         about, fields = self._certain(), self._inspecting().inspection.fields
         if fields and about.action.body.framing in (Framing.FORM, Framing.RELATED):

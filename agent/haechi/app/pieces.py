@@ -51,7 +51,8 @@ class Pieces:
         near = self.assemblies.around(place, assembly, RUN)
         if cuts is None:
             piece = placed(number, content, edges, near.here)
-            pieces, after, same = (piece,), near.after, True
+            pieces: tuple[Piece, ...] = (piece,)
+            after, same = near.after, True
         else:
             piece, mine = Piece(number, content, edges), cuts.cuts(ended=True)
             known = self._known_from(place, assembly, near)

@@ -3,8 +3,9 @@
 Encryption, access, content coding, tags and metadata of an object under assembly are named once, with the request that
 begins it; its parts do not repeat them, and the id that joins them is in a response that nobody reads. So wishes are
 remembered by place (``ports.objects.Assemblies``). Where the requests that fill the object need not name it, as the
-assembly of a beginning tells, they are remembered for the container, too. Where nothing was seen (begun past the agent, or forgotten) or two
-beginnings disagree, they are unknown, and the policy judges that. Sensitive words of any beginning there count.
+assembly of a beginning tells, they are remembered for the container, too. Where nothing was seen (begun past the agent,
+or forgotten) or two beginnings disagree, they are unknown, and the policy judges that. Sensitive words of any beginning
+there count.
 """
 
 from __future__ import annotations

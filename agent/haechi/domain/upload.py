@@ -83,7 +83,8 @@ class BodyShape:
     """What the head says about the body. Every number is the client's claim, to be held against the bytes.
 
     ``wire_length`` is Content-Length; ``decoded_length`` is what the object will have
-    (``x-amz-decoded-content-length``); None where the head does not say. ``boundary`` is of a form, or of related parts.
+    (``x-amz-decoded-content-length``); None where the head does not say. ``boundary`` is of a form or of
+    related parts.
     ``content_encodings`` lists codings other than ``aws-chunked``, outermost last, as in the header.
     ``trailer`` tells that a trailing checksum section was announced. ``signed_chunks`` that chunks carry signatures.
     """

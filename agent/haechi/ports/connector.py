@@ -42,8 +42,8 @@ class Connector(Protocol):
         """Complete the action from its small control document (ACL, policy, replication …). Total, as ``action``."""
 
     def with_form(self, action: Action, fields: Mapping[str, str]) -> Action:
-        """Complete a form upload from the fields before its file (lower-case names), or an object with a document before
-        it (the field ``metadata``). Total, as ``action``.
+        """Complete a form upload from the fields before its file (lower-case names), or an object with a document
+        before it (the field ``metadata``). Total, as ``action``.
         """
 
     def refusal(self, text: RefusalText, request: Request) -> Reply:

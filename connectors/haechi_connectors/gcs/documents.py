@@ -96,7 +96,9 @@ def _read(action: Action, resource: str, said: Document) -> Action:
         changes = reader(action, said)
         settled = tuple(one for one in action.exposures if not _open(one))
         return replace(action, exposures=tuple(dict.fromkeys((*settled, *changes))))
-    return replace(action, exposures=tuple(replace(one, public=False) if _open(one) else one for one in action.exposures))
+    return replace(
+        action, exposures=tuple(replace(one, public=False) if _open(one) else one for one in action.exposures)
+    )
 
 
 def _described(action: Action, said: Document) -> Action:
@@ -170,8 +172,8 @@ def _bucket(action: Action, said: Document) -> Iterable[ExposureChange]:
             yield ExposureChange("other", field, False)
     yield from _others(said, {
         "acl", "defaultObjectAcl", "iamConfiguration", "encryption", "logging", "versioning", "retentionPolicy",
-        "objectRetention", "labels", "website", "cors", "lifecycle", "customPlacementConfig", "rpo", "billing", "autoclass",
-        "defaultEventBasedHold", "ipFilter",
+        "objectRetention", "labels", "website", "cors", "lifecycle", "customPlacementConfig", "rpo", "billing",
+        "autoclass", "defaultEventBasedHold", "ipFilter",
     })  # fmt: skip
 
 

@@ -7,7 +7,9 @@ from typing import Final
 
 ROOTS: Final = ("/storage/", "/upload/storage/", "/resumable/upload/storage/", "/download/storage/", "/batch/storage/")
 """Before the version of the API."""
-PATH = re.compile(r"(?P<root>/(?:storage|(?:resumable/)?upload/storage|download/storage|batch/storage)/)v1(?P<rest>/.*|)")
+PATH = re.compile(
+    r"(?P<root>/(?:storage|(?:resumable/)?upload/storage|download/storage|batch/storage)/)v1(?P<rest>/.*|)"
+)
 GRPC = "/google.storage."
 """How the paths of gRPC begin."""
 

@@ -93,15 +93,27 @@ JSON_API = _rows(
     ("PUT", "b/{bucket}/iam", expose("buckets.setIamPolicy", "policy", resource="policy")),
     ("POST", "b/{bucket}/lockRetentionPolicy", read("buckets.lockRetentionPolicy")),
     ("POST", "b/{bucket}/relocate", expose("buckets.relocate", "replication", "relocate", resource="relocation")),
-    ("POST", "b/{bucket}/restore", Operation("buckets.restore", ActionKind.EXPOSE, Carries.NOTHING, "other", "restore")),
+    (
+        "POST",
+        "b/{bucket}/restore",
+        Operation("buckets.restore", ActionKind.EXPOSE, Carries.NOTHING, "other", "restore"),
+    ),
     # access control of buckets and objects
     ("POST", "b/{bucket}/acl", expose("bucketAccessControls.insert", "acl", resource="entry")),
     ("PUT", "b/{bucket}/acl/{entity}", expose("bucketAccessControls.update", "acl", resource="entry")),
     ("PATCH", "b/{bucket}/acl/{entity}", expose("bucketAccessControls.patch", "acl", resource="entry")),
     ("DELETE", "b/{bucket}/acl/{entity}", read("bucketAccessControls.delete")),
     ("POST", "b/{bucket}/defaultObjectAcl", expose("defaultObjectAccessControls.insert", "acl", resource="entry")),
-    ("PUT", "b/{bucket}/defaultObjectAcl/{entity}", expose("defaultObjectAccessControls.update", "acl", resource="entry")),
-    ("PATCH", "b/{bucket}/defaultObjectAcl/{entity}", expose("defaultObjectAccessControls.patch", "acl", resource="entry")),
+    (
+        "PUT",
+        "b/{bucket}/defaultObjectAcl/{entity}",
+        expose("defaultObjectAccessControls.update", "acl", resource="entry"),
+    ),
+    (
+        "PATCH",
+        "b/{bucket}/defaultObjectAcl/{entity}",
+        expose("defaultObjectAccessControls.patch", "acl", resource="entry"),
+    ),
     ("DELETE", "b/{bucket}/defaultObjectAcl/{entity}", read("defaultObjectAccessControls.delete")),
     ("POST", "b/{bucket}/o/{object}/acl", expose("objectAccessControls.insert", "acl", resource="entry")),
     ("PUT", "b/{bucket}/o/{object}/acl/{entity}", expose("objectAccessControls.update", "acl", resource="entry")),
@@ -115,8 +127,11 @@ JSON_API = _rows(
     ("PATCH", "b/{bucket}/o/{object}", expose("objects.patch", "", resource="object")),
     ("DELETE", "b/{bucket}/o/{object}", read("objects.delete")),
     ("POST", "b/{bucket}/o/{object}/restore", Operation("objects.restore", COPY)),
-    ("POST", "b/{bucket}/o/{object}/compose",
-     Operation("objects.compose", ActionKind.ASSEMBLE, Carries.DOCUMENT, resource="composition")),
+    (
+        "POST",
+        "b/{bucket}/o/{object}/compose",
+        Operation("objects.compose", ActionKind.ASSEMBLE, Carries.DOCUMENT, resource="composition"),
+    ),
     ("POST", _FROM_TO % "copyTo", Operation("objects.copy", COPY, Carries.DOCUMENT, resource="object")),
     ("POST", _FROM_TO % "rewriteTo", Operation("objects.rewrite", COPY, Carries.DOCUMENT, resource="object")),
     ("POST", "b/{bucket}/o/{from_object}/moveTo/o/{object}", Operation("objects.move", COPY)),
@@ -126,27 +141,51 @@ JSON_API = _rows(
     ("POST", "b/{bucket}/folders/{from_object}/renameTo/folders/{object}", Operation("folders.rename", COPY)),
     ("POST", "b/{bucket}/managedFolders", prepare("managedFolders.insert", "folder")),
     ("DELETE", "b/{bucket}/managedFolders/{object}", read("managedFolders.delete")),
-    ("PUT", "b/{bucket}/managedFolders/{object}/iam", expose("managedFolders.setIamPolicy", "policy", resource="policy")),
+    (
+        "PUT",
+        "b/{bucket}/managedFolders/{object}/iam",
+        expose("managedFolders.setIamPolicy", "policy", resource="policy"),
+    ),
     # who is told, and where copies are kept near
-    ("POST", "b/{bucket}/notificationConfigs",
-     expose("notifications.insert", "other", "notification", resource="notification")),
+    (
+        "POST",
+        "b/{bucket}/notificationConfigs",
+        expose("notifications.insert", "other", "notification", resource="notification"),
+    ),
     ("DELETE", "b/{bucket}/notificationConfigs/{entity}", read("notifications.delete")),
     ("POST", "b/{bucket}/anywhereCaches", expose("anywhereCaches.insert", "replication", "cache", resource="cache")),
-    ("PATCH", "b/{bucket}/anywhereCaches/{entity}", expose("anywhereCaches.update", "other", "cache", resource="plain")),
+    (
+        "PATCH",
+        "b/{bucket}/anywhereCaches/{entity}",
+        expose("anywhereCaches.update", "other", "cache", resource="plain"),
+    ),
     ("POST", "b/{bucket}/anywhereCaches/{entity}/pause", read("anywhereCaches.pause")),
     ("POST", "b/{bucket}/anywhereCaches/{entity}/disable", read("anywhereCaches.disable")),
-    ("POST", "b/{bucket}/anywhereCaches/{entity}/resume",
-     Operation("anywhereCaches.resume", ActionKind.EXPOSE, Carries.NOTHING, "replication", "cache")),
+    (
+        "POST",
+        "b/{bucket}/anywhereCaches/{entity}/resume",
+        Operation("anywhereCaches.resume", ActionKind.EXPOSE, Carries.NOTHING, "replication", "cache"),
+    ),
     ("POST", "b/{bucket}/operations/{entity}/cancel", read("operations.cancel")),
-    ("POST", "b/{bucket}/operations/{entity}/advanceRelocateBucket",
-     expose("operations.advanceRelocateBucket", "replication", "relocate", resource="relocation")),
+    (
+        "POST",
+        "b/{bucket}/operations/{entity}/advanceRelocateBucket",
+        expose("operations.advanceRelocateBucket", "replication", "relocate", resource="relocation"),
+    ),
     ("POST", "channels/stop", read("channels.stop", Carries.DOCUMENT)),
     # credentials for the XML API
-    ("POST", "projects/{entity}/hmacKeys",
-     Operation("projects.hmacKeys.create", ActionKind.EXPOSE, Carries.NOTHING, "other", "hmac-key")),
-    ("PUT", "projects/{entity}/hmacKeys/{key}", expose("projects.hmacKeys.update", "other", "hmac-key", resource="plain")),
+    (
+        "POST",
+        "projects/{entity}/hmacKeys",
+        Operation("projects.hmacKeys.create", ActionKind.EXPOSE, Carries.NOTHING, "other", "hmac-key"),
+    ),
+    (
+        "PUT",
+        "projects/{entity}/hmacKeys/{key}",
+        expose("projects.hmacKeys.update", "other", "hmac-key", resource="plain"),
+    ),
     ("DELETE", "projects/{entity}/hmacKeys/{key}", read("projects.hmacKeys.delete")),
-)  # fmt: skip
+)
 """The JSON API without uploads. Fixed paths stand before patterns that would take them."""
 
 INSERT_EMPTY = Operation("objects.insert", ActionKind.PREPARE, Carries.DOCUMENT, resource="object")
@@ -183,25 +222,80 @@ XML_API: Mapping[tuple[str, Level, str], Operation] = {
     ("PUT", K, ""): Operation("PUT Object", ActionKind.UPLOAD, Carries.OBJECT),
     ("DELETE", K, ""): read("DELETE Object"),
     ("PUT", K, "acl"): expose("PUT Object acl", "acl", resource="xml-acl"),
-    ("PUT", K, "compose"): Operation("PUT Object compose", ActionKind.ASSEMBLE, Carries.DOCUMENT, resource="composition"),
+    ("PUT", K, "compose"): Operation(
+        "PUT Object compose", ActionKind.ASSEMBLE, Carries.DOCUMENT, resource="composition"
+    ),
     ("PUT", K, "retention"): expose("PUT Object retention", "object-lock", resource="xml"),
     ("POST", K, "uploads"): Operation("POST Object uploads", ActionKind.PREPARE),
     ("PUT", K, "uploadId"): Operation("PUT Object part", ActionKind.UPLOAD, Carries.OBJECT),
-    ("POST", K, "uploadId"): Operation("POST Object uploadId", ActionKind.ASSEMBLE, Carries.DOCUMENT, resource="xml-parts"),
+    ("POST", K, "uploadId"): Operation(
+        "POST Object uploadId", ActionKind.ASSEMBLE, Carries.DOCUMENT, resource="xml-parts"
+    ),
     ("DELETE", K, "uploadId"): read("DELETE Object uploadId"),
 }
 """The XML API."""
-SUBRESOURCES = frozenset({name for _, _, name in XML_API if name} | {
-    "location", "storageClass", "website", "policy", "restore", "encryption", "replication", "inventory", "torrent",
-    "select", "rename", "append", "appendable", "legal-hold", "object-lock", "ownershipControls", "publicAccessBlock",
-    "publicAccessPrevention", "notification", "analytics", "metrics", "intelligent-tiering", "accelerate", "requestPayment",
-    "attributes", "autoclass", "softDelete", "ipFilter", "uniformBucketLevelAccess", "labels", "update",
-})  # fmt: skip
+SUBRESOURCES = frozenset(
+    {name for _, _, name in XML_API if name}
+    | {
+        "location",
+        "storageClass",
+        "website",
+        "policy",
+        "restore",
+        "encryption",
+        "replication",
+        "inventory",
+        "torrent",
+        "select",
+        "rename",
+        "append",
+        "appendable",
+        "legal-hold",
+        "object-lock",
+        "ownershipControls",
+        "publicAccessBlock",
+        "publicAccessPrevention",
+        "notification",
+        "analytics",
+        "metrics",
+        "intelligent-tiering",
+        "accelerate",
+        "requestPayment",
+        "attributes",
+        "autoclass",
+        "softDelete",
+        "ipFilter",
+        "uniformBucketLevelAccess",
+        "labels",
+        "update",
+    }
+)
 """Arguments that make another operation of a request; those that no table has are unrecognised."""
-PARAMETERS = frozenset({
-    "partNumber", "generation", "ifGenerationMatch", "userProject", "GoogleAccessId", "AWSAccessKeyId", "Expires",
-    "Signature", "key", "access_token", "prettyPrint", "quotaUser", "alt", "response-content-disposition",
-    "response-content-type", "X-Goog-Algorithm", "X-Goog-Credential", "X-Goog-Date", "X-Goog-Expires",
-    "X-Goog-SignedHeaders", "X-Goog-Signature", "upload_id", "versionId",
-})  # fmt: skip
+PARAMETERS = frozenset(
+    {
+        "partNumber",
+        "generation",
+        "ifGenerationMatch",
+        "userProject",
+        "GoogleAccessId",
+        "AWSAccessKeyId",
+        "Expires",
+        "Signature",
+        "key",
+        "access_token",
+        "prettyPrint",
+        "quotaUser",
+        "alt",
+        "response-content-disposition",
+        "response-content-type",
+        "X-Goog-Algorithm",
+        "X-Goog-Credential",
+        "X-Goog-Date",
+        "X-Goog-Expires",
+        "X-Goog-SignedHeaders",
+        "X-Goog-Signature",
+        "upload_id",
+        "versionId",
+    }
+)
 """Arguments of the XML API that change nothing of what a request does; so do all that begin with ``x-``."""

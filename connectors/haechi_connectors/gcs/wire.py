@@ -133,7 +133,9 @@ def _json(host: Host, head: Head) -> _Read:
         if named is not None:
             return _json_operation(host, head, operation, named.groupdict())
     if head.method == "POST" and (named := re.fullmatch(r"b/(?P<bucket>[^/]+)/o", path)):
-        return _json_operation(host, head, operations.INSERT_EMPTY, {"key": head.query.get("name"), **named.groupdict()})
+        return _json_operation(
+            host, head, operations.INSERT_EMPTY, {"key": head.query.get("name"), **named.groupdict()}
+        )
     raise AmbiguousError("operation")
 
 

@@ -22,9 +22,15 @@ def refused(method, target, host=HOST, text=TEXT):
 
 @pytest.mark.parametrize(
     "target",
-    ["/upload/storage/v1/b/bkt/o?uploadType=media&name=k", "/storage/v1/b/bkt/iam", "/batch/storage/v1", "/batch",
-     "/resumable/upload/storage/v1/b/bkt/o?upload_id=U", "https://storage.googleapis.com/storage/v1/b/bkt"],
-)  # fmt: skip
+    [
+        "/upload/storage/v1/b/bkt/o?uploadType=media&name=k",
+        "/storage/v1/b/bkt/iam",
+        "/batch/storage/v1",
+        "/batch",
+        "/resumable/upload/storage/v1/b/bkt/o?upload_id=U",
+        "https://storage.googleapis.com/storage/v1/b/bkt",
+    ],
+)
 def test_the_json_api_gets_googles_json_error(target):
     reply = refused("POST", target)
     error = json.loads(reply.body)["error"]
@@ -50,7 +56,7 @@ def test_head_has_no_body_and_the_decision_is_in_the_headers():
     assert dict(reply.headers)["x-guploader-uploadid"] == "dec-01J"
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=60), st.text(max_size=30), st.sampled_from(["/storage/v1/b", "/bkt/k"]))
 def test_any_words_make_a_well_formed_answer(message, number, target):
     reply = refused("PUT", target, text=RefusalText("AccessDenied", message, number))
