@@ -143,6 +143,8 @@ class Conclude:
         """
         action, content, place = about.action, made.content, about.action.destination
         whole = action.assembly is None or action.assembly.part is None or action.assembly.grows
+        if place is not None and not place.key and action.assembly is not None and action.assembly.grows:
+            place = dataclasses.replace(place, key=action.assembly.id)  # all that names the object here
         if place is None or not place.key or not (whole and action.kind in STORING):
             return False
         if content.state is not ContentState.MATCHED:

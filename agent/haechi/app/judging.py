@@ -178,6 +178,8 @@ class Judgement:
         """
         about, looking = self._about, self._looking
         self._keep_nothing()
+        if self._state is State.INSPECTING:
+            await self._remember_passed()
         judging = self._state in (State.INSPECTING, State.DOCUMENT)
         recognised = judging and looking is not None and bool(looking.inspection.matches)
         if about and (recognised or self._unheard):
@@ -187,9 +189,10 @@ class Judgement:
 
     async def _judge_head(self, action: Action) -> Forward | Inspect | Refuse:
         case = self._case
-        if action.kind is ActionKind.PREPARE:
+        documented = action.body.framing is Framing.DOCUMENT and action.body.wire_length != 0
+        if action.kind is ActionKind.PREPARE and not documented:
             noted(action, case.assemblies, case.assessor.words_in(action))
-        if action.body.framing is Framing.DOCUMENT and action.body.wire_length != 0:
+        if documented:
             self._looking = Looking.into(action.body, case.index, case.unpacking, case.reassembly)
             self._state = State.DOCUMENT
             return Inspect(Hold.WHOLE if case.assessor.engine.modes.enforces else Hold.PIECES)
@@ -270,11 +273,12 @@ class Judgement:
             return await self._fail(Cause("index-not-ready"), content)
         if place is None or assembly is None or assembly.part is None:
             return await self._decide_now(content)
-        copy = self._inspecting().hand_over()
-        whole, piece = await case.pieces.arrived(place, assembly, content, inspection, copy)
+        looking = self._inspecting()
+        copy = looking.hand_over()
+        whole, pieces = await case.pieces.arrived(place, assembly, content, inspection, copy, looking.cuts)
         verdict = await self._decide_now(whole)
         if isinstance(verdict, Forward):
-            case.assemblies.put(place, assembly, piece)
+            case.assemblies.put_all(place, assembly, pieces)
         return verdict
 
     async def _read_document(self, data: bytes | memoryview, last: bool) -> Verdict:
@@ -303,6 +307,10 @@ class Judgement:
                 return await self._exposed(action, found)
             case ActionKind.ASSEMBLE:
                 return await self._assembled(action, found)
+            case ActionKind.PREPARE:
+                case = self._case
+                noted(action, case.assemblies, case.assessor.words_in(action))
+                return await self._decide_now(found)
             case ActionKind.READ if found.state is ContentState.CLEAN:
                 self._state = State.PASSING
                 return Forward()
@@ -382,11 +390,22 @@ class Judgement:
     # --- small things -----------------------------------------------------------------------------------------------
 
     def _understood(self) -> Action:
-        """What the request does. A POST form names its object and its wishes in fields that come before the file."""
+        """What the request does. A form names its object and its wishes in fields that come before the file, and so
+        does the document before a related object.
+        """
         about, fields = self._certain(), self._inspecting().inspection.fields
-        if fields and about.action.body.framing is Framing.FORM:
+        if fields and about.action.body.framing in (Framing.FORM, Framing.RELATED):
             self._about = about = dataclasses.replace(about, action=self._connector.with_form(about.action, fields))
         return about.action
+
+    async def _remember_passed(self) -> None:
+        """A store that keeps parts of pieces may have kept one. Where it cannot be remembered it counts as not seen."""
+        about, looking = self._certain(), self._inspecting()
+        place, assembly = about.action.destination, about.action.assembly
+        if place is None or assembly is None or looking.cuts is None:
+            return
+        with contextlib.suppress(HaechiError):
+            await self._case.pieces.broken_off(place, assembly, looking.inspection, looking.cuts)
 
     def _keep_nothing(self) -> None:
         if self._looking is not None:

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable
 
 from haechi.app.inspection import Inspection
+from haechi.app.joining import Cuts
 from haechi.app.reassembling import Copy, Reassembly
 from haechi.app.unpacking import Unpacking
 from haechi.domain.decision import Cause
@@ -27,12 +28,15 @@ Envoy gives for an answer, so that what was too slow is decided here, and record
 
 @dataclasses.dataclass(slots=True)
 class Looking:
-    """A body under inspection. ``copy`` is kept of a piece of an object, until it is free or handed over."""
+    """A body under inspection. ``copy`` is kept of a piece of an object, until it is free or handed over.
+    ``cuts`` are made of a piece of which the store may keep a part.
+    """
 
     inspection: Inspection
     unpacking: Unpacking
     reassembly: Reassembly
     copy: Copy | None = None
+    cuts: Cuts | None = None
 
     @classmethod
     def into(cls, shape: BodyShape, index: ContentIndex, unpacking: Unpacking, reassembly: Reassembly) -> Looking:
@@ -48,9 +52,17 @@ class Looking:
         copy = reassembly.copy(place, assembly, shape.content_encodings)
         if not assembly.leads:
             shape = dataclasses.replace(shape, content_encodings=())  # they belong to the object, not to its pieces
-        take = copy.take if copy else None
-        inspection = Inspection(decoder(shape, deferred=True), index, piece=not assembly.begins, copy=take)
-        return cls(inspection, unpacking, reassembly, copy)
+        cuts = Cuts(assembly.part, assembly.grid) if assembly.grid else None
+        takers = [taker.take for taker in (copy, cuts) if taker is not None]
+
+        def take(data: memoryview) -> None:
+            for taker in takers:
+                taker(data)
+
+        inspection = Inspection(
+            decoder(shape, deferred=True), index, piece=not assembly.begins, copy=take if takers else None
+        )
+        return cls(inspection, unpacking, reassembly, copy, cuts)
 
     async def at(self, data: bytes | memoryview, last: bool, action: Callable[[], Action]) -> bool | Cause:
         """Look at the next bytes: whether something new was recognised, or why that cannot be said. ``action`` gives

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from haechi.app.inspection import Inspection
-from haechi.app.joining import continues
+from haechi.app.joining import Cuts, again, continues, in_cuts, passed
 from haechi.app.preparations import UNSETTLED
 from haechi.app.reassembling import Copy, Part, Reading, Reassembly
 from haechi.app.stored import PACKED, as_read, joined, looked_at, opaque_alone, placed, so_far, together
@@ -19,7 +19,7 @@ from haechi.domain.content import Content, union
 from haechi.domain.upload import Action, Assembly, Location
 from haechi.payload.anchors import RUN
 from haechi.ports.index import ContentIndex
-from haechi.ports.objects import Assemblies, Piece
+from haechi.ports.objects import Around, Assemblies, Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +33,65 @@ class Pieces:
     file_of: Callable[[Sequence[tuple[int, str]]], str]
 
     async def arrived(
-        self, place: Location, assembly: Assembly, content: Content, inspection: Inspection, copy: Copy | None
-    ) -> tuple[Content, Piece]:
+        self,
+        place: Location,
+        assembly: Assembly,
+        content: Content,
+        inspection: Inspection,
+        copy: Copy | None,
+        cuts: Cuts | None = None,
+    ) -> tuple[Content, tuple[Piece, ...]]:
         """What a complete piece is judged with: its own digest and size, and what it carries together with what was
-        sent of the same object before. Also how it is to be remembered, if it goes.
+        sent of the same object before. Also how it is to be remembered, if it goes: as one, or in its cuts.
         """
-        number = assembly.part or 0
-        part = Part(number, content.digest, inspection.edges().size)
-        reading, read = await self.reassembly.arrived(place, assembly, part, copy)
+        number, edges = assembly.part or 0, inspection.edges()
+        reading, read = await self.reassembly.arrived(place, assembly, Part(number, content.digest, edges.size), copy)
         if assembly.leads or not assembly.grows:
             content = looked_at(content, container=inspection.container)
         near = self.assemblies.around(place, assembly, RUN)
-        piece = placed(number, content, inspection.edges(), near.here)
-        whole = together([*near.before, piece, *near.after], self.index, complete=False, found=near.found)
+        if cuts is None:
+            piece = placed(number, content, edges, near.here)
+            pieces: tuple[Piece, ...] = (piece,)
+            after, same = near.after, True
+        else:
+            piece, mine = Piece(number, content, edges), cuts.cuts(ended=True)
+            known = self._known_from(place, assembly, near)
+            pieces, same = in_cuts(content, mine, known), again(mine, known)
+            after = tuple(other for other in known if other.part >= number + edges.size)
+        whole = together([*near.before, piece, *after], self.index, complete=False, found=near.found)
         if not assembly.begins:
             whole = so_far(whole, read, plain=reading is Reading.PLAIN)
         unread = reading is Reading.LOST and any(PACKED in other.notes for other in near.found)
-        if assembly.grows and (unread or not continues(near, assembly)):
+        if assembly.grows and (unread or not same or not continues(near, assembly)):
             whole = union([whole, self.worst_case()])
-        return dataclasses.replace(whole, digest=content.digest, size=content.size), piece
+        return dataclasses.replace(whole, digest=content.digest, size=content.size), pieces
+
+    async def broken_off(self, place: Location, assembly: Assembly, inspection: Inspection, cuts: Cuts) -> None:
+        """A piece ended early, of which the store may keep the beginning: another goes on from there. What did not go
+        on from bytes that were seen is not remembered: then neither does the next piece.
+        """
+        mine = cuts.cuts(ended=False)
+        near = self.assemblies.around(place, assembly, RUN)
+        if not mine or not continues(near, assembly):
+            return
+        if assembly.leads and inspection.container is False:
+            self.reassembly.plain(place, assembly)
+        number, content = assembly.part or 0, passed(inspection.so_far(), pending=inspection.pending)
+        await self.reassembly.arrived(place, assembly, Part(number, "", cuts.size), None)
+        if assembly.leads:
+            content = looked_at(dataclasses.replace(content, size=cuts.size), container=inspection.container)
+        piece = Piece(number, content, inspection.edges())
+        seams = together([*near.before, piece], self.index, complete=False)
+        known = self._known_from(place, assembly, near)
+        whole = dataclasses.replace(content, state=seams.state, matches=seams.matches)
+        self.assemblies.put_all(place, assembly, in_cuts(whole, mine, known))
+
+    def _known_from(self, place: Location, assembly: Assembly, near: Around) -> tuple[Piece, ...]:
+        """What was seen of the object from this piece on."""
+        if near.here is None and not near.after:
+            return ()
+        start = assembly.part or 0
+        return tuple(piece for piece in self.assemblies.pieces(place, assembly) if piece.part >= start)
 
     async def whole(self, action: Action, place: Location, assembly: Assembly) -> Content | None:
         """What the object holds that a completion makes; None where that is not known. Parts that are those of a

@@ -2,8 +2,10 @@
 
 Encryption, access, content coding, tags and metadata of an object under assembly are named once, with the request that
 begins it; its parts do not repeat them, and the id that joins them is in a response that nobody reads. So wishes are
-remembered by place (``ports.objects.Assemblies``). Where nothing was seen (begun past the agent, or forgotten) or two
-beginnings disagree, they are unknown, and the policy judges that. Sensitive words of any beginning there count.
+remembered by place (``ports.objects.Assemblies``). Where the requests that fill the object need not name it, as the
+assembly of a beginning tells, they are remembered for the container, too. Where nothing was seen (begun past the agent,
+or forgotten) or two beginnings disagree, they are unknown, and the policy judges that. Sensitive words of any beginning
+there count.
 """
 
 from __future__ import annotations
@@ -26,10 +28,16 @@ def noted(action: Action, assemblies: Assemblies, words: tuple[SensitiveWord, ..
     """Remember what a beginning asks for, and the sensitive ``words`` in its tags and metadata: what the object will
     hold is not known yet. Raises ``HaechiError('ledger.…')``.
     """
-    if action.destination is not None and action.destination.key:
-        said = tuple(Said(word.where, word.word) for word in words if word.where in _ONCE)
-        wish = Wish(action.encryption, action.exposures, action.body.content_encodings, said)
-        assemblies.begun(action.destination, wish)
+    place = action.destination
+    if place is not None and place.key:
+        assemblies.begun(place, _wish(action, words, _ONCE))
+    if place is not None and action.assembly is not None:
+        assemblies.begun(dataclasses.replace(place, key=""), _wish(action, words, (*_ONCE, Where.KEY)))
+
+
+def _wish(action: Action, words: tuple[SensitiveWord, ...], once: tuple[Where, ...]) -> Wish:
+    said = tuple(Said(word.where, word.word) for word in words if word.where in once)
+    return Wish(action.encryption, action.exposures, action.body.content_encodings, said)
 
 
 def applied(action: Action, assemblies: Assemblies) -> Action:

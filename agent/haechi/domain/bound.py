@@ -88,7 +88,7 @@ class How(StrEnum):
     PART = "part"
     """A numbered part of an object that is completed later."""
     MIXED = "mixed"
-    """With other bytes, or out of sight: a form, an append, a copy at the store."""
+    """With other bytes, or out of sight: a form, related parts, an append, a copy at the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Travels:
         assembly, mixed = action.assembly, cls(How.MIXED)
         if action.kind is ActionKind.ASSEMBLE:
             return cls(How.WHOLE)
-        if action.kind is not ActionKind.UPLOAD or action.body.framing is Framing.FORM:
+        if action.kind is not ActionKind.UPLOAD or action.body.framing in (Framing.FORM, Framing.RELATED):
             return mixed
         if assembly is None or assembly.begins:
             return cls(How.WHOLE)

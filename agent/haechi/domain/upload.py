@@ -70,6 +70,8 @@ class Framing(StrEnum):
     AWS_CHUNKED = "aws-chunked"
     FORM = "form"
     """multipart/form-data; the object is the part named ``file``."""
+    RELATED = "related"
+    """multipart/related of two parts: a document about the object, then the object."""
     DOCUMENT = "document"
     """A small control document (XML, JSON) whose meaning matters, not stored as an object."""
     NONE = "none"
@@ -81,7 +83,8 @@ class BodyShape:
     """What the head says about the body. Every number is the client's claim, to be held against the bytes.
 
     ``wire_length`` is Content-Length; ``decoded_length`` is what the object will have
-    (``x-amz-decoded-content-length``); None where the head does not say. ``boundary`` is of a form.
+    (``x-amz-decoded-content-length``); None where the head does not say. ``boundary`` is of a form or of
+    related parts.
     ``content_encodings`` lists codings other than ``aws-chunked``, outermost last, as in the header.
     ``trailer`` tells that a trailing checksum section was announced. ``signed_chunks`` that chunks carry signatures.
     ``unwrap`` asks to look for what the body wraps: the parts of a form or a message (``boundary`` is then theirs),
@@ -209,6 +212,8 @@ class Assembly:
     ``id`` is the store's own (upload id), unique within provider and container. ``part`` orders pieces;
     None for the request that completes or abandons it. ``parts`` are those that a completion joins; None where it does
     not say. ``grows`` tells that each piece belongs to the stored object at once (appending), without a completion.
+    ``grid`` tells how many bytes apart, from the object's beginning, the store may stop to keep a growing piece that
+    it got but a part of: another goes on from there. 0: it keeps the whole of a piece, or nothing.
     ``begins`` that the piece is a whole object by itself, which takes the place of what was there and to which later
     ones may be appended. ``abandons`` that the request gives the object up.
     """
@@ -219,6 +224,7 @@ class Assembly:
     grows: bool = False
     begins: bool = False
     abandons: bool = False
+    grid: int = 0
 
     @property
     def leads(self) -> bool:
@@ -255,10 +261,8 @@ class Action:
     @property
     def carries(self) -> bool:
         """Whether the body may hold content that a store keeps."""
-        return self.body.framing in (Framing.PLAIN, Framing.AWS_CHUNKED, Framing.FORM) and self.kind in (
-            ActionKind.UPLOAD,
-            ActionKind.UNRECOGNISED,
-        )
+        held = self.body.framing not in (Framing.DOCUMENT, Framing.NONE)
+        return held and self.kind in (ActionKind.UPLOAD, ActionKind.UNRECOGNISED)
 
     @property
     def judged(self) -> bool:

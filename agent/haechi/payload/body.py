@@ -6,6 +6,7 @@
 PLAIN        Content-Length bytes were seen; without Content-Length, the end of the body
 AWS_CHUNKED  ``x-amz-decoded-content-length`` bytes were decoded, or the chunk of size 0 was seen
 FORM         the part named ``file`` ended
+RELATED      the second part ended
 DOCUMENT     as PLAIN
 NONE         at once
 ===========  =================================================================================
@@ -23,6 +24,7 @@ from haechi.payload.events import Decoder, Event, MalformedError
 from haechi.payload.form import FormDecoder
 from haechi.payload.limits import Limits
 from haechi.payload.nesting import Stream, Tree, TreeDecoder
+from haechi.payload.related import RelatedDecoder
 from haechi.payload.wrapped import Wrapped
 
 DEFAULT = Limits()
@@ -74,13 +76,15 @@ class PlainDecoder(TreeDecoder):
 
 
 def decoder(shape: BodyShape, limits: Limits = DEFAULT, *, deferred: bool = False) -> Decoder:
-    """A fresh decoder for one body of this shape. Forms get a ``FormDecoder``, which also has ``fields``. ``deferred``
-    puts the reading of containers aside for ``unpack``.
+    """A fresh decoder for one body of this shape. Those of forms and related parts also have ``fields``.
+    ``deferred`` puts the reading of containers aside for ``unpack``.
     """
     codings = declared(shape.content_encodings)
     tree = Tree(limits, Wrapped(shape, len(codings)) if shape.unwrap else recognise, deferred=deferred)
     if shape.framing is Framing.FORM:
         return FormDecoder(tree, tree.object(codings), boundary=shape.boundary, wire_length=shape.wire_length)
+    if shape.framing is Framing.RELATED:
+        return RelatedDecoder(tree, tree.object(codings), boundary=shape.boundary, wire_length=shape.wire_length)
     stream = tree.object(codings)
     if shape.framing is Framing.AWS_CHUNKED:
         return AwsChunkedDecoder(

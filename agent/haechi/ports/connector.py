@@ -42,7 +42,9 @@ class Connector(Protocol):
         """Complete the action from its small control document (ACL, policy, replication …). Total, as ``action``."""
 
     def with_form(self, action: Action, fields: Mapping[str, str]) -> Action:
-        """Complete a form upload from the fields before its file (lower-case names). Total, as ``action``."""
+        """Complete a form upload from the fields before its file (lower-case names), or an object with a document
+        before it (the field ``metadata``). Total, as ``action``.
+        """
 
     def refusal(self, text: RefusalText, request: Request) -> Reply:
         """The answer that this cloud's own tools print as a readable, final error (not retried)."""

@@ -67,6 +67,9 @@ class Assemblies(Protocol):
     def put(self, place: Location, assembly: Assembly, piece: Piece) -> None:
         """Remember a piece; the same part again replaces the earlier one, as stores do, but its matches stay."""
 
+    def put_all(self, place: Location, assembly: Assembly, pieces: Sequence[Piece]) -> None:
+        """Remember pieces that one request sent, all or none."""
+
     def pieces(self, place: Location, assembly: Assembly) -> tuple[Piece, ...]:
         """All pieces seen, ordered by part."""
 

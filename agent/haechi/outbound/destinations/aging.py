@@ -23,7 +23,16 @@ __all__ = ["LASTING", "PASSING", "REFRESH_AT", "Asked", "Cache", "Lives"]
 REFRESH_AT = 0.75
 
 LASTING = frozenset(
-    {"alias-of-requester", "no-container", "no-registered-account", "not-ours", "not-supported", "region-not-listed"}
+    {
+        "alias-of-requester",
+        "no-container",
+        "no-registered-account",
+        "not-a-key-name",
+        "not-ours",
+        "not-supported",
+        "region-not-listed",
+        "several-places",
+    }
 )
 """Causes that asking again soon will not cure: such facts live as long as known ones."""
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,46 +100,54 @@ class SqliteAssemblies:
 
     def put(self, place: Location, assembly: Assembly, piece: Piece) -> None:
         """Remember a piece. The same part again replaces the bytes; what was once recognised in it stays."""
+        self.put_all(place, assembly, (piece,))
+
+    def put_all(self, place: Location, assembly: Assembly, pieces: Sequence[Piece]) -> None:
+        """As the port says."""
+        with self._database.transaction(write=True) as db:
+            self._prune(db, self._clock.now().timestamp())
+            for piece in pieces:
+                self._put(db, place, assembly, piece)
+
+    def _put(self, db: sqlite3.Connection, place: Location, assembly: Assembly, piece: Piece) -> None:
         where = place_of(place)
         now = self._clock.now().timestamp()
         head, tail = bytes(piece.edges.head), bytes(piece.edges.tail)
-        with self._database.transaction(write=True) as db:
-            self._prune(db, now)
-            if assembly.begins:
-                db.execute(f"DELETE FROM piece WHERE {_OF} AND part<>?", (*where.container, assembly.id, piece.part))  # noqa: S608
-            old = db.execute(
-                "SELECT content, bytes FROM piece WHERE provider=? AND container=? AND assembly=? AND part=?",
-                (*where.container, assembly.id, piece.part),
-            ).fetchone()
-            content = _merged(piece.content, self._database.content(old[0])) if old else piece.content
-            raw = msgspec.json.encode(content)
-            size = len(raw) + len(head) + (0 if tail == head else len(tail))
-            if not self._room(db, size - (old[1] if old else 0), (*where.container, assembly.id)):
-                raise HaechiError("ledger.full", file=str(self._database.path), limit=self._max_bytes)
-            if old:
-                db.execute(
-                    "DELETE FROM piece WHERE provider=? AND container=? AND assembly=? AND part=?",
-                    (*where.container, assembly.id, piece.part),
-                )
+        if assembly.begins:
+            db.execute(f"DELETE FROM piece WHERE {_OF} AND part<>?", (*where.container, assembly.id, piece.part))  # noqa: S608
+        old = db.execute(
+            "SELECT content, bytes FROM piece WHERE provider=? AND container=? AND assembly=? AND part=?",
+            (*where.container, assembly.id, piece.part),
+        ).fetchone()
+        content = _merged(piece.content, self._database.content(old[0])) if old else piece.content
+        raw = msgspec.json.encode(content)
+        size = len(raw) + len(head) + (0 if tail == head else len(tail))
+        if not self._room(db, size - (old[1] if old else 0), (*where.container, assembly.id)):
+            raise HaechiError("ledger.full", file=str(self._database.path), limit=self._max_bytes)
+        if old:
             db.execute(
-                "INSERT INTO piece VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-                (
-                    *where.container,
-                    assembly.id,
-                    piece.part,
-                    where.key,
-                    raw,
-                    head,
-                    None if tail == head else tail,
-                    piece.edges.size,
-                    size,
-                    now,
-                    int(assembly.grows),
-                ),
+                "DELETE FROM piece WHERE provider=? AND container=? AND assembly=? AND part=?",
+                (*where.container, assembly.id, piece.part),
             )
-            if content.state is not ContentState.CLEAN or content.matches or content.notes:
-                row = (*where.container, assembly.id, msgspec.json.encode(_found(content)))
-                db.execute("INSERT OR IGNORE INTO found VALUES (?,?,?,?)", row)
+        db.execute(
+            "INSERT INTO piece VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                *where.container,
+                assembly.id,
+                piece.part,
+                where.key,
+                raw,
+                head,
+                None if tail == head else tail,
+                piece.edges.size,
+                size,
+                now,
+                int(assembly.grows),
+            ),
+        )
+        if content.state is not ContentState.CLEAN or content.matches or content.notes:
+            row = (*where.container, assembly.id, msgspec.json.encode(_found(content)))
+            db.execute("INSERT OR IGNORE INTO found VALUES (?,?,?,?)", row)
 
     def pieces(self, place: Location, assembly: Assembly) -> tuple[Piece, ...]:
         """All pieces seen, ordered by part."""

@@ -1,0 +1,1 @@
+"""Google Cloud Storage: its JSON and XML APIs, facts about its buckets."""
