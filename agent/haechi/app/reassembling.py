@@ -218,6 +218,12 @@ class Reassembly:
         if whole is not None and whole.state is Reading.OPEN and not whole.read:
             whole.settle(Reading.PLAIN)
 
+    def anew(self, place: Location, assembly: Assembly) -> None:
+        """The object is made anew: nothing of what was read belongs to it."""
+        whole = self._known.pop(_key(place, assembly), None)
+        if whole is not None:
+            whole.settle(Reading.LOST)
+
     async def arrived(
         self, place: Location, assembly: Assembly, part: Part, copy: Copy | None
     ) -> tuple[Reading, tuple[Match, ...]]:
@@ -230,8 +236,8 @@ class Reassembly:
         known = whole.seen(part.number)
         if not whole.open or known == part:
             pass
-        elif known is not None or copy is None or not copy.whole:
-            whole.settle(Reading.LOST)
+        elif known is not None or part.number < whole.next or copy is None or not copy.whole:
+            whole.settle(Reading.LOST)  # written over, or not kept
         else:
             whole.waiting[part.number] = part, copy
         await self._read_on(whole, PART_WAITS_S)

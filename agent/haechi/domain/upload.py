@@ -133,7 +133,7 @@ class Route:
     """Properties of the way taken that the host name reveals.
 
     ``country`` is where the endpoint itself stands, by the region in its name: there the bytes are taken in, wherever
-    the container lies.
+    the container lies. ``with_container``: the endpoint is the container's own account's, and stands where that lies.
     """
 
     accelerated: bool = False
@@ -142,6 +142,11 @@ class Route:
     fips: bool = False
     private_endpoint: bool = False
     country: Known[str] = field(default_factory=lambda: Unknown("not-in-host"))
+    with_container: bool = False
+
+    def stands(self, container: Known[str]) -> Known[str]:
+        """The country of the endpoint, given the container's."""
+        return container if self.with_container and isinstance(self.country, Unknown) else self.country
 
     def as_json(self) -> dict[str, JSON]:
         """The form used in policy input and audit."""
@@ -208,6 +213,12 @@ class Assembly:
     not say. ``grows`` tells that each piece belongs to the stored object at once (appending), without a completion.
     ``begins`` that the piece is a whole object by itself, which takes the place of what was there and to which later
     ones may be appended. ``abandons`` that the request gives the object up.
+
+    Where a store calls pieces by ``name``, their numbers are the ledger's to give (``Assemblies.numbered``), and so is
+    the place of a piece that goes to the object's end, wherever that is (``grows`` without ``part``). ``names`` are
+    those that a completion joins, in its order; of those in ``older`` it takes what was joined before. ``alone``: no
+    request begins the object, so that each says by itself how it is to be kept. ``scattered``: pieces are written
+    anywhere in an object that exists, in any order and over each other.
     """
 
     id: str
@@ -216,6 +227,11 @@ class Assembly:
     grows: bool = False
     begins: bool = False
     abandons: bool = False
+    name: str = ""
+    names: tuple[str, ...] | None = None
+    older: frozenset[str] = frozenset()
+    alone: bool = False
+    scattered: bool = False
 
     @property
     def leads(self) -> bool:
