@@ -19,7 +19,7 @@ from tests.lab.institution import ABOUT_PROVIDER
 from tests.policy.base import DESTINATION, REGISTRY, STATED, STATES
 from tests.unit.judging.conftest import Case, noise
 
-SECRET = noise(103, 12_288)
+SECRET = noise(100, 12_288)
 HALF = 6144
 HOST = "fab1.blob.core.windows.net"
 LAKE = "fab1.dfs.core.windows.net"
@@ -109,6 +109,12 @@ def archive(data: bytes) -> bytes:
         about.size = len(data)
         tar.addfile(about, io.BytesIO(data))
     return gzip.compress(made.getvalue())
+
+
+async def test_each_half_alone_is_not_recognised(blobs: Case) -> None:
+    """What the other tests rest on."""
+    assert await single(blobs, SECRET[:HALF], "a")
+    assert await single(blobs, SECRET[HALF:], "b")
 
 
 async def test_a_blob_in_one_request(blobs: Case) -> None:
