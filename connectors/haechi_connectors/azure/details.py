@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import unquote, unquote_plus
@@ -151,11 +152,16 @@ def shape(head: Head, operation: Operation) -> BodyShape:
     """
     if head.value("x-ms-structured-body") and head.has_body:
         raise AmbiguousError("structured-body")
-    if head.value("content-encoding").lower() not in ("", "identity") and operation.name not in ("PutBlob", "AppendPath"):
+    if head.value("content-encoding").lower() not in ("", "identity") and operation.name not in (
+        "PutBlob",
+        "AppendPath",
+    ):
         raise AmbiguousError("content-encoding")
     stored = head.value("x-ms-blob-content-encoding") or head.value("x-ms-content-encoding")
     said = ",".join(part for part in (head.value("content-encoding"), stored) if part)
-    codings = tuple(dict.fromkeys(c.strip().lower() for c in said.split(",") if c.strip().lower() not in ("", "identity")))
+    codings = tuple(
+        dict.fromkeys(c.strip().lower() for c in said.split(",") if c.strip().lower() not in ("", "identity"))
+    )
     framing = Framing.NONE
     if operation.carries is Carries.OBJECT:
         framing = Framing.PLAIN
@@ -196,8 +202,6 @@ def _words(value: str) -> str:
     """A header's value as its writer meant it: text that is not ASCII arrives as UTF-8 that was taken for Latin-1, or
     percent-encoded.
     """
-    try:
+    with contextlib.suppress(UnicodeError):
         value = value.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        pass
     return unquote(value)

@@ -85,7 +85,7 @@ def _tagged(action: Action, document: bytes) -> Action:
 
 
 def _policies(action: Action, document: bytes) -> Action:
-    """Stored access policies: whoever holds a link that names one has its rights. Whom the links went to is not known."""
+    """Stored access policies: whoever holds a link that names one has its rights. Who holds the links is not known."""
     try:
         root = _tree(document)
     except _BROKEN:

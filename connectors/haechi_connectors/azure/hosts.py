@@ -67,8 +67,8 @@ def normal(host: str) -> str:
 class Hosts:
     """Every host that belongs to this connector: the provider's own, and the sites whose service is ``azure``.
 
-    A site's host stands for an emulator or a gateway, with accounts in the path (``host/ACCOUNT/CONTAINER/…``); one that
-    begins with ``*.`` has the account in its place, as Azure Stack does.
+    A site's host stands for an emulator or a gateway, with accounts in the path (``host/ACCOUNT/CONTAINER/…``); one
+    that begins with ``*.`` has the account in its place, as Azure Stack does.
     """
 
     def __init__(self, sites: Iterable[Site] = ()) -> None:

@@ -135,7 +135,9 @@ class AzurePosture:
         if isinstance(found.key, KeyFacts):
             return found.key
         if found.key is None:  # the provider's own key stands behind the scope
-            return KeyFacts(key_id, account.owner, account.region, country_of(account.region), "AZURE", "provider", False)
+            return KeyFacts(
+                key_id, account.owner, account.region, country_of(account.region), "AZURE", "provider", False
+            )
         return _no_key(key_id, found.key)
 
     # --- rounds ---
@@ -206,7 +208,7 @@ class AzurePosture:
         if not ours.listed:
             return Unknown("no-registered-account")
         missing = next((answer.unknown for answer in ours.listed.values() if not answer.ok), None)
-        return missing or Unknown("not-ours")
+        return Unknown("not-ours") if missing is None else missing
 
     def _nothing(self, place: Location, why: Unknown) -> Destination:
         known = Destination.unread(place.provider, place.container, Unknown("not-read"))

@@ -7,7 +7,7 @@ Shapes are those of Microsoft's published description of the API (Microsoft.Stor
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +23,9 @@ ACCOUNT_KEY = "$account-encryption-key"
 GEO = frozenset({"GRS", "RAGRS", "GZRS", "RAGZRS"})
 LOCAL = frozenset({"LRS", "ZRS"})
 LOGS = frozenset({"StorageRead", "StorageWrite", "StorageDelete"})
-RESOURCE = re.compile(r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)/.*/(?P<name>[^/]+)", re.I)
+RESOURCE = re.compile(
+    r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)/.*/(?P<name>[^/]+)", re.I
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +124,8 @@ def key(uri: str, vaults: Mapping[str, Found], read: Mapping[str, Answer]) -> Ke
     manager = "customer"
     if vault is None:
         lacking = next((answer.unknown for answer in read.values() if not answer.ok), None)
-        owner: Known[str] = lacking or (Unknown("not-read") if hsm else Unknown("not-ours"))
-        where = lacking or Unknown("not-read")
+        where = Unknown("not-read") if lacking is None else lacking
+        owner = Unknown("not-ours") if lacking is None and not hsm else where
         return KeyFacts(name, owner, where, where, _origin(hsm), manager, Unknown("not-read"), Unknown("not-read"))
     # A vault lies in one region; its copies stay within the region's geography.
     return KeyFacts(
@@ -157,9 +159,11 @@ def replicas(
             continue
         rules = about.get("rules")
         there = _short(str(about.get("destinationAccount") or ""))
-        for rule in rules if isinstance(rules, list) else []:
-            if isinstance(rule, Mapping) and rule.get("sourceContainer") == name:
-                found.append(_target(there, str(rule.get("destinationContainer") or ""), accounts))
+        found += [
+            _target(there, str(rule.get("destinationContainer") or ""), accounts)
+            for rule in (rules if isinstance(rules, list) else [])
+            if isinstance(rule, Mapping) and rule.get("sourceContainer") == name
+        ]
     return tuple(found)
 
 
@@ -198,14 +202,11 @@ def logging(settings: Answer) -> Known[str]:
     for setting in settings.rows:
         about = of(setting, "properties")
         logs = about.get("logs")
-        on = [row for row in logs if isinstance(row, Mapping) and row.get("enabled") is True] if _many(logs) else []
+        rows = logs if isinstance(logs, list) else []
+        on = [row for row in rows if isinstance(row, Mapping) and row.get("enabled") is True]
         whole = any(row.get("categoryGroup") in ("allLogs", "audit") for row in on)
-        if whole or {row.get("category") for row in on} >= LOGS:
+        if whole or {str(row.get("category")) for row in on} >= LOGS:
             for name in ("workspaceId", "storageAccountId", "eventHubAuthorizationRuleId"):
                 if isinstance(about.get(name), str) and about[name]:
                     return str(about[name])
     return "off"
-
-
-def _many(value: object) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str)

@@ -105,7 +105,11 @@ def _of_lake(head: Head, found: Operation | None) -> Operation:
         return RENAME
     if found is None:
         raise AmbiguousError("operation")
-    if renames or "x-ms-copy-source" in head.fields or (found.name == "LeasePath" and not head.value("x-ms-lease-action")):
+    if (
+        renames
+        or "x-ms-copy-source" in head.fields
+        or (found.name == "LeasePath" and not head.value("x-ms-lease-action"))
+    ):
         raise AmbiguousError("rename-source" if renames else "operation")
     return found
 
@@ -138,8 +142,8 @@ def _by_headers(head: Head, operation: Operation) -> Operation:
 
 
 def _place(host: Host, head: Head) -> Location:
-    """A container is named ``ACCOUNT/CONTAINER``: container names repeat from account to account, while an account's name
-    is one of its cloud's own, and both endpoints (blob and dfs) name the same container. Empty for the account itself.
+    """A container is named ``ACCOUNT/CONTAINER``: container names repeat from account to account, while an account's
+    name is one of its cloud's own, and both endpoints (blob and dfs) name the same container. Empty for the account itself.
     """
     container = f"{head.account}/{head.container}" if head.container else ""
     return Location(host.provider, container, head.key, host.region, host.endpoint, store=host.store)

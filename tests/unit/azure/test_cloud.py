@@ -29,7 +29,9 @@ def test_a_url_stands_for_an_upload(url, endpoint, host, container, key):
     assert (action.destination.container, action.destination.key) == (container, key)
 
 
-@pytest.mark.parametrize("url", ["azure://fab1/lots", "azure://fab1", "https://fab1.blob.core.windows.net/lots", "azure:"])
+@pytest.mark.parametrize(
+    "url", ["azure://fab1/lots", "azure://fab1", "https://fab1.blob.core.windows.net/lots", "azure:"]
+)
 def test_what_names_no_blob_is_no_upload(url):
     with pytest.raises(HaechiError, match=r"check\.bad-url"):
         request_for([azure()], url, "", 3)

@@ -99,6 +99,8 @@ TARGETS = [
 
 
 @settings(max_examples=200)
-@given(st.sampled_from(TARGETS), st.one_of(st.binary(max_size=200), st.text(alphabet="<>/BlockistLaeTg &;", max_size=60)))
+@given(
+    st.sampled_from(TARGETS), st.one_of(st.binary(max_size=200), st.text(alphabet="<>/BlockistLaeTg &;", max_size=60))
+)
 def test_any_document_is_taken(target, body):
     AZURE.with_document(action_of(target), body if isinstance(body, bytes) else body.encode())

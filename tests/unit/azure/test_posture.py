@@ -188,7 +188,11 @@ async def test_object_replication_names_its_targets(said: Said) -> None:
         {"sourceContainer": "lots", "destinationContainer": "there"},
         {"sourceContainer": "else", "destinationContainer": "x"},
     ]
-    about = {"sourceAccount": ACCOUNT, "destinationAccount": "/subscriptions/x/resourceGroups/g/p/abroad", "rules": rules}
+    about = {
+        "sourceAccount": ACCOUNT,
+        "destinationAccount": "/subscriptions/x/resourceGroups/g/p/abroad",
+        "rules": rules,
+    }
     said.answers[f"{ACCOUNT}/objectReplicationPolicies"] = {"value": [{"properties": about}]}
     targets = (await posture(said).read(PLACE)).replicas
     assert targets[1:] == (
@@ -256,7 +260,9 @@ async def test_what_went_wrong_has_a_name(said: Said, error: Exception, cause: s
 
 
 @pytest.mark.parametrize("path", list(WHOLE))
-@pytest.mark.parametrize("answer", [{}, {"value": [{"name": 1, "properties": []}]}, {"properties": {"publicAccess": 7}}])
+@pytest.mark.parametrize(
+    "answer", [{}, {"value": [{"name": 1, "properties": []}]}, {"properties": {"publicAccess": 7}}]
+)
 async def test_any_answer_is_survived(said: Said, path: str, answer: dict[str, Any]) -> None:
     said.answers[path] = answer
     await posture(said).read(PLACE)
