@@ -21,7 +21,7 @@ from haechi_connectors.azure.hosts import Host, normal
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 PRINTABLE = re.compile(r"[\x21-\x7e]*")
 ACCOUNT = re.compile(r"[a-z0-9]{3,24}(?:-secondary)?")
-CONTAINER = re.compile(r"\$root|\$web|\$logs|\$blobchangefeed|[a-z0-9](?:-?[a-z0-9]){1,62}")
+CONTAINER = re.compile(r"\$root|\$web|\$logs|\$blobchangefeed|[a-z0-9](?:-?[a-z0-9]){2,62}")
 LENGTH = re.compile(r"[0-9]{1,18}")
 ROOT = "$root"
 OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override", "x-http-verb-tunneling")

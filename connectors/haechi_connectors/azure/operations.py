@@ -1,8 +1,8 @@
 """Every operation of Blob Storage and of Data Lake that changes something, by what names it.
 
 Theory. A blob request is named by method, by what its path names, by ``restype`` and by ``comp``; a Data Lake request
-by method, ``resource`` and ``action``. Some PUTs are told apart by headers alone (a copy source, the blob's type, a page
-write). What changes state and is not here is unrecognised. The tables are held against the requests that the SDK
+by method, ``resource`` and ``action``. Some PUTs are told apart by headers alone (a copy source, the blob's type, a
+page write). What changes state and is not here is unrecognised. The tables are held against the requests that the SDK
 builds by tests/unit/azure. Must not know hosts or bodies.
 """
 

@@ -100,7 +100,7 @@ class Management:
         )
 
     def _credential(self) -> TokenCredential:
-        """A program's own, by certificate or secret; else the machine's identity. Never what a person signed in with."""
+        """A program's own, by certificate or secret, else the machine's identity; never what a person signed in as."""
         from azure.identity import CertificateCredential, ClientSecretCredential, ManagedIdentityCredential
 
         named = self._way.credentials

@@ -143,7 +143,8 @@ def _by_headers(head: Head, operation: Operation) -> Operation:
 
 def _place(host: Host, head: Head) -> Location:
     """A container is named ``ACCOUNT/CONTAINER``: container names repeat from account to account, while an account's
-    name is one of its cloud's own, and both endpoints (blob and dfs) name the same container. Empty for the account itself.
+    name is one of its cloud's own, and both endpoints (blob and dfs) name the same container. Empty for the account
+    itself.
     """
     container = f"{head.account}/{head.container}" if head.container else ""
     return Location(host.provider, container, head.key, host.region, host.endpoint, store=host.store)
