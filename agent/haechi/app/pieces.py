@@ -40,9 +40,10 @@ class Pieces:
         """
         number = assembly.part or 0
         part = Part(number, content.digest, inspection.edges().size)
-        reading, read = await self.reassembly.arrived(place, assembly, part, copy)
         if assembly.leads or not assembly.grows:
             content = looked_at(content, container=inspection.container)
+        packed = PACKED in content.notes
+        reading, read = await self.reassembly.arrived(place, assembly, part, copy, packed=packed)
         near = self.assemblies.around(place, assembly, RUN)
         piece = placed(number, content, inspection.edges(), near.here)
         whole = together([*near.before, piece, *near.after], self.index, complete=False, found=near.found)
@@ -93,7 +94,10 @@ class Pieces:
         if known is None:
             return None
         within = {one.id: one for one, _ in listed}
-        if len(within) == 1:
+        if PACKED not in seen[0].content.notes:  # what its pieces tell is all
+            for one in within.values():
+                self.reassembly.anew(place, one)
+        elif len(within) == 1:
             parts = [Part(piece.part, piece.content.digest, piece.edges.size) for _, piece in listed]
             read = await self.reassembly.completed(place, next(iter(within.values())), parts)
             if read is not None:

@@ -236,7 +236,7 @@ class Assembly:
     @property
     def leads(self) -> bool:
         """Whether this is the lowest piece that an object can have: with it the object's bytes begin."""
-        return self.part == (0 if self.grows else 1)
+        return not self.name and self.part == (0 if self.grows else 1)
 
 
 @dataclass(frozen=True, slots=True)
