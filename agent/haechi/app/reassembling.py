@@ -237,8 +237,8 @@ class Reassembly:
     async def arrived(
         self, place: Location, assembly: Assembly, part: Part, copy: Copy | None, *, packed: bool = False
     ) -> tuple[Reading, tuple[Match, ...]]:
-        """A part is complete; ``packed``: it may begin as a container. Waits a while until it was read, if it is its turn; what was recognised so far in the
-        object as a whole comes with the state.
+        """A part is complete; ``packed``: it may begin as a container. Waits a while until it was read, if it is its
+        turn; what was recognised so far in the object as a whole comes with the state.
         """
         whole = self._known.get(_key(place, assembly))
         if whole is None:

@@ -81,7 +81,8 @@ VALUES: dict[str, Any] = {
     "copy_source": "https://o1x.blob.core.windows.net/c1x/k", "source_url": "https://o1x.blob.core.windows.net/c1x/k",
     "tier": "Hot", "expiry_options": "NeverExpire", "legal_hold": True, "copy_id": "1", "blob_content_length": 512,
     "sequence_number_action": "max", "lease_id": "l", "proposed_lease_id": "l", "multipart_content_type":
-    "multipart/mixed; boundary=b", "source_container_name": "old", "delimiter": "/", "where": "a=b", "version": "2026-02-06",
+    "multipart/mixed; boundary=b", "source_container_name": "old", "delimiter": "/", "where": "a=b",
+    "version": "2026-02-06",
 }  # fmt: skip
 
 

@@ -283,7 +283,6 @@ class SqliteAssemblies:
             return
         self._pruned_at = monotonic
         wishes.prune(db, now - self._max_age.total_seconds())
-        naming.prune(db, now)
         db.execute(
             "DELETE FROM piece WHERE (provider, container, assembly) IN (SELECT provider, container, assembly "
             "FROM piece GROUP BY provider, container, assembly HAVING max(seen) < ?)",
@@ -300,6 +299,7 @@ class SqliteAssemblies:
             "DELETE FROM found WHERE NOT EXISTS (SELECT 1 FROM piece WHERE piece.provider=found.provider "
             "AND piece.container=found.container AND piece.assembly=found.assembly)"
         )
+        naming.prune(db, now)
 
 
 def _given_up(content: Content) -> Content:
