@@ -117,8 +117,9 @@ class Institution:
         orders: Sequence[Mapping[str, Any]] = (),
         watched: Sequence[Mapping[str, Any]] = (),
         recipients: bool = True,
+        provider: str = "aws",
     ) -> None:
-        """Write and sign the next registry."""
+        """Write and sign the next registry; accounts, keys and statements are of the ``provider``."""
         self.sequence += 1
         people = [me()] if personnel is None else personnel
         document: dict[str, Any] = {
@@ -126,11 +127,11 @@ class Institution:
             "sequence": self.sequence,
             "issued_at": dt.datetime.now(dt.UTC).replace(microsecond=0).isoformat(),
             "institution": {"name": "한빛반도체 주식회사", "registration_number": "NCT-2026-0001"},
-            "accounts": [{"provider": "aws", "id": account} for account in accounts],
-            "keys": [{"provider": "aws", "id": key} for key in keys],
+            "accounts": [{"provider": provider, "id": account} for account in accounts],
+            "keys": [{"provider": provider, "id": key} for key in keys],
             "personnel": [_person(who) for who in people],
-            "takeouts": [_standing(account) for account in accounts] if takeouts is None else [*takeouts],
-            "attestations": _attestations(),
+            "takeouts": [_standing(account, provider) for account in accounts] if takeouts is None else [*takeouts],
+            "attestations": _attestations(provider),
             "authorisations": [dict(entry) for entry in authorisations],
             "orders": [dict(entry) for entry in orders],
             "watched": [dict(entry) for entry in watched],
@@ -156,25 +157,25 @@ def _person(who: Member) -> dict[str, Any]:
     return entry | {"access_keys": list(who.access_keys)} if who.access_keys else entry
 
 
-def _standing(account: str) -> dict[str, Any]:
+def _standing(account: str, provider: str) -> dict[str, Any]:
     """A standing approval to take anything out to an account of the institution's in Korea (R08)."""
     today = dt.datetime.now(KST).date()
     return {
-        "id": f"TAKE-{account}",
+        "id": f"TAKE-{account.rpartition('/')[2]}",
         "approver": "정보보호팀장",
         "technologies": "all",
-        "destinations": [{"provider": "aws", "account": account, "country": "KR"}],
+        "destinations": [{"provider": provider, "account": account, "country": "KR"}],
         "comprehensive": True,
         "valid_from": today.isoformat(),
         "valid_until": (today + dt.timedelta(days=365)).isoformat(),
     }
 
 
-def _attestations() -> list[dict[str, Any]]:
+def _attestations(provider: str) -> list[dict[str, Any]]:
     """Everything stated today that no program can see."""
     today = dt.datetime.now(KST).date()
     holds = {"stated_on": today.isoformat(), "valid_until": (today + dt.timedelta(days=365)).isoformat()}
-    stated = [*((subject, "aws") for subject in ABOUT_PROVIDER), *((subject, "") for subject in ABOUT_INSTITUTION)]
+    stated = [*((subject, provider) for subject in ABOUT_PROVIDER), *((subject, "") for subject in ABOUT_INSTITUTION)]
     return [
         {"id": f"ATT-{subject}", "subject": subject, **holds} | ({"provider": whom} if whom else {})
         for subject, whom in stated
