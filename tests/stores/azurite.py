@@ -32,7 +32,7 @@ class Azurite:
         self.port = free_port()
         command = [
             shutil.which("node") or "node", str(PROGRAM), "--blobHost", "127.0.0.1", "--blobPort", str(self.port),
-            "--location", str(self._folder), "--cert", str(leaf.cert), "--key", str(leaf.key), "--silent",
+            "--cert", str(leaf.cert), "--key", str(leaf.key), "--silent",
             "--skipApiVersionCheck", "--disableTelemetry", "--inMemoryPersistence",
         ]  # fmt: skip
         named = {"AZURITE_ACCOUNTS": ";".join(f"{account}:{KEY}" for account in ACCOUNTS)}

@@ -56,13 +56,11 @@ class Management:
     def _get(self, url: str, query: Mapping[str, str]) -> Mapping[str, Any]:
         from azure.core.rest import HttpRequest
 
-        client = self._open()
-        if not url.startswith("/"):
-            base = self._base()
-            if not url.startswith(f"{base}/"):  # the token goes nowhere else
-                raise ValueError("next page elsewhere")
-            url = url.removeprefix(base)
-        response = client.send_request(HttpRequest("GET", url, params=dict(query)))
+        client, base = self._open(), self._base()
+        if not url.startswith("/") and not url.startswith(f"{base}/"):  # the token goes nowhere else
+            raise ValueError("next page elsewhere")
+        whole = base + url if url.startswith("/") else url
+        response = client.send_request(HttpRequest("GET", whole, params=dict(query)))
         response.raise_for_status()
         data = response.json()
         if not isinstance(data, Mapping):
