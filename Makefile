@@ -16,17 +16,17 @@ workers ?= auto
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-deps: ## system packages, .venv, the C extension, the Go and Node tools; only what is stale
+deps: ## system packages, .venv, the C extension, the Go tools; only what is stale
 	@tools/system.sh
 	@tools/python-deps.sh
 	@tools/project.sh
 	@tools/go-tools.sh
-	@tools/node-tools.sh
 
 demo: deps ## the main job for real: an S3 store, the agent, AWS CLI and boto3, at least 16 uploads
 	@$(run) $(venv)/bin/python demo/run.py $(DEMO)
 
 test: deps ## every test: unit, end to end, those that need root, those that hold the agent to a time
+	@tools/node-tools.sh
 	@$(run) tools/test.sh
 
 unit: deps ## the quick tests only
