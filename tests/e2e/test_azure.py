@@ -19,7 +19,10 @@ from tests.stores.azurite import KEY, PROGRAM, Azurite
 from tests.stores.management import KEY as VAULT_KEY
 from tests.stores.management import OURS, Management
 
-pytestmark = [pytest.mark.e2e, pytest.mark.skipif(not PROGRAM.exists(), reason="Azurite is not installed: make test, or tools/node-tools.sh")]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not PROGRAM.exists(), reason="Azurite is not installed: make test, or tools/node-tools.sh"),
+]
 KIB = 1 << 10
 SIZE = 300_000
 
