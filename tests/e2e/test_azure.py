@@ -175,3 +175,17 @@ def test_check_says_what_would_happen(world: World) -> None:
     plain = world.lab.haechi("check", world.lab.work / "recipe.bin", "azure://fab1/ours/x")
     assert sealed.status == 0, sealed.said
     assert plain.status != 0, plain.said
+
+
+def test_ordinary_work_with_harmless_and_sealed_blobs_goes_on(world: World) -> None:
+    service = world.client()
+    service.create_container("more")
+    for name, data in (("plain", world.harmless), ("kept", world.sealed)):
+        world.put(f"work-{name}", data)
+        blob = service.get_blob_client("ours", f"work-{name}")
+        blob.set_blob_metadata({"made": "by-us"})
+        blob.create_snapshot()
+        blob.set_standard_blob_tier("Cool")
+        assert blob.download_blob().readall() == data
+        blob.delete_blob(delete_snapshots="include")
+        assert world.store.holds(f"work-{name}") is None
