@@ -26,6 +26,7 @@ demo: deps ## the main job for real: an S3 store, the agent, AWS CLI and boto3, 
 	@$(run) $(venv)/bin/python demo/run.py $(DEMO)
 
 test: deps ## every test: unit, end to end, those that need root, those that hold the agent to a time
+	@tools/node-tools.sh
 	@$(run) tools/test.sh
 
 unit: deps ## the quick tests only

@@ -161,7 +161,7 @@ def _standing(account: str, provider: str) -> dict[str, Any]:
     """A standing approval to take anything out to an account of the institution's in Korea (R08)."""
     today = dt.datetime.now(KST).date()
     return {
-        "id": f"TAKE-{account}",
+        "id": f"TAKE-{account.rpartition('/')[2]}",
         "approver": "정보보호팀장",
         "technologies": "all",
         "destinations": [{"provider": provider, "account": account, "country": "KR"}],

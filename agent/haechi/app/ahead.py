@@ -40,6 +40,12 @@ class _Read:
     def put(self, place: Location, assembly: Assembly, piece: Piece) -> None:
         """The data path's to remember."""
 
+    def put_all(self, place: Location, assembly: Assembly, pieces: Sequence[Piece]) -> None:
+        """The data path's to remember."""
+
+    def emptied(self, place: Location, assembly: Assembly) -> None:
+        """The data path's to remember."""
+
     def finished(self, place: Location, assembly: Assembly) -> None:
         """The pieces are needed once more: by the data path."""
 
@@ -49,6 +55,14 @@ class _Read:
     def wishes(self, place: Location) -> frozenset[Wish]:
         """See the port."""
         return self.known.wishes(place)
+
+    def numbered(self, place: Location, assembly: Assembly) -> Assembly:
+        """See the port. A name's number is given here already: without its piece it says nothing."""
+        return self.known.numbered(place, assembly)
+
+    def named(self, place: Location, assembly: Assembly) -> Sequence[tuple[Assembly, Piece]] | None:
+        """See the port."""
+        return self.known.named(place, assembly)
 
     def pieces(self, place: Location, assembly: Assembly) -> tuple[Piece, ...]:
         """See the port."""
@@ -69,8 +83,14 @@ class _Looked(Reassembly):
         """Nothing is kept."""
         return None
 
+    def plain(self, place: Location, assembly: Assembly) -> None:
+        """The data path's to note."""
+
+    def anew(self, place: Location, assembly: Assembly) -> None:
+        """The data path's to note."""
+
     async def arrived(
-        self, place: Location, assembly: Assembly, part: Part, copy: Copy | None
+        self, place: Location, assembly: Assembly, part: Part, copy: Copy | None, *, packed: bool = False
     ) -> tuple[Reading, tuple[Match, ...]]:
         """What was found in the parts before."""
         return self._known_there.so_far(place, assembly)

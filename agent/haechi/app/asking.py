@@ -152,7 +152,7 @@ class JustifyUpload:
         return permit
 
 
-PARTS: Final = frozenset({"UploadPart", "UploadPartCopy"})
+PARTS: Final = frozenset({"UploadPart", "UploadPartCopy", "PutBlock", "AppendBlock", "PutPage", "AppendPath"})
 """Operations whose body is a piece of the object."""
 
 

@@ -30,8 +30,10 @@ class Holds:
         place = worst.destination
         if worst.decision.effect is not Effect.BLOCK:
             return Hold.PIECES
-        near = action.route.country == "KR" and scheme == "https"
-        at_home = near and place is not None and place.country == "KR" and place.provider == provider
+        if place is None:
+            return self.abroad
+        near = action.route.stands(place.country) == "KR" and scheme == "https"
+        at_home = near and place.country == "KR" and place.provider == provider
         return self.home if at_home else self.abroad
 
 

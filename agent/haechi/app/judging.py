@@ -34,12 +34,12 @@ from haechi.app.holding import BY_PLACE, Holds
 from haechi.app.inspection import Inspection
 from haechi.app.looking import Looking
 from haechi.app.pieces import Pieces
-from haechi.app.preparations import applied, noted
+from haechi.app.preparations import applied, noted, numbered
 from haechi.app.reassembling import Reassembly
 from haechi.app.stored import NO_EDGES, beside, held
 from haechi.app.unpacking import Unpacking
 from haechi.domain.bound import use_of
-from haechi.domain.content import Content, ContentState
+from haechi.domain.content import Content, ContentState, union
 from haechi.domain.decision import Cause, Effect
 from haechi.domain.errors import HaechiError
 from haechi.domain.names import names_agree
@@ -207,7 +207,7 @@ class Judgement:
             case ActionKind.COPY:
                 return await self._copied(action)
             case ActionKind.PREPARE:
-                return await self._decide_now(Content(ContentState.CLEAN))
+                return await self._prepared(action)
             case ActionKind.EXPOSE:
                 return await self._exposed(action)
             case _:
@@ -217,6 +217,7 @@ class Judgement:
 
     async def _head_of_upload(self, action: Action) -> Forward | Inspect | Refuse:
         case, about = self._case, self._certain()
+        action = numbered(action, case.assemblies)
         self._about = about = dataclasses.replace(about, action=applied(action, case.assemblies))
         if action.body.framing is Framing.NONE or action.body.wire_length == 0:
             return await self._decide_now(Content(ContentState.CLEAN, size=0))
@@ -271,6 +272,8 @@ class Judgement:
         if content.state is not ContentState.MATCHED and not case.index.ready:
             # Nothing was found, but not all protected files are known yet: that is not the same as nothing there.
             return await self._fail(Cause("index-not-ready"), content)
+        if assembly is not None and assembly.grows and assembly.part is None:  # behind what nobody saw
+            return await self._decide_now(union([content, case.assessor.worst_case()]))
         if place is None or assembly is None or assembly.part is None:
             return await self._decide_now(content)
         looking = self._inspecting()
@@ -331,9 +334,20 @@ class Judgement:
             case.assemblies.finished(place, assembly)
         return verdict
 
+    async def _prepared(self, action: Action) -> Verdict:
+        """Begin an object. One that is made anew at once holds nothing of what was there."""
+        case, place, assembly = self._case, action.destination, action.assembly
+        verdict = await self._decide_now(Content(ContentState.CLEAN))
+        if isinstance(verdict, Forward) and place is not None and assembly is not None and assembly.begins:
+            case.assemblies.emptied(place, assembly)
+            case.reassembly.anew(place, assembly)
+        return verdict
+
     async def _copied(self, action: Action) -> Verdict:
         """Copy on the server's side: what the source is known to hold, or the worst where it may hold something."""
-        case, source, place, assembly = self._case, action.source, action.destination, action.assembly
+        case = self._case
+        action = numbered(action, case.assemblies)
+        source, place, assembly = action.source, action.destination, action.assembly
         content = case.assessor.worst_case() if source is None else held(source, case.ledger, case.index)
         verdict = await self._decide_now(content)
         if isinstance(verdict, Forward) and place and assembly and assembly.part is not None:
@@ -383,7 +397,7 @@ class Judgement:
         """What a permit is spent on: the object under assembly, else this request."""
         action = self._certain().action
         place, assembly = action.destination, action.assembly
-        if place is not None and assembly is not None and not assembly.grows:
+        if place is not None and assembly is not None and not (assembly.grows or assembly.alone):
             return use_of(place, assembly.id)
         return self._own_use
 

@@ -45,9 +45,11 @@ class Pieces:
         sent of the same object before. Also how it is to be remembered, if it goes: as one, or in its cuts.
         """
         number, edges = assembly.part or 0, inspection.edges()
-        reading, read = await self.reassembly.arrived(place, assembly, Part(number, content.digest, edges.size), copy)
+        part = Part(number, content.digest, edges.size)
         if assembly.leads or not assembly.grows:
             content = looked_at(content, container=inspection.container)
+        packed = PACKED in content.notes
+        reading, read = await self.reassembly.arrived(place, assembly, part, copy, packed=packed)
         near = self.assemblies.around(place, assembly, RUN)
         if cuts is None:
             piece = placed(number, content, edges, near.here)
@@ -61,8 +63,11 @@ class Pieces:
         whole = together([*near.before, piece, *after], self.index, complete=False, found=near.found)
         if not assembly.begins:
             whole = so_far(whole, read, plain=reading is Reading.PLAIN)
-        unread = reading is Reading.LOST and any(PACKED in other.notes for other in near.found)
-        if assembly.grows and (unread or not same or not continues(near, assembly)):
+        around = bool(near.before or near.after)
+        found = (*near.found, content) if assembly.scattered and around else near.found
+        unread = reading is Reading.LOST and any(PACKED in other.notes for other in found)
+        seen = assembly.scattered or continues(near, assembly)
+        if assembly.grows and (unread or not same or not seen):
             whole = union([whole, self.worst_case()])
         return dataclasses.replace(whole, digest=content.digest, size=content.size), pieces
 
@@ -97,6 +102,8 @@ class Pieces:
         """What the object holds that a completion makes; None where that is not known. Parts that are those of a
         permitted file make that file: then the whole has its digest.
         """
+        if assembly.alone:
+            return await self._named(action, place, assembly)
         seen = {piece.part: piece for piece in self.assemblies.pieces(place, assembly)}
         known = joined(assembly.parts, tuple(seen.values()), self.index)
         if known is None:
@@ -114,3 +121,27 @@ class Pieces:
         if unread or opaque_alone(numbers, tuple(seen.values())):
             return None
         return dataclasses.replace(known, digest=digest)
+
+    async def _named(self, action: Action, place: Location, assembly: Assembly) -> Content | None:
+        """The same where a list calls the pieces by their names. They lie in the list's order; which of two versions of
+        a name the store takes is told by the newest alone. No permit covers them: their numbers say nothing.
+        """
+        codings = action.body.content_encodings
+        listed = self.assemblies.named(place, assembly) if assembly.names is not None else None
+        if codings or not listed:  # the blocks were read without the codings that their list names
+            return None
+        order = range(1, len(listed) + 1)
+        seen = tuple(dataclasses.replace(piece, part=at) for at, (_, piece) in zip(order, listed, strict=True))
+        known = joined(tuple(order), seen, self.index)
+        if known is None:
+            return None
+        within = {one.id: one for one, _ in listed}
+        if PACKED not in seen[0].content.notes:  # what its pieces tell is all
+            for one in within.values():
+                self.reassembly.anew(place, one)
+        elif len(within) == 1:
+            parts = [Part(piece.part, piece.content.digest, piece.edges.size) for _, piece in listed]
+            read = await self.reassembly.completed(place, next(iter(within.values())), parts)
+            if read is not None:
+                return as_read(known, read)
+        return None if opaque_alone(tuple(order), seen) else known

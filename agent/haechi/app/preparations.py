@@ -40,11 +40,18 @@ def _wish(action: Action, words: tuple[SensitiveWord, ...], once: tuple[Where, .
     return Wish(action.encryption, action.exposures, action.body.content_encodings, said)
 
 
+def numbered(action: Action, assemblies: Assemblies) -> Action:
+    """The action with the ledger's numbers for what the store calls by name. Raises ``HaechiError('ledger.…')``."""
+    if action.assembly is None or action.destination is None:
+        return action
+    return dataclasses.replace(action, assembly=assemblies.numbered(action.destination, action.assembly))
+
+
 def applied(action: Action, assemblies: Assemblies) -> Action:
     """The action with the wishes of its beginning; unchanged where it assembles nothing. Raises
     ``HaechiError('ledger.…')``.
     """
-    if action.assembly is None or action.assembly.begins or action.destination is None:
+    if action.assembly is None or action.assembly.begins or action.assembly.alone or action.destination is None:
         return action
     wishes = assemblies.wishes(action.destination)
     encryptions = {wish.encryption for wish in wishes}

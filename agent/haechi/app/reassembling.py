@@ -14,6 +14,10 @@ PLAIN    the object begins as no container: parts are judged by themselves      
 LOST     a part was missed, replaced, had no room, or its reading was too slow  *not inspected* if a container
 =======  =====================================================================  ============================
 
+Pieces that a store calls by name have no order before the list that joins them: they wait, and are read then. When as
+many as clients send at once are there and none begins as a container, the object is taken for plain; where its first
+piece came still later and is one after all, the completion finds nothing read.
+
 PLAIN and LOST are final. All of it is in memory: a restart loses it. Knows nothing of decisions.
 """
 
@@ -50,6 +54,10 @@ COMPLETION_WAITS_S = 6.0
 """The same for a completion, in all: reading the place's facts (10 s at most) and the record come behind it. What was
 not read by then goes on being read: a client's next try finds it.
 """
+
+
+FIRST_NAMED = 16
+"""Pieces without numbers of which the first may still come: clients send so many at once. This project's choice."""
 
 
 class Reading(Enum):
@@ -148,6 +156,8 @@ class _Whole:
     matches: tuple[Match, ...] = ()
     work: asyncio.Task[None] | None = None
     result: Content | None = None
+    packed: bool = False
+    """Whether a piece without a number begins as a container."""
 
     @property
     def open(self) -> bool:
@@ -218,11 +228,17 @@ class Reassembly:
         if whole is not None and whole.state is Reading.OPEN and not whole.read:
             whole.settle(Reading.PLAIN)
 
+    def anew(self, place: Location, assembly: Assembly) -> None:
+        """The object is made anew: nothing of what was read belongs to it."""
+        whole = self._known.pop(_key(place, assembly), None)
+        if whole is not None:
+            whole.settle(Reading.LOST)
+
     async def arrived(
-        self, place: Location, assembly: Assembly, part: Part, copy: Copy | None
+        self, place: Location, assembly: Assembly, part: Part, copy: Copy | None, *, packed: bool = False
     ) -> tuple[Reading, tuple[Match, ...]]:
-        """A part is complete. Waits a while until it was read, if it is its turn; what was recognised so far in the
-        object as a whole comes with the state.
+        """A part is complete; ``packed``: it may begin as a container. Waits a while until it was read, if it is its
+        turn; what was recognised so far in the object as a whole comes with the state.
         """
         whole = self._known.get(_key(place, assembly))
         if whole is None:
@@ -230,10 +246,13 @@ class Reassembly:
         known = whole.seen(part.number)
         if not whole.open or known == part:
             pass
-        elif known is not None or copy is None or not copy.whole:
-            whole.settle(Reading.LOST)
+        elif known is not None or part.number < whole.next or copy is None or not copy.whole:
+            whole.settle(Reading.LOST)  # written over, or not kept
         else:
             whole.waiting[part.number] = part, copy
+        whole.packed = whole.packed or packed
+        if assembly.name and whole.open and not whole.packed and len(whole.waiting) >= FIRST_NAMED:
+            whole.settle(Reading.PLAIN)
         await self._read_on(whole, PART_WAITS_S)
         if whole.grows and whole.state is Reading.OPEN and whole.next < part.number + part.size:
             return Reading.LOST, whole.matches  # no completion follows at which this would show
@@ -258,7 +277,8 @@ class Reassembly:
 
     def _begun(self, assembly: Assembly, codings: tuple[str, ...]) -> _Whole:
         shape = BodyShape(Framing.PLAIN, content_encodings=codings)
-        return _Whole(Inspection(decoder(shape), self._index), 0 if assembly.grows else 1, assembly.grows)
+        turn = -1 if assembly.name else 0 if assembly.grows else 1  # of named pieces none has a turn
+        return _Whole(Inspection(decoder(shape), self._index), turn, assembly.grows)
 
     def _bound(self) -> None:
         alive = [whole for whole in self._known.values() if whole.inspection is not None]
@@ -285,7 +305,8 @@ class Reassembly:
         """Read what is left of these parts, over the gaps between their numbers."""
         read = len(whole.read)
         left = parts[read:]
-        if whole.read != list(parts[:read]) or any(whole.seen(part.number) != part for part in left):
+        twice = len({part.number for part in parts}) != len(parts)
+        if twice or whole.read != list(parts[:read]) or any(whole.seen(part.number) != part for part in left):
             return  # another object; the one that was read so far may still be completed
         for part in left:
             if whole.open:

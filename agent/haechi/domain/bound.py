@@ -108,4 +108,5 @@ class Travels:
             return mixed
         if assembly is None or assembly.begins:
             return cls(How.WHOLE)
-        return mixed if assembly.grows or assembly.part is None else cls(How.PART, assembly.part)
+        apart = assembly.grows or assembly.part is None or bool(assembly.name)  # names tell no order
+        return mixed if apart else cls(How.PART, assembly.part or 0)

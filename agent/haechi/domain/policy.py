@@ -105,7 +105,7 @@ def policy_input(
             "way": way,
             "encryption": action.encryption.as_json(),
             "exposures": [_change_json(change, targets) for change in action.exposures],
-            "route": action.route.as_json(),
+            "route": {**action.route.as_json(), "country": as_json(action.route.stands(facts.country))},
             "access_key": action.access_key,
             "presigned": action.presigned,
             "consistent": consistent,

@@ -139,7 +139,7 @@ class Route:
     """Properties of the way taken that the host name reveals.
 
     ``country`` is where the endpoint itself stands, by the region in its name: there the bytes are taken in, wherever
-    the container lies.
+    the container lies. ``with_container``: the endpoint is the container's own account's, and stands where that lies.
     """
 
     accelerated: bool = False
@@ -148,6 +148,11 @@ class Route:
     fips: bool = False
     private_endpoint: bool = False
     country: Known[str] = field(default_factory=lambda: Unknown("not-in-host"))
+    with_container: bool = False
+
+    def stands(self, container: Known[str]) -> Known[str]:
+        """The country of the endpoint, given the container's."""
+        return container if self.with_container and isinstance(self.country, Unknown) else self.country
 
     def as_json(self) -> dict[str, JSON]:
         """The form used in policy input and audit."""
@@ -216,6 +221,12 @@ class Assembly:
     it got but a part of: another goes on from there. 0: it keeps the whole of a piece, or nothing.
     ``begins`` that the piece is a whole object by itself, which takes the place of what was there and to which later
     ones may be appended. ``abandons`` that the request gives the object up.
+
+    Where a store calls pieces by ``name``, their numbers are the ledger's to give (``Assemblies.numbered``), and so is
+    the place of a piece that goes to the object's end, wherever that is (``grows`` without ``part``). ``names`` are
+    those that a completion joins, in its order; of those in ``older`` it takes what was joined before. ``alone``: no
+    request begins the object, so that each says by itself how it is to be kept. ``scattered``: pieces are written
+    anywhere in an object that exists, in any order and over each other.
     """
 
     id: str
@@ -225,11 +236,16 @@ class Assembly:
     begins: bool = False
     abandons: bool = False
     grid: int = 0
+    name: str = ""
+    names: tuple[str, ...] | None = None
+    older: frozenset[str] = frozenset()
+    alone: bool = False
+    scattered: bool = False
 
     @property
     def leads(self) -> bool:
         """Whether this is the lowest piece that an object can have: with it the object's bytes begin."""
-        return self.part == (0 if self.grows else 1)
+        return not self.name and self.part == (0 if self.grows else 1)
 
 
 @dataclass(frozen=True, slots=True)

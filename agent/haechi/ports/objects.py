@@ -64,6 +64,20 @@ class Assemblies(Protocol):
     def wishes(self, place: Location) -> frozenset[Wish]:
         """What every beginning there asked for, as far as it is remembered."""
 
+    def numbered(self, place: Location, assembly: Assembly) -> Assembly:
+        """With the numbers that are the ledger's to give: the part of a named piece, in an assembly of its own since
+        the last completion, and the end of a growing object. ``part`` stays None where the object was not seen to be
+        made or written to, and so may hold anything. What names nothing is unchanged.
+        """
+
+    def named(self, place: Location, assembly: Assembly) -> Sequence[tuple[Assembly, Piece]] | None:
+        """The pieces that ``assembly.names`` call, in that order, each the newest that was seen and with the assembly
+        of its own; those in ``assembly.older`` the newest of what a completion joined. None where one was never seen.
+        """
+
+    def emptied(self, place: Location, assembly: Assembly) -> None:
+        """A request was let through that makes the growing object anew, without any bytes."""
+
     def put(self, place: Location, assembly: Assembly, piece: Piece) -> None:
         """Remember a piece; the same part again replaces the earlier one, as stores do, but its matches stay."""
 

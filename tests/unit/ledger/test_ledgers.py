@@ -440,3 +440,88 @@ def test_damage_in_what_is_kept_of_containers_is_named(ledger, table, column):
         db.execute(f"UPDATE {table} SET {column} = '[7'")
     with pytest.raises(HaechiError, match=r"ledger\.corrupt"):
         ledger.carried("aws", "bucket") if table == "carried" else ledger.holdings(("", ""), 9)
+
+
+# --- pieces that are called by name ------------------------------------------------------------------------------------
+
+NAMED = Assembly("blocks:key", alone=True)
+
+
+def block(name: str) -> Assembly:
+    return Assembly("blocks:key", name=name, alone=True)
+
+
+def listed(*names: str, older: tuple[str, ...] = ()) -> Assembly:
+    return dataclasses.replace(NAMED, names=names, older=frozenset(older))
+
+
+def send(assemblies, name: str, content: Content = CLEAN) -> Assembly:
+    made = assemblies.numbered(PLACE, block(name))
+    assemblies.put(PLACE, made, piece(made.part, content))
+    return made
+
+
+def test_names_are_numbered_as_they_come_and_keep_their_number_over_restarts(tmp_path, clock, assemblies):
+    assert [assemblies.numbered(PLACE, block(name)).part for name in ("b", "a", "b", "c")] == [1, 2, 1, 3]
+    assemblies.close()
+    again = SqliteAssemblies(tmp_path / "assemblies.db", clock)
+    assert [again.numbered(PLACE, block(name)).part for name in ("c", "d")] == [3, 4]
+
+
+def test_a_list_gives_its_pieces_in_its_order(assemblies):
+    for name, content in (("b", TAGGED), ("a", CLEAN)):
+        send(assemblies, name, content)
+    assert [one.content for _, one in assemblies.named(PLACE, listed("a", "b", "a"))] == [CLEAN, TAGGED, CLEAN]
+    assert assemblies.named(PLACE, listed("a", "never")) is None
+    assert assemblies.named(PLACE, listed()) == []
+
+
+def test_what_was_joined_is_of_an_earlier_round(assemblies, clock):
+    first = send(assemblies, "a", TAGGED)
+    assert assemblies.named(PLACE, listed("a", older=("a",))) is None
+    assemblies.finished(PLACE, listed("a"))
+    clock.at += 1
+    second = send(assemblies, "a")
+    assert (first.part, second.part) == (1, 1)
+    assert first.id != second.id
+    assert [one.content for _, one in assemblies.named(PLACE, listed("a"))] == [CLEAN]
+    assert [one.content for _, one in assemblies.named(PLACE, listed("a", older=("a",)))] == [TAGGED]
+
+
+def test_rounds_go_with_their_pieces_and_living_ones_stay(assemblies, clock):
+    send(assemblies, "old")
+    assemblies.finished(PLACE, listed("old"))
+    clock.at += 1
+    send(assemblies, "living")
+    clock.at += 2 * 86_400
+    assemblies.begun(PLACE, Wish(RequestEncryption()))
+    assert assemblies.named(PLACE, listed("old")) is None
+    assert assemblies.named(PLACE, listed("living"))
+    clock.at += 15 * 86_400
+    assemblies.begun(PLACE, Wish(RequestEncryption()))
+    with assemblies._database.transaction() as db:
+        assert db.execute("SELECT count(*) FROM name").fetchone() == (0,)
+
+
+def test_the_end_of_a_growing_object(assemblies):
+    end = Assembly("append:key", grows=True)
+    assert assemblies.numbered(PLACE, end).part is None
+    assemblies.emptied(PLACE, end)
+    assert assemblies.numbered(PLACE, end).part == 0
+    assemblies.put(PLACE, dataclasses.replace(end, part=0), piece(0, TAGGED))
+    assert assemblies.numbered(PLACE, end).part == 8
+    assemblies.emptied(PLACE, end)
+    assert assemblies.numbered(PLACE, end).part == 0
+    assert assemblies.around(PLACE, dataclasses.replace(end, part=0), 10).found == ()
+
+
+def test_what_is_written_anywhere_must_have_been_seen_to_be_made(assemblies):
+    page = Assembly("append:key", 512, grows=True, scattered=True)
+    assert assemblies.numbered(PLACE, page).part is None
+    assemblies.emptied(PLACE, page)
+    assert assemblies.numbered(PLACE, page) == page
+
+
+def test_what_names_nothing_is_unchanged(assemblies):
+    for one in (UPLOAD, Assembly("u", 3), Assembly("append:k", 0, grows=True, begins=True), listed("a")):
+        assert assemblies.numbered(PLACE, one) == one

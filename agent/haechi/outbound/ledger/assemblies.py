@@ -24,7 +24,7 @@ import msgspec
 from haechi.domain.content import Content, ContentState, union
 from haechi.domain.errors import HaechiError
 from haechi.domain.upload import Assembly, Location
-from haechi.outbound.ledger import wishes
+from haechi.outbound.ledger import naming, wishes
 from haechi.outbound.ledger.database import Database
 from haechi.outbound.ledger.places import Place, place_of
 from haechi.ports.clock import Clock
@@ -77,8 +77,8 @@ class SqliteAssemblies:
         none ``put`` raises ``ledger.full``; ``max_wishes``, of which the oldest go first and then count
         as not seen. All are this project's choice.
         """
-        steps = {1: wishes.SCHEMA, 2: _FINISHING}
-        self._database = Database(path, f"{_SCHEMA}; {wishes.SCHEMA}; {_FINISHING}", 3, steps)
+        steps = {1: wishes.SCHEMA, 2: _FINISHING, 3: naming.SCHEMA}
+        self._database = Database(path, f"{_SCHEMA}; {wishes.SCHEMA}; {_FINISHING}; {naming.SCHEMA}", 4, steps)
         self._max_wishes = max_wishes
         self._clock = clock
         self._max_age = max_age
@@ -97,6 +97,53 @@ class SqliteAssemblies:
         """What every beginning there asked for, as far as it is remembered."""
         with self._database.transaction() as db:
             return wishes.of(db, place_of(place), self._database.path)
+
+    def numbered(self, place: Location, assembly: Assembly) -> Assembly:
+        """As the port says."""
+        named = (*place_of(place).container, assembly.id)
+        if assembly.name:
+            now = self._clock.now().timestamp()
+            with self._database.transaction(write=True) as db:
+                id_, part = naming.numbered(db, named, assembly.name, now)
+            return dataclasses.replace(assembly, id=id_, part=part)
+        if assembly.grows and not assembly.begins and (assembly.part is None or assembly.scattered):
+            with self._database.transaction() as db:
+                end = naming.end(db, named)
+                known = naming.was_emptied(db, named)
+            if assembly.scattered:
+                return assembly if known else dataclasses.replace(assembly, part=None)
+            return dataclasses.replace(assembly, part=end)
+        return assembly
+
+    def named(self, place: Location, assembly: Assembly) -> Sequence[tuple[Assembly, Piece]] | None:
+        """As the port says."""
+        where = place_of(place).container
+        found: dict[str, tuple[Assembly, Piece]] = {}
+        committed: dict[str, tuple[Assembly, Piece]] = {}
+        with self._database.transaction() as db:
+            for number in naming.rounds(db, (*where, assembly.id)):
+                id_ = naming.of_round(assembly.id, number)
+                rows = db.execute(f"SELECT {_PIECE}, finished FROM piece WHERE {_OF}", (*where, id_)).fetchall()  # noqa: S608
+                pieces = {row[0]: (row[:-1], row[-1]) for row in rows}
+                for name, part in naming.parts(db, (*where, assembly.id), number).items():
+                    if part in pieces and name in (assembly.names or ()):
+                        row, joined = pieces[part]
+                        one = dataclasses.replace(assembly, id=id_), self._piece(row)
+                        found.setdefault(name, one)
+                        committed.update({name: one} if joined and name not in committed else {})
+        listed = [(committed if name in assembly.older else found).get(name) for name in assembly.names or ()]
+        whole = [one for one in listed if one is not None]
+        return whole if len(whole) == len(listed) else None
+
+    def emptied(self, place: Location, assembly: Assembly) -> None:
+        """As the port says."""
+        named = (*place_of(place).container, assembly.id)
+        now = self._clock.now().timestamp()
+        with self._database.transaction(write=True) as db:
+            self._prune(db, now)
+            for table in ("piece", "found"):
+                db.execute(f"DELETE FROM {table} WHERE {_OF}", named)  # noqa: S608 - from this module
+            naming.emptied(db, named, now)
 
     def put(self, place: Location, assembly: Assembly, piece: Piece) -> None:
         """Remember a piece. The same part again replaces the bytes; what was once recognised in it stays."""
@@ -180,9 +227,12 @@ class SqliteAssemblies:
 
     def finished(self, place: Location, assembly: Assembly) -> None:
         """As the port says."""
-        named = (*place_of(place).container, assembly.id)
+        where = place_of(place).container
         with self._database.transaction(write=True) as db:
-            db.execute(f"UPDATE piece SET finished=1 WHERE {_OF}", named)  # noqa: S608 - from this module
+            # A list drops what it does not join: every block that was sent before it is of an earlier round now.
+            rounds = naming.rounds(db, (*where, assembly.id)) if assembly.alone else ()
+            for id_ in (assembly.id, *(naming.of_round(assembly.id, number) for number in rounds)):
+                db.execute(f"UPDATE piece SET finished=1 WHERE {_OF}", (*where, id_))  # noqa: S608 - from this module
 
     def forget(self, place: Location, assembly: Assembly) -> None:
         """Somebody asked to give the object up: bytes go, what was recognised stays, and the pieces are not to be
@@ -257,6 +307,7 @@ class SqliteAssemblies:
             "DELETE FROM found WHERE NOT EXISTS (SELECT 1 FROM piece WHERE piece.provider=found.provider "
             "AND piece.container=found.container AND piece.assembly=found.assembly)"
         )
+        naming.prune(db, now)
 
 
 def _given_up(content: Content) -> Content:

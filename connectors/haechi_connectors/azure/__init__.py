@@ -1,0 +1,1 @@
+"""Azure Blob Storage with Data Lake, as one cloud."""

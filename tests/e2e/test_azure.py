@@ -1,0 +1,191 @@
+"""The real SDK, through the real agent, to Azurite over TLS; a stand-in answers for the management API."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+from azure.core.exceptions import HttpResponseError
+from azure.storage.blob import BlobSasPermissions, BlobServiceClient, BlobType, generate_blob_sas
+
+from tests.lab import Laboratory
+from tests.stores.azurite import KEY, PROGRAM, Azurite
+from tests.stores.management import KEY as VAULT_KEY
+from tests.stores.management import OURS, Management
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not PROGRAM.exists(), reason="Azurite is not installed: make test, or tools/node-tools.sh"),
+]
+KIB = 1 << 10
+SIZE = 300_000
+
+
+@dataclass(slots=True)
+class World:
+    """One store, one agent, and files that are tagged, sealed and harmless."""
+
+    store: Azurite
+    management: Management
+    lab: Laboratory
+    tagged: bytes
+    sealed: bytes
+    harmless: bytes
+    proxy: int
+    bundle: Path
+
+    def client(self, account: str = "fab1") -> BlobServiceClient:
+        """The SDK as a program uses it, set to small pieces and, where it would, to try again."""
+        return BlobServiceClient(
+            f"https://{account}.blob.core.windows.net",
+            credential={"account_name": account, "account_key": KEY},
+            connection_verify=str(self.bundle),
+            proxies={"https": f"http://127.0.0.1:{self.proxy}"},
+            max_single_put_size=64 * KIB, max_block_size=64 * KIB, max_page_size=64 * KIB, retry_total=2,
+        )  # fmt: skip
+
+    def put(
+        self, name: str, data: bytes, kind: BlobType = BlobType.BLOCKBLOB, account: str = "fab1", **more: int
+    ) -> None:
+        """Upload through the agent; pages are filled up, as their clients do. Raises the SDK's own error."""
+        data += bytes(-len(data) % 512) if kind is BlobType.PAGEBLOB else b""
+        blob = self.client(account).get_blob_client("ours", name)
+        blob.upload_blob(data, blob_type=kind, length=len(data), overwrite=True, **more)
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with ExitStack() as stack:
+        store = stack.enter_context(Azurite())
+        lab = stack.enter_context(Laboratory(hosts={"*.core.windows.net": f"127.0.0.1:{store.port}"}, roots=[store.ca]))
+        management = stack.enter_context(Management(lab.folder, store.authority))
+        lab.more = management.settings
+        lab.institution.publish(accounts=[OURS], keys=[VAULT_KEY], provider="azure")
+        lab.configure()
+        lab.start()
+        tagged = os.urandom(SIZE)
+        sealed = _sealed(lab, "recipe.bin", tagged)
+        described = lab.status()["parts"]["data_path"]
+        way = described["proxy_port"], Path(described["bundle"])
+        yield World(store, management, lab, tagged, sealed, os.urandom(150 * KIB), *way)
+
+
+def _sealed(lab: Laboratory, name: str, data: bytes) -> bytes:
+    file, sealed = lab.work / name, lab.work / f"{name}.age"
+    file.write_bytes(data)
+    tag = ("tag", file, "--technology", "SEM-01", "--grade", "A", "--owner", "공정팀")
+    for command in (tag, ("seal", file, "-o", sealed)):
+        done = lab.haechi(*command)
+        assert done.status == 0, done.said
+    return sealed.read_bytes()
+
+
+@pytest.mark.parametrize("kind", list(BlobType))
+def test_harmless_and_sealed_files_arrive_byte_for_byte(world: World, kind: BlobType) -> None:
+    for name, data in (("harmless", world.harmless), ("sealed", world.sealed)):
+        world.put(f"{name}-{kind.value}", data, kind)
+        held = world.store.holds(f"{name}-{kind.value}")
+        assert held is not None
+        assert held[: len(data)] == data
+        assert not held[len(data) :].strip(b"\0")
+
+
+@pytest.mark.parametrize("kind", list(BlobType))
+def test_a_tagged_file_is_refused_in_words_and_is_not_at_the_store(world: World, kind: BlobType) -> None:
+    name = f"tagged-{kind.value}"
+    with pytest.raises(HttpResponseError) as caught:
+        world.put(name, world.tagged, kind)
+    assert caught.value.status_code == 403
+    assert "SEM-01" in str(caught.value) or "haechi" in str(caught.value).lower()
+    decision = caught.value.response.headers["x-ms-request-id"]
+    assert any(event["id"] == decision for event in world.lab.decisions())
+    held = world.store.holds(name)
+    assert held is None or not held.strip(b"\0")
+
+
+def test_a_small_tagged_file_in_one_request(world: World) -> None:
+    with pytest.raises(HttpResponseError):
+        world.put("small", world.tagged[: 48 * KIB])
+    assert world.store.holds("small") is None
+
+
+def test_a_sealed_file_stays_out_of_an_account_abroad(world: World) -> None:
+    with pytest.raises(HttpResponseError):
+        world.put("sealed", world.sealed, account="abroad1")
+    assert world.store.holds("sealed", account="abroad1") is None
+
+
+def test_a_block_list_is_judged_as_a_whole_after_a_restart(world: World) -> None:
+    from azure.storage.blob import BlobBlock
+
+    data = os.urandom(12 * KIB)
+    (world.lab.work / "little.bin").write_bytes(data)
+    done = world.lab.haechi("tag", world.lab.work / "little.bin", "--technology", "SEM-01", "--grade", "A")
+    assert done.status == 0, done.said
+    blob = world.client().get_blob_client("ours", "little")
+    halves = {"1": data[: 6 * KIB], "2": data[6 * KIB :]}
+    sent = True
+    for name in ("2", "1"):
+        try:
+            blob.stage_block(name, halves[name])
+        except HttpResponseError:
+            sent = False  # a half that holds a whole block is recognised by itself
+    world.lab.stop()
+    world.lab.start()
+    described = world.lab.status()["parts"]["data_path"]
+    world.proxy, world.bundle = described["proxy_port"], Path(described["bundle"])
+    if sent:
+        with pytest.raises(HttpResponseError):
+            world.client().get_blob_client("ours", "little").commit_block_list([BlobBlock("1"), BlobBlock("2")])
+    assert world.store.holds("little") is None
+
+
+def test_a_link_with_a_signature(world: World) -> None:
+    until = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    for name, data, status in (("link-sealed", world.sealed, 201), ("link-tagged", world.tagged, 403)):
+        sas = generate_blob_sas(
+            "fab1", "ours", name, account_key=KEY, permission=BlobSasPermissions(create=True, write=True), expiry=until
+        )
+        answer = requests.put(
+            f"https://fab1.blob.core.windows.net/ours/{name}?{sas}",
+            data=data,
+            headers={"x-ms-blob-type": "BlockBlob"},
+            proxies={"https": f"http://127.0.0.1:{world.proxy}"},
+            verify=str(world.bundle),
+            timeout=30,
+        )
+        assert answer.status_code == status, answer.text
+        assert (world.store.holds(name) is not None) == (status == 201)
+
+
+def test_a_container_is_not_opened_to_everyone(world: World) -> None:
+    with pytest.raises(HttpResponseError):
+        world.client().create_container("open", public_access="blob")
+    assert "open" not in [one.name for one in world.store.client().list_containers()]
+
+
+def test_check_says_what_would_happen(world: World) -> None:
+    sealed = world.lab.haechi("check", world.lab.work / "recipe.bin.age", "azure://fab1/ours/x")
+    plain = world.lab.haechi("check", world.lab.work / "recipe.bin", "azure://fab1/ours/x")
+    assert sealed.status == 0, sealed.said
+    assert plain.status != 0, plain.said
+
+
+def test_ordinary_work_with_harmless_and_sealed_blobs_goes_on(world: World) -> None:
+    service = world.client()
+    service.create_container("more")
+    for name, data in (("plain", world.harmless), ("kept", world.sealed)):
+        world.put(f"work-{name}", data)
+        blob = service.get_blob_client("ours", f"work-{name}")
+        blob.set_blob_metadata({"made": "by-us"})
+        blob.create_snapshot()
+        blob.set_standard_blob_tier("Cool")
+        assert blob.download_blob().readall() == data
+        blob.delete_blob(delete_snapshots="include")
+        assert world.store.holds(f"work-{name}") is None
