@@ -53,7 +53,7 @@ def anchors(document: Path) -> set[str]:
 EXECUTED = {
     f"{guide}{language}.md" for guide in ("first-steps", "first-week", "drift", "guards") for language in ("", ".ko")
 }
-"""Guides whose every command a test of its own in tests/e2e runs (test_first_steps.py, test_drift_guide.py and so on)."""
+"""Guides whose every command a test in tests/e2e runs: test_first_steps.py, test_guards_guide.py and so on."""
 
 
 def commands() -> list[tuple[str, str]]:

@@ -442,7 +442,7 @@ def test_damage_in_what_is_kept_of_containers_is_named(ledger, table, column):
         ledger.carried("aws", "bucket") if table == "carried" else ledger.holdings(("", ""), 9)
 
 
-# --- pieces that are called by name ------------------------------------------------------------------------------------
+# --- pieces that are called by name -----------------------------------------------------------------------------------
 
 NAMED = Assembly("blocks:key", alone=True)
 
