@@ -55,8 +55,10 @@ def compare(was: Destination, now: Destination, passing: frozenset[str], *, pati
 
 
 def carried(into: Destination, source: Destination, aspect: Aspect) -> Destination:
-    """``into`` with one aspect of ``source``."""
-    if aspect is Aspect.GUARD:
+    """``into`` with one aspect of ``source``. The guard alone is carried where what it guards differs too: that is
+    another change, with an answer of its own.
+    """
+    if aspect is Aspect.GUARD and _public(into) != _public(source):
         public = dataclasses.replace(into.public, blocked=source.public.blocked, flags=source.public.flags)
         return dataclasses.replace(into, public=public)
     return dataclasses.replace(into, **{name: getattr(source, name) for name in _RULES[aspect].fields})

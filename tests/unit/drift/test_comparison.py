@@ -12,7 +12,7 @@ from haechi.domain.destination_form import destination_from, form_of
 from haechi.domain.drift import Aspect, Turn
 from haechi.domain.drift_aspects import carried, causes, compare
 from haechi.domain.facts import Unknown
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.drift.facts import BUSAN, GOOD, KEY, OURS, SEOUL, TOKYO
@@ -198,6 +198,10 @@ def test_facts_that_were_kept_come_back_as_they_were(facts: Destination) -> None
 
 
 @given(DESTINATIONS, DESTINATIONS)
+@example(
+    Destination("aws", "", public=PublicAccess(True, {}, DENIED, DENIED)),
+    Destination("aws", "", public=PublicAccess(DENIED, {}, False, False)),
+)
 def test_carrying_over_every_aspect_leaves_no_change(was: Destination, now: Destination) -> None:
     """However two sets of facts differ, no change is told twice and none is left out."""
     found = compare(was, now, frozenset(), patient=False)
