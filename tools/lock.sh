@@ -23,7 +23,9 @@ say "locking requirements/runtime.txt"
 compile requirements/runtime.txt pyproject.toml
 say "locking requirements/dev.txt"
 compile requirements/dev.txt pyproject.toml --extra dev -c requirements/runtime.txt
-say "locking requirements/aio.txt"
-compile requirements/aio.txt requirements/aio.in
+for programs in requirements/clients/*.in; do # each stands in an environment of its own: tests/lab/aside.py
+    say "locking ${programs%.in}.txt"
+    compile "${programs%.in}.txt" "$programs"
+done
 printf 'uv\n' | compile requirements/uv.txt -
-if grep -nE '://|^--|@ ' requirements/*.txt; then die "a lock carries an address or an option (above)."; fi
+if grep -nE '://|^--|@ ' requirements/*.txt requirements/clients/*.txt; then die "a lock carries an address or an option (above)."; fi

@@ -1,4 +1,4 @@
-"""Programs whose libraries cannot stand beside ours: each list of requirements in an environment of its own."""
+"""Clients whose libraries cannot stand beside ours: each in an environment of its own."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ PROJECT = (ROOT / "agent", ROOT / "connectors")
 
 
 def python_with(name: str) -> Path:
-    """The interpreter of an environment with what ``requirements/NAME.txt`` locks, hashes checked; made once."""
-    lock, folder = ROOT / "requirements" / f"{name}.txt", ROOT / ".tools" / f"{name}-venv"
+    """The interpreter of an environment with what ``requirements/clients/NAME.txt`` locks, hashes checked; made once.
+    The programs that came along lie beside it.
+    """
+    lock, folder = ROOT / "requirements" / "clients" / f"{name}.txt", ROOT / ".tools" / "clients" / name
     stamp, wanted = folder / "stamp", lock.read_bytes()
     if not stamp.exists() or stamp.read_bytes() != wanted:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
