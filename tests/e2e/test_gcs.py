@@ -131,13 +131,13 @@ def test_the_endpoint_without_a_region_is_no_place_in_korea(at: World, way: str)
 
 
 def test_a_session_goes_on_over_connections_and_a_restart_of_the_agent(at: World) -> None:
-    """The protected bytes lie over the seam: neither piece alone shows a guaranteed run."""
-    (at.lab.work / "small.bin").write_bytes(secret := os.urandom(12_000))
+    """The protected bytes lie over the seam: neither piece alone holds more than one block that could be recognised."""
+    (at.lab.work / "small.bin").write_bytes(secret := os.urandom(8192))
     done = at.lab.haechi(
         "tag", at.lab.work / "small.bin", "--technology", "SEM-01", "--grade", "A", "--owner", "공정팀"
     )
     assert done.status == 0, done.said
-    data = os.urandom(CHUNK - 6000) + secret + os.urandom(CHUNK - 6000)
+    data = os.urandom(CHUNK - 4096) + secret + os.urandom(CHUNK - 4096)
     begun = at.session().post(
         f"https://{SEOUL}/upload/storage/v1/b/ours/o?uploadType=resumable", json={"name": "seam"}, timeout=30
     )

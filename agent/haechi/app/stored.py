@@ -30,14 +30,16 @@ NOT_SEEN = "content-not-seen"
 
 def held(place: Location, ledger: ObjectLedger, index: ContentIndex) -> Content:
     """What lies at a place: what its object is known to hold, or the worst where nobody saw that and the container may
-    hold something. Clean content is not remembered, so it is no better known than what never passed here.
+    hold something. Clean content is not remembered, so it is no better known than what never passed here; but where
+    all that lies in the container went there sealed, so did this.
     """
     known = ledger.holds(place) if place.key else None
     if known is not None:
         return _as_stored(known)
-    if not ledger.may_hold(place):
+    how = ledger.may_hold(place)
+    if how is None:
         return Content(ContentState.NOT_INSPECTED, notes=(NOT_SEEN,))
-    match = Match("*", place.container, index.worst_tags() or (UNDETERMINED,), MatchHow.STORED)
+    match = Match("*", place.container, index.worst_tags() or (UNDETERMINED,), how)
     return Content(ContentState.MATCHED, (match,))
 
 

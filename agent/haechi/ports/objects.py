@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from haechi.domain.content import Content, Match
+from haechi.domain.content import Content, Match, MatchHow
 from haechi.domain.destination import Destination
 from haechi.domain.disclosure import Said
 from haechi.domain.facts import Known, Unknown
@@ -163,9 +163,10 @@ class ObjectLedger(Protocol):
     def holds(self, place: Location) -> Content | None:
         """The tagged content that the object is known to hold; None when nothing is known of it."""
 
-    def may_hold(self, place: Location) -> bool:
-        """Whether the container, by whatever name it is reached, is known to hold tagged content: an access point may
-        stand for any container of its provider, and what was stored through one may lie in any.
+    def may_hold(self, place: Location) -> MatchHow | None:
+        """As what any object of the container may be tagged content: ``SEALED`` where all that is known to lie there
+        went there sealed, else ``STORED``; None where nothing is known to lie there. By whatever name it is reached: an
+        access point may stand for any container of its provider, and what was stored through one may lie in any.
         """
 
 

@@ -131,6 +131,21 @@ async def test_showing_it_to_nobody_stays_allowed(case: Case) -> None:
     assert await case.allowed("PUT", "/ours-seoul/never-seen?acl", b"", ("x-amz-acl", "private"))
 
 
+async def test_where_all_went_sealed_an_object_that_nobody_saw_is_sealed_too(case: Case) -> None:
+    """A copy inside a container that holds ciphertext alone is ordinary work; a container with one plain object not."""
+    case.tag("secret", noise(1, 20_000))
+    case.destinations.known["ours-seoul"] = DESTINATION
+    match = Match("1", "secret", (TAG,), MatchHow.SEALED)
+    place = Location("aws", "ours-seoul", "known", endpoint=HOST)
+    case.ledger.stored(place, Content(ContentState.MATCHED, (match,)))
+    copied = ("PUT", "/ours-seoul/copy", b"", ("x-amz-copy-source", "ours-seoul/never-seen"))
+    assert await case.allowed(*copied)
+    assert case.records()[-1]["content"]["sealed"] is True
+    holding(case, "ours-seoul")
+    case.destinations.known["ours-seoul"] = DESTINATION
+    assert not await case.allowed(*copied)
+
+
 async def test_a_place_that_holds_nothing_known_is_a_strangers_own_matter(case: Case) -> None:
     case.tag("secret", noise(1, 20_000))
     holding(case, "theirs")

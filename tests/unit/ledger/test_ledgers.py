@@ -397,6 +397,16 @@ def test_what_a_container_carries_is_sealed_only_where_all_of_it_was(ledger):
     assert not carried.sealed and [tag.technology for tag in carried.tags] == ["SEM-01"]
 
 
+def test_as_what_an_unseen_object_may_be_tagged(ledger):
+    assert ledger.may_hold(PLACE) is None
+    ledger.stored(PLACE, SEALED)
+    assert ledger.may_hold(PLACE) is MatchHow.SEALED
+    assert ledger.may_hold(Location("aws", "other", "k")) is None
+    ledger.stored(Location("aws", "", "k", alias="point"), TAGGED)
+    for name in ("bucket", "other"):  # the access point may lead to either
+        assert ledger.may_hold(Location("aws", name, "k")) is MatchHow.STORED
+
+
 def test_many_files_of_one_tag_are_carried_as_one(ledger):
     for number in range(5):
         tag = dataclasses.replace(TAG, owner=f"team {number}", marked_at=None)

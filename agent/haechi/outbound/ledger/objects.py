@@ -88,17 +88,17 @@ class SqliteObjectLedger:
             ).fetchone()
         return self._database.content(row[0]) if row else None
 
-    def may_hold(self, place: Location) -> bool:
-        """Whether the container is known to hold tagged content, by whatever name it is reached."""
+    def may_hold(self, place: Location) -> MatchHow | None:
+        """See the port."""
         provider, container = place_of(place).container
         anywhere = container.startswith(ALIAS)
+        where = "provider=?1 AND (?2 OR container=?3 OR (container>=?4 AND container<?5))"
+        named = (provider, anywhere, container, ALIAS, ALIAS[:-1] + ";")
         with self._database.transaction() as db:
-            row = db.execute(
-                "SELECT 1 FROM object WHERE provider=?1 AND (?2 OR container=?3 OR (container>=?4 AND container<?5)) "
-                "LIMIT 1",
-                (provider, anywhere, container, ALIAS, ALIAS[:-1] + ";"),
-            ).fetchone()
-        return row is not None
+            if db.execute(f"SELECT 1 FROM object WHERE {where} LIMIT 1", named).fetchone() is None:  # noqa: S608
+                return None
+            (sealed,) = db.execute(f"SELECT min(sealed) FROM carried WHERE {where}", named).fetchone()  # noqa: S608
+        return MatchHow.SEALED if sealed else MatchHow.STORED
 
     # --- lists ------------------------------------------------------------------------------------------------------
 
