@@ -1,0 +1,36 @@
+"""Ways in which somebody tried to get tagged content past the judge of Google Cloud Storage."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.unit.judging.conftest import Case, noise
+from tests.unit.judging.test_sessions import HOST, UP, gcs
+
+__all__ = ["gcs"]
+
+SEALED = noise(301, 60_000)
+
+
+async def stored(case: Case, key: str, data: bytes) -> bool:
+    return await case.allowed("POST", f"{UP}?uploadType=media&name={key}", data, host=HOST)
+
+
+@pytest.mark.parametrize("document", [b"", b'{"contentType": "text/plain"}', b"{}"])
+@pytest.mark.parametrize("way", ["rewriteTo", "copyTo"])
+async def test_a_copy_with_a_document_is_judged_by_its_source(gcs: Case, way: str, document: bytes) -> None:
+    """google-cloud-storage sends one with every rewrite."""
+    gcs.seal(SEALED)
+    assert await stored(gcs, "k", SEALED)
+    source = f"/storage/v1/b/ours-seoul/o/k/{way}/b"
+    assert not await gcs.allowed("POST", f"{source}/abroad/o/k", document, host=HOST)
+    assert await gcs.allowed("POST", f"{source}/ours-seoul/o/k2", document, host=HOST)
+
+
+async def test_a_beginning_that_contradicts_itself_is_the_worst_case(gcs: Case) -> None:
+    document = json.dumps({"name": "another"}).encode()
+    assert not await gcs.allowed("POST", f"{UP}?uploadType=resumable&name=k", document, host=HOST)
+    (record,) = gcs.records()
+    assert record["content"]["state"] == "matched"
