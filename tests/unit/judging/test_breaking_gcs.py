@@ -34,3 +34,15 @@ async def test_a_beginning_that_contradicts_itself_is_the_worst_case(gcs: Case) 
     assert not await gcs.allowed("POST", f"{UP}?uploadType=resumable&name=k", document, host=HOST)
     (record,) = gcs.records()
     assert record["content"]["state"] == "matched"
+
+
+async def test_a_session_that_was_begun_in_public_stays_so_whatever_its_pieces_call_it(gcs: Case) -> None:
+    gcs.seal(SEALED)
+    begin = f"{UP}?uploadType=resumable"
+    assert await gcs.allowed("POST", f"{begin}&name=quiet", b"{}", host=HOST)
+    assert await gcs.allowed("PUT", f"{UP}?upload_id=A&name=quiet", SEALED, host=HOST)
+    assert await gcs.allowed("POST", f"{begin}&name=loud&predefinedAcl=publicRead", b"{}", host=HOST)
+    assert not await gcs.allowed("PUT", f"{UP}?upload_id=B&name=loud", SEALED, host=HOST)
+    assert not await gcs.allowed("PUT", f"{UP}?upload_id=B", SEALED, host=HOST)
+    assert not await gcs.allowed("PUT", f"{UP}?upload_id=B&name=quiet", SEALED, host=HOST)
+    assert not await gcs.allowed("PUT", "/ours-seoul/quiet?upload_id=B", SEALED, host=HOST)
