@@ -298,6 +298,8 @@ def _action(host: Host, head: Head, read: _Read) -> Action:
 
 def _shape(head: Head, read: _Read) -> BodyShape:
     body = details.shape(head, read.operation.carries, read.framing)
+    if read.assembly is not None and body.wire_length is None and body.framing is Framing.PLAIN:
+        body = replace(body, wire_length=details.ranged(head))
     named = details.codings(head.query.get("contentEncoding", ""))
     if not named:
         return body

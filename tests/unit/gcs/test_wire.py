@@ -325,6 +325,14 @@ def test_a_piece_has_its_offset(said, part):
     assert (piece.id, piece.part, piece.grows, piece.grid) == ("append:U", part, True, 262144)
 
 
+def test_a_range_says_where_a_body_of_any_length_ends():
+    """A store that has all that the range promised need not wait for the body's end."""
+    chunked = ("transfer-encoding", "chunked")
+    action = act("PUT", f"{UP}?upload_id=U", (chunked, ("content-range", "bytes 262144-262148/262149")))
+    assert action.body.wire_length == 5
+    assert act("PUT", f"{UP}?upload_id=U", (chunked, ("content-range", "bytes 0-*/*"))).body.wire_length is None
+
+
 def test_a_session_given_up_is_that():
     assert act("DELETE", f"{UP}?upload_id=U", sized(0)).assembly.abandons
     assert act("DELETE", "/bkt/k?upload_id=U", sized(0)).assembly.abandons
