@@ -391,8 +391,9 @@ class Judgement:
             self._state = State.REFUSED
             self._keep_nothing()
             return Refuse(self._connector.refusal(case.conclude.refusal(settled, about.action), self._request))
-        if about.action.kind is ActionKind.EXPOSE and about.action.destination is not None:
-            case.assessor.destinations.forget(about.action.destination)
+        place, kind = about.action.destination, about.action.kind
+        if place is not None and (kind is ActionKind.EXPOSE or (kind is ActionKind.PREPARE and not place.key)):
+            case.assessor.destinations.forget(place)  # its settings change, or it is another of the same name
         self._state = State.OBSERVING if effect is Effect.WOULD_BLOCK else State.DECIDED
         return Forward()
 

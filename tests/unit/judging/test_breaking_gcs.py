@@ -46,3 +46,12 @@ async def test_a_session_that_was_begun_in_public_stays_so_whatever_its_pieces_c
     assert not await gcs.allowed("PUT", f"{UP}?upload_id=B", SEALED, host=HOST)
     assert not await gcs.allowed("PUT", f"{UP}?upload_id=B&name=quiet", SEALED, host=HOST)
     assert not await gcs.allowed("PUT", "/ours-seoul/quiet?upload_id=B", SEALED, host=HOST)
+
+
+async def test_a_bucket_that_is_made_anew_is_read_anew(gcs: Case) -> None:
+    """It was deleted, and is another of the same name."""
+    gcs.seal(SEALED)
+    assert await stored(gcs, "k", SEALED)
+    document = b'{"name": "ours-seoul", "location": "US"}'
+    assert await gcs.allowed("POST", "/storage/v1/b?project=p", document, host=HOST)
+    assert "ours-seoul" in {place.container for place in gcs.destinations.forgotten}
