@@ -138,6 +138,8 @@ def _json(host: Host, head: Head) -> _Read:
         if named is not None:
             return _json_operation(host, head, operation, named.groupdict())
     if head.method == "POST" and (named := re.fullmatch(r"b/(?P<bucket>[^/]+)/o", path)):
+        if {"uploadType", "upload_id"} & set(head.query) or head.media_type.startswith("multipart/"):
+            raise AmbiguousError("upload-type")  # an upload, at an address where none belongs
         return _json_operation(
             host, head, operations.INSERT_EMPTY, {"key": head.query.get("name"), **named.groupdict()}
         )
