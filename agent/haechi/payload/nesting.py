@@ -55,7 +55,18 @@ Recognise = Callable[["Stream", bytes], "Reader | None"]
 class Tree:
     """What all streams of one body share: numbering, events waiting to be taken, and the budgets."""
 
-    __slots__ = ("_members", "_next", "_spent", "_total", "deferred", "events", "limits", "recognise", "steps", "stopped")
+    __slots__ = (
+        "_members",
+        "_next",
+        "_spent",
+        "_total",
+        "deferred",
+        "events",
+        "limits",
+        "recognise",
+        "steps",
+        "stopped",
+    )
 
     def __init__(self, limits: Limits, recognise: Recognise, *, deferred: bool = False) -> None:
         self.limits = limits
@@ -225,14 +236,18 @@ class Stream:
         reader = self._reader
         if reader is None:
             return
+        if self.tree.stopped:  # there are bodies that are long to read although nothing comes out
+            self._give_up(reader, "too-large")
+            return
         try:
-            if self.tree.stopped:  # there are bodies that are long to read although nothing comes out
-                raise UnreadableError("too-large")
             step(reader)
         except UnreadableError as problem:
-            self._reader = None
-            reader.abandon()
-            self.opaque(problem.cause)
+            self._give_up(reader, problem.cause)
+
+    def _give_up(self, reader: Reader, cause: str) -> None:
+        self._reader = None
+        reader.abandon()
+        self.opaque(cause)
 
 
 class TreeDecoder:

@@ -15,7 +15,9 @@ ACL = b"<AccessControlPolicy><Owner/><AccessControlList>%s</AccessControlList></
 
 
 def part(number: int) -> str:
-    sums = "".join(f"<Checksum{name}>x=</Checksum{name}>" for name in ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"))
+    sums = "".join(
+        f"<Checksum{name}>x=</Checksum{name}>" for name in ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
+    )
     return f'<Part><PartNumber>{number}</PartNumber><ETag>"e"</ETag>{sums}</Part>'
 
 
@@ -33,11 +35,11 @@ def test_too_much_markup_is_not_read(connector, host, target, document):
     assert isinstance(change.public, Unknown)
 
 
-@pytest.mark.parametrize(
-    ("connector", "host"), [(S3Connector(), S3), (GcsConnector(), GCS)], ids=["s3", "gcs"]
-)
+@pytest.mark.parametrize(("connector", "host"), [(S3Connector(), S3), (GcsConnector(), GCS)], ids=["s3", "gcs"])
 def test_the_longest_completion_is_read(connector, host):
-    document = "".join(["<CompleteMultipartUpload>", *map(part, range(1, 10_001)), "</CompleteMultipartUpload>"]).encode()
+    document = "".join(
+        ["<CompleteMultipartUpload>", *map(part, range(1, 10_001)), "</CompleteMultipartUpload>"]
+    ).encode()
     request = Request("POST", "https", host, "/bkt/k?uploadId=u", (("content-length", str(len(document))),))
     made = connector.with_document(connector.action(request), document)
     assert made.assembly.parts == tuple(range(1, 10_001))

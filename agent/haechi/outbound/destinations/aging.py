@@ -3,8 +3,9 @@
 Theory. An answer lives for ``ttl`` seconds; one in which something is unknown that may soon be known, for
 ``unknown_ttl``. One that is used after three quarters of its life is asked for anew in the background, and its users go
 on with what they have. Questions about one thing are joined. A failure that passes does not displace an answer without
-one that is still within its life. What is forgotten while it is being asked serves those who asked, and nobody else. What is forgotten
-because it is about to change may be asked for before it does: answers to that live for ``unknown_ttl`` a while.
+one that is still within its life. What is forgotten while it is being asked serves those who asked, and nobody else.
+What is forgotten because it is about to change may be asked for before it does: answers to that live for
+``unknown_ttl`` a while.
 """
 
 from __future__ import annotations

@@ -73,9 +73,9 @@ class SqliteAssemblies:
         max_wishes: int = 100_000,
     ) -> None:
         """``max_age`` after which an untouched assembly's pieces go, and the wishes of its beginning; ``finished_age``
-        for a finished one; ``max_bytes`` of pieces and names, beyond which the oldest finished assemblies go, and where there are
-        none ``put`` raises ``ledger.full``; ``max_wishes``, of which the oldest go first and then count
-        as not seen. All are this project's choice.
+        for a finished one; ``max_bytes`` of pieces and names, beyond which the oldest finished assemblies go, and where
+        there are none ``put`` and ``numbered`` raise ``ledger.full``; ``max_wishes``, of which the oldest go first and
+        then count as not seen. All are this project's choice.
         """
         steps = {1: wishes.SCHEMA, 2: _FINISHING, 3: naming.SCHEMA, 4: naming.COUNTED}
         script = "; ".join((_SCHEMA, wishes.SCHEMA, _FINISHING, naming.SCHEMA, naming.COUNTED))

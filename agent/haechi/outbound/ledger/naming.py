@@ -19,16 +19,15 @@ CREATE TABLE name (
 ) WITHOUT ROWID
 """
 _ROW = 100
-"""Bytes that a row takes beside its names, about."""
-_SIZE = f"{_ROW} + length(%s.object) + length(%s.name)"
-COUNTED = f"""
+"""Bytes that a row takes beside its names, about; ``COUNTED`` says the same."""
+COUNTED = """
 CREATE TRIGGER name_in AFTER INSERT ON name BEGIN
-    UPDATE total SET bytes = bytes + {_SIZE.replace("%s", "NEW")};
+    UPDATE total SET bytes = bytes + 100 + length(NEW.object) + length(NEW.name);
 END;
 CREATE TRIGGER name_out AFTER DELETE ON name BEGIN
-    UPDATE total SET bytes = bytes - ({_SIZE.replace("%s", "OLD")});
+    UPDATE total SET bytes = bytes - (100 + length(OLD.object) + length(OLD.name));
 END;
-UPDATE total SET bytes = bytes + (SELECT coalesce(sum({_SIZE.replace("%s", "name")}), 0) FROM name)
+UPDATE total SET bytes = bytes + (SELECT coalesce(sum(100 + length(object) + length(name)), 0) FROM name)
 """
 """Names count as bytes of the ledger: somebody who only ever begins blocks invents them without end."""
 Named = tuple[str, str, str]
