@@ -310,6 +310,10 @@ class Judgement:
                 return await self._exposed(action, found)
             case ActionKind.ASSEMBLE:
                 return await self._assembled(action, found)
+            case ActionKind.COPY:
+                return await self._copied(action, found)
+            case ActionKind.UNRECOGNISED:  # by what the document says
+                return await self._decide_now(beside(self._case.assessor.worst_case(), found))
             case ActionKind.PREPARE:
                 case = self._case
                 noted(action, case.assemblies, case.assessor.words_in(action))
@@ -343,13 +347,13 @@ class Judgement:
             case.reassembly.anew(place, assembly)
         return verdict
 
-    async def _copied(self, action: Action) -> Verdict:
+    async def _copied(self, action: Action, carried: Content | None = None) -> Verdict:
         """Copy on the server's side: what the source is known to hold, or the worst where it may hold something."""
         case = self._case
         action = numbered(action, case.assemblies)
         source, place, assembly = action.source, action.destination, action.assembly
         content = case.assessor.worst_case() if source is None else held(source, case.ledger, case.index)
-        verdict = await self._decide_now(content)
+        verdict = await self._decide_now(beside(content, carried))
         if isinstance(verdict, Forward) and place and assembly and assembly.part is not None:
             case.assemblies.put(place, assembly, Piece(assembly.part, content, NO_EDGES))
         return verdict
@@ -387,8 +391,9 @@ class Judgement:
             self._state = State.REFUSED
             self._keep_nothing()
             return Refuse(self._connector.refusal(case.conclude.refusal(settled, about.action), self._request))
-        if about.action.kind is ActionKind.EXPOSE and about.action.destination is not None:
-            case.assessor.destinations.forget(about.action.destination)
+        place, kind = about.action.destination, about.action.kind
+        if place is not None and (kind is ActionKind.EXPOSE or (kind is ActionKind.PREPARE and not place.key)):
+            case.assessor.destinations.forget(place)  # its settings change, or it is another of the same name
         self._state = State.OBSERVING if effect is Effect.WOULD_BLOCK else State.DECIDED
         return Forward()
 

@@ -3,8 +3,9 @@
 Encryption, access, content coding, tags and metadata of an object under assembly are named once, with the request that
 begins it; its parts do not repeat them, and the id that joins them is in a response that nobody reads. So wishes are
 remembered by place (``ports.objects.Assemblies``). Where the requests that fill the object need not name it, as the
-assembly of a beginning tells, they are remembered for the container, too. Where nothing was seen (begun past the agent,
-or forgotten) or two beginnings disagree, they are unknown, and the policy judges that. Sensitive words of any beginning
+assembly of a beginning tells, they are remembered for the container, too, and count for every such request: a name that
+it gives beside its session's id is nobody's to hold against it. Where nothing was seen (begun past the agent, or
+forgotten) or two beginnings disagree, they are unknown, and the policy judges that. Sensitive words of any beginning
 there count.
 """
 
@@ -54,6 +55,8 @@ def applied(action: Action, assemblies: Assemblies) -> Action:
     if action.assembly is None or action.assembly.begins or action.assembly.alone or action.destination is None:
         return action
     wishes = assemblies.wishes(action.destination)
+    if action.assembly.grid and action.destination.key:
+        wishes |= assemblies.wishes(dataclasses.replace(action.destination, key=""))
     encryptions = {wish.encryption for wish in wishes}
     exposures = tuple(sorted({e for wish in wishes for e in wish.exposures}, key=repr))
     encryption = action.encryption

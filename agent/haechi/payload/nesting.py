@@ -55,7 +55,18 @@ Recognise = Callable[["Stream", bytes], "Reader | None"]
 class Tree:
     """What all streams of one body share: numbering, events waiting to be taken, and the budgets."""
 
-    __slots__ = ("_members", "_next", "_spent", "_total", "deferred", "events", "limits", "recognise", "steps")
+    __slots__ = (
+        "_members",
+        "_next",
+        "_spent",
+        "_total",
+        "deferred",
+        "events",
+        "limits",
+        "recognise",
+        "steps",
+        "stopped",
+    )
 
     def __init__(self, limits: Limits, recognise: Recognise, *, deferred: bool = False) -> None:
         self.limits = limits
@@ -67,6 +78,7 @@ class Tree:
         self._members = 0
         self._spent = [0] * (limits.depth + 2)
         self._total = 0
+        self.stopped = False
 
     def take(self) -> list[Event]:
         """The events since the last call."""
@@ -80,8 +92,9 @@ class Tree:
         return self.take()
 
     def stop(self) -> None:
-        """Nothing more may come out: whatever would is too large."""
+        """Nothing more is read: whatever would come out is too large."""
         self._total = self.limits.expanded
+        self.stopped = True
 
     def object(self, codings: tuple[str, ...] = ()) -> Stream:
         """Stream 0: what the store will keep."""
@@ -223,12 +236,18 @@ class Stream:
         reader = self._reader
         if reader is None:
             return
+        if self.tree.stopped:  # there are bodies that are long to read although nothing comes out
+            self._give_up(reader, "too-large")
+            return
         try:
             step(reader)
         except UnreadableError as problem:
-            self._reader = None
-            reader.abandon()
-            self.opaque(problem.cause)
+            self._give_up(reader, problem.cause)
+
+    def _give_up(self, reader: Reader, cause: str) -> None:
+        self._reader = None
+        reader.abandon()
+        self.opaque(cause)
 
 
 class TreeDecoder:

@@ -39,7 +39,7 @@ LINE: Final = 1024
 """Bytes of the line with the boundary: blanks may follow it."""
 NAME: Final = 1024
 """The longest part name that is reported."""
-EMPTY_LINE: Final = re.compile(rb"(?:\A|\n)\r?\n")
+EMPTY_LINE: Final = re.compile(rb"\n\r?\n")
 CALLED: Final = re.compile(r';\s*(filename|name)="?([^";]*)')
 
 
@@ -52,11 +52,16 @@ class Parts:
         self._stream = stream
         self._delimiter = b"\n--" + boundary.encode()
         self._buffer = b"\n"
+        self._at = 0
+        """How far the buffer was passed on: what lies before is dropped with the next bytes."""
+        self._searched = 0
+        """How far it was searched without finding anything; behind a delimiter, while its line is looked at."""
+        self._before = 0
+        """Where the content ends if that line is one."""
         self._virtual = True
-        """The line end before the first delimiter is there although nobody sent it."""
+        """The line end before a delimiter that follows at once is not the part's, or nobody sent it."""
         self._state: Callable[[], bool] = self._content
         self._part: Stream | None = None
-        self._line_begins = b""
         self._closed = False
 
     def feed(self, data: memoryview) -> None:
@@ -64,7 +69,8 @@ class Parts:
         if self._closed:
             self._behind(bytes(data))
             return
-        self._buffer += data
+        self._buffer = self._buffer[self._at :] + data
+        self._searched, self._before, self._at = self._searched - self._at, self._before - self._at, 0
         while self._state():
             pass
 
@@ -81,23 +87,21 @@ class Parts:
     # --- states: each returns whether it could go on ----------------------------------------------------------------
 
     def _content(self) -> bool:
-        at = self._buffer.find(self._delimiter)
-        if at < 0:
+        found = self._buffer.find(self._delimiter, self._searched)
+        if found < 0:
             # what is held may be the beginning of a delimiter, and the CR before it
             self._pass_on(len(self._buffer) - len(self._delimiter))
+            self._searched = max(self._at, self._searched)
             return False
-        before = at - 1 if at and self._buffer[at - 1 : at] == b"\r" else at
-        self._pass_on(before)
-        self._line_begins = self._buffer[: at - before + len(self._delimiter)]
-        self._buffer = self._buffer[len(self._line_begins) :]
+        self._before = found - 1 if found > self._at and self._buffer[found - 1 : found] == b"\r" else found
+        self._searched = found + len(self._delimiter)
         self._state = self._line
         return True
 
-    def _pass_on(self, size: int) -> None:
-        if size <= 0:
-            return
-        piece, self._buffer = self._buffer[:size], self._buffer[size:]
-        self._give(piece)
+    def _pass_on(self, until: int) -> None:
+        if until > self._at:
+            piece, self._at = self._buffer[self._at : until], until
+            self._give(piece)
 
     def _give(self, piece: bytes) -> None:
         if self._virtual:
@@ -106,24 +110,26 @@ class Parts:
             self._part.expand(memoryview(piece))
 
     def _line(self) -> bool:
-        end = self._buffer.find(b"\n")
-        if self._buffer.startswith(b"--"):
+        begins = self._searched
+        if self._buffer.startswith(b"--", begins):
             return self._finish()
-        if end < 0 and len(self._buffer) <= LINE and not self._buffer.strip(b" \t\r-"):
+        end = self._buffer.find(b"\n", begins, begins + LINE + 1)
+        line = self._buffer[begins : end if end >= 0 else begins + LINE + 1]
+        if end < 0 and len(line) <= LINE and not line.strip(b" \t\r-"):
             return False
-        if not 0 <= end <= LINE or self._buffer[:end].strip(b" \t\r"):
-            # a longer boundary that begins like this one, or content
-            self._state = self._content
-            self._give(self._line_begins)
+        if end < 0 or line.strip(b" \t\r"):
+            self._state = self._content  # a longer boundary that begins like this one, or content
             return True
+        self._pass_on(self._before)
         self._end_part()
-        self._buffer = self._buffer[end + 1 :]
+        self._at = self._searched = end
         self._state = self._headers
         return True
 
     def _finish(self) -> bool:
+        self._pass_on(self._before)
         self._end_part()
-        rest, self._buffer, self._closed = self._buffer[2:], b"", True
+        rest, self._buffer, self._closed = self._buffer[self._searched + 2 :], b"", True
         self._behind(rest)
         return False
 
@@ -133,14 +139,18 @@ class Parts:
             raise UnreadableError("malformed-member")
 
     def _headers(self) -> bool:
-        found = EMPTY_LINE.search(self._buffer)
-        if found is None or found.end() > HEADERS:
-            if len(self._buffer) > HEADERS:
+        """From the end of the delimiter's line on, which also begins an empty one."""
+        found = EMPTY_LINE.search(self._buffer, self._searched)
+        if found is None or found.end() - self._at > HEADERS:
+            if len(self._buffer) - self._at > HEADERS:
                 raise UnreadableError("too-large")
+            self._searched = max(self._at, len(self._buffer) - 2)
             return False
-        head = BytesHeaderParser().parsebytes(self._buffer[: found.end()])
+        said = self._buffer[self._at + 1 : found.end()]
+        head = BytesHeaderParser().parsebytes(said) if said.strip() else Message()
         # the line end that closes the headers also opens a delimiter that follows at once
-        self._buffer, self._virtual = b"\n" + self._buffer[found.end() :], True
+        self._at = self._searched = found.end() - 1
+        self._virtual = True
         self._part = self._stream.tree.below(self._stream, "part", _name(head), _codings(head), wrapped=True)
         self._state = self._content
         return True

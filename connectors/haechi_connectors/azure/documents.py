@@ -17,6 +17,7 @@ from haechi.domain.upload import Action, ExposureChange
 
 from haechi_connectors.azure.details import block_name
 from haechi_connectors.azure.head import AmbiguousError
+from haechi_connectors.xml_bounds import bounded
 
 UNREADABLE = "document-unreadable"
 LARGEST = 1 << 20
@@ -43,9 +44,7 @@ def completed(action: Action, document: bytes) -> Action:
 
 
 def _tree(document: bytes, largest: int = LARGEST) -> Element:
-    if not 0 < len(document) <= largest:
-        raise ValueError("size")
-    root: Element = fromstring(document, forbid_dtd=True)
+    root: Element = fromstring(bounded(document, largest), forbid_dtd=True)
     for element in root.iter():
         if isinstance(element.tag, str):
             element.tag = element.tag.rpartition("}")[2]

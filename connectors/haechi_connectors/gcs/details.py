@@ -176,6 +176,16 @@ def chunk(head: Head, session: str) -> Assembly | None:
     return Assembly(session, first, grows=True, grid=GRID)
 
 
+def ranged(head: Head) -> int | None:
+    """How many bytes a body is said to have by its range: with the last of them the store may call the object
+    complete, whatever the body's own framing says. None where it does not say.
+    """
+    match = RANGE.fullmatch(head.value("content-range"))
+    if match is None or match["first"] is None or match["last"] == "*":
+        return None
+    return int(match["last"]) + 1 - int(match["first"])
+
+
 def session_of(upload_id: str) -> str:
     """The assembly's id of a session. Raises ``AmbiguousError``."""
     if not upload_id:

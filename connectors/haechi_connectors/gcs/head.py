@@ -18,9 +18,11 @@ from haechi_connectors.gcs.hosts import Host, normal
 
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 PRINTABLE = re.compile(r"[\x21-\x7e]*")
-BUCKET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{1,221}")
+BUCKET = re.compile(r"[a-z0-9_][a-z0-9._-]{1,221}")
 LENGTH = re.compile(r"[0-9]{1,18}")
 OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override")
+OVERRIDING = frozenset({"$httpmethod", "$httpheaders", "$httpbody", "$req"})
+"""Arguments by which Google's own JavaScript (Closure's ``goog.net.rpc.HttpCors``) sends another method or headers."""
 SINGLE = frozenset({
     "authorization", "content-encoding", "content-length", "content-range", "content-type", "host", "transfer-encoding",
     "x-upload-content-length", "x-upload-content-type",
@@ -90,6 +92,8 @@ def parse_head(request: Request) -> Head:
     for name in OVERRIDES:
         if name in fields and fields[name].upper() != request.method:
             raise AmbiguousError("method-override")
+    if any(name.lower() in OVERRIDING for name, _ in pairs):
+        raise AmbiguousError("method-override")
     return Head(request.method, path, _arguments(pairs), fields)
 
 

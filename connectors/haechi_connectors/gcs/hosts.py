@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 PROVIDER: Final = "gcp"
 REGION = r"(?P<region>[a-z]{2,}(?:-[a-z]+)*-[a-z]+\d{1,2}|us|eu)"
 ENDPOINT = r"(?P<endpoint>[a-z0-9][a-z0-9-]*)"
+ANY = r"(?:[a-z0-9_-]+\.)*[a-z0-9_-]+"
 LABELS = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?")
 
 
@@ -27,7 +28,7 @@ LABELS = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?")
 class Host:
     """What a host name says.
 
-    ``apis``: json, xml. ``bucket`` is empty for path style; with it the path is all key. ``endpoint`` is the host
+    ``apis``: json, xml, jobs. ``bucket`` is empty for path style; with it the path is all key. ``endpoint`` is the host
     without bucket, with its port. ``others`` tells that other services answer there too. ``store`` as of ``Location``.
     """
 
@@ -77,7 +78,7 @@ def country_of(region: Known[str]) -> Known[str]:
 
 def _form(row: Mapping[str, Any]) -> _Form:
     pattern = re.escape(row["pattern"]).replace(r"\{", "{").replace(r"\}", "}")
-    pattern = pattern.replace("{region}", REGION).replace("{endpoint}", ENDPOINT)
+    pattern = pattern.replace("{region}", REGION).replace("{endpoint}", ENDPOINT).replace("{any}", ANY)
     before = r"(?:(?P<bucket>.+?)\.)?" if row["bucket"] else "(?P<bucket>)"
     return _Form(
         re.compile(rf"{before}(?P<host>{pattern})"),

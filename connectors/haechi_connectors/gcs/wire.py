@@ -28,11 +28,12 @@ from haechi_connectors.gcs import clear, details, operations
 from haechi_connectors.gcs.documents import NOT_READ
 from haechi_connectors.gcs.head import AmbiguousError, Head, bucket_of, parse_head, split, text_of
 from haechi_connectors.gcs.hosts import PROVIDER, Host
-from haechi_connectors.gcs.json_paths import GRPC, PATH, is_json
+from haechi_connectors.gcs.json_paths import GRPC, PATH, is_json, resembles_json
 from haechi_connectors.gcs.operations import Carries, Level, Operation
 
 SERVICE: Final = "gcs"
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
+JOBS = "jobs"
 HARMLESS_IN_READS = frozenset({
     "target-encoding", "bucket-name", "dot-segment", "repeated-argument", "encryption-contradiction", "copy-source",
 })  # fmt: skip
@@ -84,7 +85,7 @@ def action(request: Request, host: Host | None) -> Action:
 
 def speaks(request: Request, host: Host) -> bool:
     """Whether a request to a host of several services is this store's."""
-    return not host.others or is_json(request.target)
+    return not host.others or resembles_json(request.target)
 
 
 def _announces_body(request: Request) -> bool:
@@ -96,6 +97,10 @@ def _named(host: Host, head: Head) -> _Read:
     """Raises ``AmbiguousError`` with the reason for which the request is not recognised."""
     if any(name.startswith("x-goog-upload-") for name in head.fields):
         raise AmbiguousError("upload-protocol")  # another protocol of sessions, which Google keeps for other products
+    if JOBS in host.apis:
+        if head.method not in READING or head.has_body:
+            raise AmbiguousError("server-side-job")
+        return _Read(operations.read("Read"), details.place(host, ""))
     if not host.bucket and is_json(head.path):
         if "json" not in host.apis:
             raise AmbiguousError("operation")
@@ -133,6 +138,8 @@ def _json(host: Host, head: Head) -> _Read:
         if named is not None:
             return _json_operation(host, head, operation, named.groupdict())
     if head.method == "POST" and (named := re.fullmatch(r"b/(?P<bucket>[^/]+)/o", path)):
+        if {"uploadType", "upload_id"} & set(head.query) or head.media_type.startswith("multipart/"):
+            raise AmbiguousError("upload-type")  # an upload, at an address where none belongs
         return _json_operation(
             host, head, operations.INSERT_EMPTY, {"key": head.query.get("name"), **named.groupdict()}
         )
@@ -293,6 +300,8 @@ def _action(host: Host, head: Head, read: _Read) -> Action:
 
 def _shape(head: Head, read: _Read) -> BodyShape:
     body = details.shape(head, read.operation.carries, read.framing)
+    if read.assembly is not None and body.wire_length is None and body.framing is Framing.PLAIN:
+        body = replace(body, wire_length=details.ranged(head))
     named = details.codings(head.query.get("contentEncoding", ""))
     if not named:
         return body
@@ -355,6 +364,8 @@ def _unrecognised(request: Request, host: Host, head: Head | None, reason: str) 
 def _certain(host: Host, head: Head) -> Location | None:
     """The place that an unrecognised request names, where that much can be read."""
     try:
+        if JOBS in host.apis:
+            return details.place(host, "")
         if not host.bucket and is_json(head.path):
             found = re.search(r"/v1/b/([^/]+)", head.path)
             return details.place(host, bucket_of(found[1])) if found else details.place(host, "")

@@ -11,6 +11,8 @@ from defusedxml.ElementTree import fromstring
 from haechi.domain.facts import Unknown
 from haechi.domain.upload import Action, ExposureChange, Location
 
+from haechi_connectors.xml_bounds import bounded
+
 UNREADABLE = "document-unreadable"
 LARGEST = 8 << 20
 """Bytes; a completion of 10,000 parts stays below."""
@@ -39,9 +41,7 @@ def _unread(change: ExposureChange) -> bool:
 
 
 def _tree(document: bytes) -> Element:
-    if not 0 < len(document) <= LARGEST:
-        raise ValueError("size")
-    root: Element = fromstring(document, forbid_dtd=True)
+    root: Element = fromstring(bounded(document, LARGEST), forbid_dtd=True)
     for element in root.iter():
         if isinstance(element.tag, str):
             element.tag = element.tag.rpartition("}")[2]

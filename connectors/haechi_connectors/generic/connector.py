@@ -12,6 +12,9 @@ GET, HEAD, PROPFIND, DELETE … without a body  read
 GET, HEAD … with a body                       unrecognised: servers disagree about it
 MKCOL without a body                          prepare
 COPY, MOVE (WebDAV)                           copy, to the address in ``Destination``
+BIND, REBIND (WebDAV), a header that names a  unrecognised: what lies elsewhere gets another name
+source (``x-ms-copy-source`` and its like),
+a header that makes another method of it
 ACL (WebDAV)                                  expose
 ``Upload-Offset``, ``Content-Range``          upload of a piece (``pieces``)
 anything else                                 upload
@@ -20,6 +23,7 @@ anything else                                 upload
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import unquote, urlsplit
@@ -31,7 +35,7 @@ from haechi.ports.connector import RefusalText
 from haechi.ports.judge import Reply
 
 from haechi_connectors.generic import refusal
-from haechi_connectors.generic.pieces import piece
+from haechi_connectors.generic.pieces import piece, size_of
 from haechi_connectors.generic.shape import announces_body, kind_of, length_of, shape_of
 
 READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -41,6 +45,10 @@ BODILESS_READS = READS | {"DELETE", "PROPFIND", "REPORT", "SEARCH", "QUERY", "LO
 COPIES = frozenset({"COPY", "MOVE"})
 COLLECTIONS = frozenset({"MKCOL", "MKCALENDAR"})
 DAV = COPIES | COLLECTIONS | {"PROPFIND", "PROPPATCH", "REPORT", "SEARCH", "LOCK", "UNLOCK", "ACL", "BIND", "REBIND"}
+BINDINGS = frozenset({"BIND", "REBIND"})
+OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override")
+SOURCES = re.compile(r"x-(?:[a-z0-9-]+-)?(?:copy|move|rename|append)-(?:source|from)")
+"""Headers by which stores of any kind take what lies elsewhere: S3 and its like, Azure Files, Swift."""
 PUSH = "application/x-git-receive-pack-request"
 
 
@@ -61,6 +69,10 @@ class GenericConnector:
         method, length = request.method.upper(), length_of(request)
         has_body = announces_body(request)
         action = Action(self.provider, _service(request, method), method, ActionKind.UPLOAD, self._place(request))
+        hidden = _hidden(request, method)
+        if hidden:
+            body = shape_of(request, length)[0] if has_body else BodyShape()
+            return replace(action, kind=ActionKind.UNRECOGNISED, body=body, reason=hidden)
         if not has_body and method in BODILESS_READS:
             return replace(action, kind=ActionKind.READ)
         if not has_body and method in COLLECTIONS:
@@ -71,6 +83,8 @@ class GenericConnector:
         if method == "ACL":
             document = replace(shape, framing=Framing.DOCUMENT if has_body else Framing.NONE)
             return replace(action, kind=ActionKind.EXPOSE, body=document, exposures=(ExposureChange("acl"),))
+        if shape.wire_length is None and shape.framing is Framing.PLAIN:
+            shape = replace(shape, wire_length=size_of(request))
         assembly, unclear = piece(request, length)
         reason = reason or unclear
         if method in READS or reason:
@@ -112,6 +126,18 @@ class GenericConnector:
             return unclear
         there = self._location(url.netloc.rpartition("@")[2].lower() or request.host, url.path)
         return replace(action, kind=ActionKind.COPY, source=action.destination, destination=there)
+
+
+def _hidden(request: Request, method: str) -> str:
+    """Why a request may give away what lies elsewhere although it carries none of it; empty where it does not."""
+    if method in BINDINGS:
+        return "binding"
+    if method not in READS and any(SOURCES.fullmatch(name) for name, _ in request.headers):
+        return "copy-source"
+    named = {value.strip().upper() for name in OVERRIDES for value in request.header_values(name)} - {method}
+    if named & (COPIES | BINDINGS | {"ACL"}) or (method in BODILESS_READS and named - BODILESS_READS):
+        return "method-override"
+    return ""
 
 
 def _service(request: Request, method: str) -> str:

@@ -4,7 +4,8 @@
 said                                       understood as
 =========================================  ===========================================================
 ``Upload-Offset: n`` (tus, and the IETF's  what lies from byte ``n`` on of the object at this address
-draft of resumable uploads)
+draft of resumable uploads),
+``X-Goog-Upload-Offset: n`` (Firebase)
 ``Content-Range: bytes a-b/total``         the same from byte ``a``; all of it: the object by itself
 ``Content-Range: bytes */total``           a question
 ``Upload-Concat: final; …``                an object made of others, of which nobody knows which: unrecognised
@@ -24,6 +25,7 @@ from haechi.domain.upload import Assembly, Request
 
 RANGE: Final = re.compile(r"bytes[ =](?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18}|\*)")
 """RFC 9110 §14.4; ``=`` is a common mistake."""
+OFFSETS: Final = ("upload-offset", "x-goog-upload-offset")
 OFFSET: Final = re.compile(r"\d{1,18}")
 
 
@@ -33,7 +35,8 @@ def piece(request: Request, length: int | None) -> tuple[Assembly | None, str]:
     """
     if any(value.lower().lstrip().startswith("final") for value in request.header_values("upload-concat")):
         return None, "concatenation"
-    offsets, ranges = request.header_values("upload-offset"), request.header_values("content-range")
+    offsets = tuple(value for name in OFFSETS for value in request.header_values(name))
+    ranges = request.header_values("content-range")
     if len({*offsets}) > 1 or len({*ranges}) > 1 or (offsets and ranges):
         return None, "offset"
     if offsets:
@@ -43,6 +46,16 @@ def piece(request: Request, length: int | None) -> tuple[Assembly | None, str]:
     if ranges:
         return _ranged(request, ranges[0], length)
     return None, ""
+
+
+def size_of(request: Request) -> int | None:
+    """How many bytes a body is said to have by its range: with the last of them a store may call the object complete,
+    whatever the body's own framing says. None where it does not say.
+    """
+    found = RANGE.fullmatch((request.header("content-range") or "").strip().lower())
+    if found is None or found[1] is None:
+        return None
+    return max(0, int(found[2]) + 1 - int(found[1])) or None
 
 
 def _ranged(request: Request, said: str, length: int | None) -> tuple[Assembly | None, str]:

@@ -58,6 +58,8 @@ def shape_of(request: Request, length: int | None) -> tuple[BodyShape, str]:
     shape = BodyShape(Framing.PLAIN, length, None, boundary, codings, kind, unwrap=True)
     if len({*request.header_values("content-type")}) > 1:
         return shape, "content-type"
+    if kind.startswith("multipart/") and not boundary:
+        return shape, "boundary"
     return _chunked(request, shape)
 
 

@@ -17,10 +17,15 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 from haechi.domain.disclosure import Said, Where
 
+from haechi_connectors.xml_bounds import bounded
+
 METADATA = "x-amz-meta-"
 TAGS = ("x-amz-tagging", "tagging")
 """The header, and the field of a form."""
 _FORM_TAGS = re.compile(r"<(?:Key|Value)>([^<]*)</")
+
+LARGEST = 1 << 20
+"""Bytes of a document with tags; ten of them are allowed."""
 
 
 def said(container: str, key: str, fields: Mapping[str, str]) -> tuple[Said, ...]:
@@ -32,7 +37,7 @@ def said(container: str, key: str, fields: Mapping[str, str]) -> tuple[Said, ...
 def tagged(document: bytes) -> tuple[Said, ...]:
     """The tags that a document gives to what is stored already; none where it cannot be read."""
     try:
-        root = fromstring(document, forbid_dtd=True)
+        root = fromstring(bounded(document, LARGEST), forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError, RecursionError):
         return ()
     texts = (one.text or "" for one in root.iter() if str(one.tag).rpartition("}")[2] in ("Key", "Value"))

@@ -19,6 +19,7 @@ from haechi.domain.facts import Known, Unknown
 from haechi.domain.upload import Action, ExposureChange
 
 from haechi_connectors.s3.details import PUBLIC_GROUPS
+from haechi_connectors.xml_bounds import bounded
 
 NOT_READ = "not-read"
 UNREADABLE = "document-unreadable"
@@ -64,9 +65,7 @@ def _reader(change: ExposureChange) -> Callable[[ExposureChange, bytes], Exposur
 
 
 def _tree(document: bytes, largest: int = LARGEST) -> Element:
-    if not 0 < len(document) <= largest:
-        raise _UnreadableError
-    root: Element = fromstring(document, forbid_dtd=True)
+    root: Element = fromstring(bounded(document, largest), forbid_dtd=True)
     for element in root.iter():
         if isinstance(element.tag, str):
             element.tag = element.tag.rpartition("}")[2]

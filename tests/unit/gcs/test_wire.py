@@ -200,6 +200,15 @@ def test_a_request_is_named(method, target, headers, host, operation, kind, plac
             "boundary",
         ),
         ("PUT", f"{UP}/k?uploadType=media", sized(9), HOST, "operation"),
+        ("POST", "/storage/v1/b/bkt/o?uploadType=media&name=k", sized(9), HOST, "upload-type"),
+        ("POST", "/storage/v1/b/bkt/o?name=k&upload_id=U", sized(9), HOST, "upload-type"),
+        (
+            "POST",
+            "/storage/v1/b/bkt/o",
+            sized(9, ("content-type", "multipart/related; boundary=x")),
+            HOST,
+            "upload-type",
+        ),
         ("PUT", f"{UP}?upload_id=", sized(9), HOST, "upload-id"),
         ("POST", f"{UP}?upload_id=U", sized(9), HOST, "operation"),
         ("PUT", f"{UP}?upload_id=U", sized(9, ("content-range", "bytes 0-9/10")), HOST, "content-range"),
@@ -259,7 +268,16 @@ def test_a_request_is_named(method, target, headers, host, operation, kind, plac
             BUCKET_HOST,
             "content-length-and-transfer-encoding",
         ),
-        ("PUT", "/k", sized(5), "oauth2.googleapis.com", "host"),
+        ("PUT", "/k", sized(5), "storage.googleapis.example", "host"),
+        ("POST", "/v1/transferJobs", sized(50), "storagetransfer.googleapis.com", "server-side-job"),
+        ("POST", "/v1/transferJobs/a:run", sized(0), "storagetransfer.googleapis.com", "server-side-job"),
+        ("POST", "/%73torage/v1/b/b/o/k/rewriteTo/b/x/o/k", sized(2), "www.googleapis.com", "operation"),
+        ("POST", "//storage/v1/b/bkt/o/k/acl", sized(50), "www.googleapis.com", "operation"),
+        ("PUT", "/Storage/v1/b/bkt/o/k", sized(50), "content.googleapis.com", "operation"),
+        ("PUT", "/x/..%2Fstorage/v1/b/bkt/o/k", sized(50), "content.googleapis.com", "operation"),
+        ("PUT", "/Storage/v1/b/bkt/o/k", sized(50), HOST, "bucket-name"),
+        ("GET", "/storage/v1/b/bkt/o/k/rewriteTo/b/x/o/k?%24httpMethod=POST", (), HOST, "method-override"),
+        ("GET", "/storage/v1/b/bkt/o/k?$httpHeaders=X-HTTP-Method-Override%3APOST", (), HOST, "method-override"),
     ],
 )
 def test_what_is_ambiguous_or_new_is_unrecognised(method, target, headers, host, reason):
@@ -285,6 +303,18 @@ def test_other_services_behind_the_same_host_are_any_host():
     assert act("POST", f"{UP}?uploadType=media&name=k", sized(5), "www.googleapis.com").provider == "gcp"
 
 
+@pytest.mark.parametrize("host", ["content-storage.googleapis.com", "oauth2.googleapis.com"])
+def test_the_store_is_the_store_by_whatever_host_of_the_apis(host):
+    action = act("POST", "/storage/v1/b/src/o/k/rewriteTo/b/bkt/o/k", sized(2), host)
+    assert (action.kind, action.operation) == (ActionKind.COPY, "objects.rewrite")
+    assert act("POST", "/token", sized(5), host).provider == "unknown"
+
+
+def test_jobs_that_move_objects_may_be_looked_at():
+    assert act("GET", "/v1/transferJobs", (), "storagetransfer.googleapis.com").kind is ActionKind.READ
+    assert act("POST", "/v1/transferJobs", sized(2), "storagetransfer.googleapis.com").destination.container == ""
+
+
 # --- what it says beside ----------------------------------------------------------------------------------------
 
 
@@ -302,6 +332,14 @@ def test_a_piece_has_its_offset(said, part):
     headers = sized(5, *((("content-range", said),) if said else ()))
     piece = act("PUT", f"{UP}?upload_id=U", headers).assembly
     assert (piece.id, piece.part, piece.grows, piece.grid) == ("append:U", part, True, 262144)
+
+
+def test_a_range_says_where_a_body_of_any_length_ends():
+    """A store that has all that the range promised need not wait for the body's end."""
+    chunked = ("transfer-encoding", "chunked")
+    action = act("PUT", f"{UP}?upload_id=U", (chunked, ("content-range", "bytes 262144-262148/262149")))
+    assert action.body.wire_length == 5
+    assert act("PUT", f"{UP}?upload_id=U", (chunked, ("content-range", "bytes 0-*/*"))).body.wire_length is None
 
 
 def test_a_session_given_up_is_that():

@@ -122,7 +122,7 @@ def test_finished_assemblies_make_room_the_oldest_first_and_living_ones_never(tm
     measure.put(PLACE, Assembly("one"), piece(1, TAGGED))
     with measure._database.transaction() as db:
         (size,) = db.execute("SELECT bytes FROM total").fetchone()
-    small = SqliteAssemblies(tmp_path / "s.db", clock, max_bytes=3 * size)
+    small = SqliteAssemblies(tmp_path / "s.db", clock, max_bytes=3 * size + 10)
     for name in ("old", "new", "living"):
         small.put(PLACE, Assembly(name), piece(1, TAGGED))
         clock.at += 1
@@ -192,6 +192,55 @@ def test_a_full_ledger_refuses_and_forgets_nothing(tmp_path, clock):
     small.put(PLACE, UPLOAD, piece(1, CLEAN, b"y" * 1500, b""))  # replacing takes no more room
     small.forget(PLACE, UPLOAD)
     small.put(PLACE, UPLOAD, piece(2, CLEAN, b"x" * 1500, b""))
+
+
+def blob(name: str, key: str = "k") -> Assembly:
+    return Assembly(f"blocks:{key}", name=name, alone=True)
+
+
+def test_names_that_somebody_invents_take_room(tmp_path, clock):
+    small = SqliteAssemblies(tmp_path / "small.db", clock, max_bytes=20_000)
+    with pytest.raises(HaechiError, match=r"ledger\.full"):
+        for number in range(1000):
+            small.numbered(PLACE, blob(f"b{number}"))
+    with pytest.raises(HaechiError, match=r"ledger\.full"):
+        small.put(PLACE, Assembly("blocks:" + "k" * 30_000), piece(1))
+    clock.at += 2 * 86400
+    assert small.numbered(PLACE, blob("again")).part == 1
+
+
+def test_a_name_whose_block_went_is_kept(tmp_path, clock):
+    kept = SqliteAssemblies(tmp_path / "kept.db", clock)
+    first = kept.numbered(PLACE, blob("one"))
+    kept.numbered(PLACE, blob("never sent"))
+    kept.put(PLACE, first, piece(1))
+    clock.at += 2 * 86400
+    kept.put(PLACE, UPLOAD, piece(1))
+    assert kept.numbered(PLACE, blob("one")) == first
+    assert kept.named(PLACE, dataclasses.replace(blob(""), names=("one",)))
+    assert kept.numbered(PLACE, blob("never sent")).part == 2
+
+
+def test_names_of_an_older_file_are_counted(tmp_path, clock):
+    old = SqliteAssemblies(tmp_path / "old.db", clock)
+    old.numbered(PLACE, blob("one"))
+    with old._database.transaction(write=True) as db:
+        (counted,) = db.execute("SELECT bytes FROM total").fetchone()
+        for trigger in ("name_in", "name_out"):
+            db.execute(f"DROP TRIGGER {trigger}")
+        db.execute("UPDATE total SET bytes = 0")
+        db.execute("PRAGMA user_version=4")
+    old.close()
+    assert counted > 100
+    with old._database.transaction() as db:
+        assert db.execute("SELECT bytes FROM total").fetchone() == (counted,)
+
+
+def test_a_beginning_of_any_length_is_not_kept(assemblies):
+    grant = ExposureChange("acl", "x" * 20_000)
+    with pytest.raises(HaechiError, match=r"ledger\.full"):
+        assemblies.begun(PLACE, Wish(RequestEncryption(), (grant,)))
+    assert assemblies.wishes(PLACE) == frozenset()
 
 
 def test_what_was_let_through_is_known_after_a_restart(tmp_path, clock, ledger):

@@ -13,6 +13,8 @@ from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, Pu
 from haechi.domain.facts import Unknown
 from haechi.domain.upload import Location
 from haechi.outbound.destinations import CachedDestinations, revision_of, unknown_causes
+from haechi.outbound.destinations.aging import CHANGES, SETTLES_SECONDS
+from haechi.outbound.destinations.cache import UNKNOWN_TTL_SECONDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -277,6 +279,41 @@ async def test_forgotten_facts_are_read_at_the_next_use(provider: Provider, cloc
     destinations.forget(SEOUL)
     await destinations.facts(SEOUL)
     assert provider.reads == 2
+
+
+async def test_facts_are_forgotten_by_whatever_endpoint_they_were_read(provider: Provider, clock: HandClock) -> None:
+    """Opened at one host of Google's or of an Azure account, filled at another."""
+    destinations = cache(provider, clock)
+    here, there = (dataclasses.replace(SEOUL, endpoint=endpoint) for endpoint in ("blob.example", "dfs.example"))
+    await destinations.facts(here)
+    await destinations.facts(there)
+    destinations.forget(here)
+    assert destinations.cached(there) is None
+    await destinations.facts(there)
+    destinations.forget(Location(SEOUL.provider, ""))
+    assert destinations.cached(there) is None
+
+
+async def test_facts_that_were_read_before_a_change_was_made_do_not_last(provider: Provider, clock: HandClock) -> None:
+    destinations = cache(provider, clock)
+    destinations.forget(SEOUL)
+    await destinations.facts(SEOUL)
+    clock.seconds += UNKNOWN_TTL_SECONDS
+    assert destinations.cached(SEOUL) is None
+    clock.seconds += SETTLES_SECONDS
+    await destinations.facts(SEOUL)
+    clock.seconds += UNKNOWN_TTL_SECONDS
+    assert destinations.cached(SEOUL) is not None
+
+
+async def test_of_many_changes_none_is_lost(provider: Provider, clock: HandClock) -> None:
+    destinations = cache(provider, clock)
+    destinations.forget(SEOUL)
+    for number in range(2 * CHANGES):
+        destinations.forget(dataclasses.replace(SEOUL, container=f"c{number}"))
+    await destinations.facts(SEOUL)
+    clock.seconds += UNKNOWN_TTL_SECONDS
+    assert destinations.cached(SEOUL) is None
 
 
 async def test_what_is_being_read_while_it_is_forgotten_serves_its_own_asker_alone(

@@ -119,6 +119,45 @@ def test_what_says_two_things_is_not_recognised(headers: dict[str, str], reason:
     assert (action.kind, action.reason) == (UNRECOGNISED, reason)
 
 
+@pytest.mark.parametrize(
+    ("method", "headers", "reason"),
+    [
+        ("PUT", {"x_ms_copy_source": "https://fab1.blob.core.windows.net/c/k"}, "copy-source"),
+        ("PUT", {"x_amz_copy_source": "/b/k"}, "copy-source"),
+        ("PUT", {"x_ms_file_rename_source": "/b/k"}, "copy-source"),
+        ("PUT", {"x_copy_from": "/b/k"}, "copy-source"),
+        ("BIND", {}, "binding"),
+        ("POST", {"x_http_method_override": "copy", "destination": "/x"}, "method-override"),
+        ("GET", {"x_http_method": "PUT"}, "method-override"),
+        ("POST", {"content_type": "multipart/form-data"}, "boundary"),
+        ("POST", {"content_type": "multipart/form-data; boundary*=utf-8''x"}, "boundary"),
+    ],
+)
+@pytest.mark.parametrize("length", [0, 10])
+def test_what_may_give_away_what_it_does_not_carry_is_not_recognised(
+    method: str, headers: dict[str, str], reason: str, length: int
+) -> None:
+    action = ask(method, length=length, **headers)
+    assert (action.kind, action.reason) == (UNRECOGNISED, reason)
+
+
+def test_another_method_of_the_same_kind_is_an_upload() -> None:
+    assert ask("POST", length=10, x_http_method_override="PATCH").kind is UPLOAD
+    assert ask("POST", length=10, x_http_method="MERGE").kind is UPLOAD
+
+
+def test_a_range_says_where_a_body_of_any_length_ends() -> None:
+    """A server that has all that the range promised need not wait for the body's end."""
+    action = ask("PUT", transfer_encoding="chunked", content_range="bytes 0-9/10")
+    assert action.body.wire_length == 10
+    assert ask("PUT", transfer_encoding="chunked", content_range="bytes 10-29/30").body.wire_length == 20
+    assert ask("PUT", transfer_encoding="chunked").body.wire_length is None
+
+
+def test_firebase_says_offsets_too() -> None:
+    assert ask("POST", length=10, x_goog_upload_offset="10").assembly == Assembly("/a/b.bin", part=10, grows=True)
+
+
 def test_two_kinds_of_content_are_not_recognised() -> None:
     said = (
         ("content-type", "text/plain"),

@@ -4,12 +4,14 @@ Theory. An answer lives for ``ttl`` seconds; one in which something is unknown t
 ``unknown_ttl``. One that is used after three quarters of its life is asked for anew in the background, and its users go
 on with what they have. Questions about one thing are joined. A failure that passes does not displace an answer without
 one that is still within its life. What is forgotten while it is being asked serves those who asked, and nobody else.
+What is forgotten because it is about to change may be asked for before it does: answers to that live for
+``unknown_ttl`` a while.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +23,10 @@ from haechi.ports.destinations import PASSING
 __all__ = ["LASTING", "PASSING", "REFRESH_AT", "Asked", "Cache", "Lives"]
 
 REFRESH_AT = 0.75
+SETTLES_SECONDS = 60.0
+"""How long a change may take until every answer tells it. This project's choice."""
+CHANGES = 64
+"""Changes that are told apart meanwhile; of more, every answer is taken for one that may change."""
 
 LASTING = frozenset(
     {
@@ -83,6 +89,7 @@ class Cache(Generic[K, V]):
         self._entries: OrderedDict[K, _Entry[V]] = OrderedDict()
         self._reads: dict[K, asyncio.Task[V]] = {}
         self._running: set[asyncio.Task[V]] = set()
+        self._changing: deque[tuple[float, Callable[[K], bool]]] = deque()
 
     def fresh(self, key: K, ask: Callable[[], Coroutine[Any, Any, V]]) -> V | None:
         """The answer if it is young, without waiting; else None. Late in its life, begins to ask anew."""
@@ -108,10 +115,17 @@ class Cache(Generic[K, V]):
         # Shielded: when one of many askers goes away, the others still want the answer.
         return await asyncio.shield(running or self._begin(key, ask))
 
-    def forget(self, key: K) -> None:
-        """Ask anew at the next use; what is being asked now may be of before already."""
-        self._entries.pop(key, None)
-        self._reads.pop(key, None)
+    def forget(self, which: Callable[[K], bool]) -> None:
+        """Ask anew at the next use: these are about to change. What is being asked now may be of before already, and so
+        may what is asked for soon.
+        """
+        for known in (self._entries, self._reads):
+            for key in [key for key in known if which(key)]:
+                del known[key]
+        if len(self._changing) == CHANGES:
+            self._changing.clear()
+            which = _every
+        self._changing.append((self._clock.monotonic() + SETTLES_SECONDS, which))
 
     def clear(self) -> None:
         """Forget all."""
@@ -165,9 +179,16 @@ class Cache(Generic[K, V]):
         if earlier is not None and passes and now < earlier.expires_at:
             earlier.refresh_at = min(earlier.expires_at, now + lives.unknown_ttl)
             return earlier.value
-        life = lives.unknown_ttl if causes - LASTING or self._fleeting(value) else lives.ttl
+        while self._changing and self._changing[0][0] <= now:
+            self._changing.popleft()
+        changing = any(which(key) for _, which in self._changing)
+        life = lives.unknown_ttl if changing or causes - LASTING or self._fleeting(value) else lives.ttl
         self._entries[key] = _Entry(value, now + life * REFRESH_AT, now + life)
         self._entries.move_to_end(key)
         while len(self._entries) > lives.capacity:
             self._entries.popitem(last=False)
         return value
+
+
+def _every(key: object) -> bool:
+    return True

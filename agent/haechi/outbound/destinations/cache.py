@@ -98,7 +98,16 @@ class CachedDestinations:
 
     def forget(self, place: Location) -> None:
         """Facts may have changed (a change of settings was let through): read them anew at the next use."""
-        self._containers.forget(_key(place))
+
+        def of_it(key: Key) -> bool:
+            """By whatever endpoint it is reached. What an access point stands for is not known here, nor which of a
+            provider's containers are an account's.
+            """
+            provider, container, alias, _ = key
+            all_of_it = not place.container or bool(alias or place.alias)
+            return provider == place.provider and (all_of_it or container == place.container)
+
+        self._containers.forget(of_it)
 
     def follow(self, readers: Mapping[str, Reader]) -> None:
         """Other readers, or other things that they go by (the institution's accounts, its sites): read all anew."""

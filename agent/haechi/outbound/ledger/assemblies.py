@@ -73,12 +73,13 @@ class SqliteAssemblies:
         max_wishes: int = 100_000,
     ) -> None:
         """``max_age`` after which an untouched assembly's pieces go, and the wishes of its beginning; ``finished_age``
-        for a finished one; ``max_bytes`` of pieces, beyond which the oldest finished assemblies go, and where there are
-        none ``put`` raises ``ledger.full``; ``max_wishes``, of which the oldest go first and then count
-        as not seen. All are this project's choice.
+        for a finished one; ``max_bytes`` of pieces and names, beyond which the oldest finished assemblies go, and where
+        there are none ``put`` and ``numbered`` raise ``ledger.full``; ``max_wishes``, of which the oldest go first and
+        then count as not seen. All are this project's choice.
         """
-        steps = {1: wishes.SCHEMA, 2: _FINISHING, 3: naming.SCHEMA}
-        self._database = Database(path, f"{_SCHEMA}; {wishes.SCHEMA}; {_FINISHING}; {naming.SCHEMA}", 4, steps)
+        steps = {1: wishes.SCHEMA, 2: _FINISHING, 3: naming.SCHEMA, 4: naming.COUNTED}
+        script = "; ".join((_SCHEMA, wishes.SCHEMA, _FINISHING, naming.SCHEMA, naming.COUNTED))
+        self._database = Database(path, script, 5, steps)
         self._max_wishes = max_wishes
         self._clock = clock
         self._max_age = max_age
@@ -91,7 +92,7 @@ class SqliteAssemblies:
         now = self._clock.now().timestamp()
         with self._database.transaction(write=True) as db:
             self._prune(db, now)
-            wishes.note(db, place_of(place), wish, now, self._max_wishes)
+            wishes.note(db, place_of(place), wish, now, self._max_wishes, self._database.path)
 
     def wishes(self, place: Location) -> frozenset[Wish]:
         """What every beginning there asked for, as far as it is remembered."""
@@ -104,6 +105,9 @@ class SqliteAssemblies:
         if assembly.name:
             now = self._clock.now().timestamp()
             with self._database.transaction(write=True) as db:
+                self._prune(db, now)
+                if not self._room(db, naming.room_of(named, assembly.name), named):
+                    raise HaechiError("ledger.full", file=str(self._database.path), limit=self._max_bytes)
                 id_, part = naming.numbered(db, named, assembly.name, now)
             return dataclasses.replace(assembly, id=id_, part=part)
         if assembly.grows and not assembly.begins and (assembly.part is None or assembly.scattered):
@@ -168,7 +172,8 @@ class SqliteAssemblies:
         ).fetchone()
         content = _merged(piece.content, self._database.content(old[0])) if old else piece.content
         raw = msgspec.json.encode(content)
-        size = len(raw) + len(head) + (0 if tail == head else len(tail))
+        # Names are a user's to invent, of any length: they take room like bytes.
+        size = len(raw) + len(head) + (0 if tail == head else len(tail)) + len(assembly.id) + len(where.key)
         if not self._room(db, size - (old[1] if old else 0), (*where.container, assembly.id)):
             raise HaechiError("ledger.full", file=str(self._database.path), limit=self._max_bytes)
         if old:
@@ -247,7 +252,7 @@ class SqliteAssemblies:
             db.execute("DELETE FROM piece WHERE provider=? AND container=? AND assembly=?", named)
             for part, key, raw, seen in rows:
                 kept = msgspec.json.encode(_given_up(self._database.content(raw)))
-                row = (*named, part, key, kept, b"", None, 0, len(kept), seen, 0)
+                row = (*named, part, key, kept, b"", None, 0, len(kept) + len(assembly.id) + len(key), seen, 0)
                 db.execute("INSERT INTO piece VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", row)
 
     def close(self) -> None:

@@ -18,12 +18,26 @@ CREATE TABLE name (
     part INTEGER NOT NULL, PRIMARY KEY (provider, container, object, round, name)
 ) WITHOUT ROWID
 """
+_ROW = 100
+"""Bytes that a row takes beside its names, about; ``COUNTED`` says the same."""
+COUNTED = """
+CREATE TRIGGER name_in AFTER INSERT ON name BEGIN
+    UPDATE total SET bytes = bytes + 100 + length(NEW.object) + length(NEW.name);
+END;
+CREATE TRIGGER name_out AFTER DELETE ON name BEGIN
+    UPDATE total SET bytes = bytes - (100 + length(OLD.object) + length(OLD.name));
+END;
+UPDATE total SET bytes = bytes + (SELECT coalesce(sum(100 + length(object) + length(name)), 0) FROM name)
+"""
+"""Names count as bytes of the ledger: somebody who only ever begins blocks invents them without end."""
 Named = tuple[str, str, str]
 """Provider, container and the assembly's id without its round."""
 
 _OF = "provider=? AND container=? AND object=?"
 _KEPT_SECONDS = 14 * 86_400
 """For how long a row outlives its pieces, in seconds: as long as an untouched assembly is kept."""
+_UNUSED_SECONDS = 86_400
+"""The same for a name of which no piece ever went, from the beginning of its round: far longer than a request takes."""
 
 
 def of_round(object_: str, number: int) -> str:
@@ -42,6 +56,11 @@ def numbered(db: sqlite3.Connection, named: Named, name: str, now: float) -> tup
     (last,) = db.execute(f"SELECT max(part) FROM name WHERE {_OF} AND round=?", (*named, number)).fetchone()  # noqa: S608
     db.execute("INSERT INTO name VALUES (?,?,?,?,?,?)", (*named, number, name, (last or 0) + 1))
     return of_round(named[2], number), (last or 0) + 1
+
+
+def room_of(named: Named, name: str) -> int:
+    """Bytes that one more name takes."""
+    return _ROW + len(named[2]) + len(name)
 
 
 def rounds(db: sqlite3.Connection, named: Named) -> tuple[int, ...]:
@@ -83,6 +102,12 @@ def prune(db: sqlite3.Connection, now: float) -> None:
         "DELETE FROM name WHERE round < ? AND NOT EXISTS (SELECT 1 FROM piece WHERE piece.provider=name.provider "
         "AND piece.container=name.container AND piece.assembly IN (name.object, name.object || '#' || name.round))",
         (int((now - _KEPT_SECONDS) * 1000),),
+    )
+    db.execute(
+        "DELETE FROM name WHERE round < ? AND name<>'' AND NOT EXISTS (SELECT 1 FROM piece WHERE "
+        "piece.provider=name.provider AND piece.container=name.container "
+        "AND piece.assembly=name.object || '#' || name.round AND piece.part=name.part)",
+        (int((now - _UNUSED_SECONDS) * 1000),),
     )
 
 

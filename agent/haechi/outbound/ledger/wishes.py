@@ -23,13 +23,19 @@ CREATE TABLE wish (
 CREATE INDEX wish_seen ON wish (seen)
 """
 
+LONGEST = 16 << 10
+"""Bytes of a wish with its object's name: no store takes a name of a quarter of that, and a head may have more."""
 _wishes = msgspec.json.Decoder(Wish)
 _OF_PLACE = "provider = ? AND container = ? AND key = ?"
 
 
-def note(db: sqlite3.Connection, place: Place, wish: Wish, now: float, most: int) -> None:
-    """Remember a wish. Of more than ``most`` the places that were begun longest ago are forgotten."""
+def note(db: sqlite3.Connection, place: Place, wish: Wish, now: float, most: int, path: Path) -> None:
+    """Remember a wish. Of more than ``most`` the places that were begun longest ago are forgotten. Raises
+    ``HaechiError('ledger.full')`` for one that is too long.
+    """
     row = (*place.container, place.key, msgspec.json.encode(wish), now)
+    if len(row[2]) + len(row[3]) > LONGEST:
+        raise HaechiError("ledger.full", file=str(path), limit=LONGEST)
     db.execute("INSERT INTO wish VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET seen = excluded.seen", row)
     while db.execute("SELECT count(*) FROM wish").fetchone()[0] > most:
         oldest = db.execute(
