@@ -148,14 +148,6 @@ def test_reading_is_not_asked_about_and_deleting_is(at: At) -> None:
     assert at.store.holds("read") is None
 
 
-def test_blobs_are_deleted_in_one_batch(at: At) -> None:
-    container = service(at).get_container_client("ours")
-    for name in ("batch-1", "batch-2"):
-        container.upload_blob(name, b"clean")
-    refused_or_done = list(container.delete_blobs("batch-1", "batch-2", raise_on_any_failure=False))
-    assert [one.status_code for one in refused_or_done] == [202, 202]
-
-
 def test_an_account_abroad(at: At) -> None:
     message = refused(service(at, account="abroad1").get_blob_client("ours", "abroad").upload_blob, at.sealed)
     assert "R10" in message
