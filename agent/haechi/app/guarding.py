@@ -32,22 +32,26 @@ class JudgeGuarded:
     judge: JudgeUploads
     actor: Callable[[int, int], Actor]
     leads_here: Callable[[Request, str], bool]
-    _judges: OrderedDict[tuple[Actor, bool], JudgeUploads] = field(default_factory=OrderedDict, repr=False)
+    _judges: OrderedDict[tuple[int, int, bool], tuple[Actor, JudgeUploads]] = field(
+        default_factory=OrderedDict, repr=False
+    )
     """The judge for each who asked of late, and whether ahead of the data path: made once."""
 
     def open(self, pid: int, uid: int, request: Request, proxy: str) -> Judging:
         """Begin to judge a request of a process."""
-        judge = self._for(self.actor(pid, uid), self.leads_here(request, proxy))
+        judge = self._for(pid, uid, self.leads_here(request, proxy))
         return judge.open(Connection("", 0, way=WAY), request)
 
-    def _for(self, actor: Actor, leads_here: bool) -> JudgeUploads:
-        known = self._judges.get((actor, leads_here))
-        if known is None:
-            known = dataclasses.replace(ahead(self.judge) if leads_here else self.judge, actors=_Known(actor))
-            self._judges[actor, leads_here] = known
-            while len(self._judges) > REMEMBERED:
-                self._judges.popitem(last=False)
-        return known
+    def _for(self, pid: int, uid: int, leads_here: bool) -> JudgeUploads:
+        actor, key = self.actor(pid, uid), (pid, uid, leads_here)
+        known = self._judges.get(key)
+        if known is not None and known[0] is actor:
+            return known[1]
+        judge = dataclasses.replace(ahead(self.judge) if leads_here else self.judge, actors=_Known(actor))
+        self._judges[key] = actor, judge
+        while len(self._judges) > REMEMBERED:
+            self._judges.popitem(last=False)
+        return judge
 
 
 @dataclass(frozen=True, slots=True)
