@@ -17,7 +17,6 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
-import requests
 from azure.core.pipeline.transport import AsyncioRequestsTransport, RequestsTransport
 from haechi.domain.errors import HaechiError
 from haechi.domain.upload import Request

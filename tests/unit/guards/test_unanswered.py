@@ -1,4 +1,4 @@
-"""Whatever keeps the agent's answer away, nothing is sent, and every SDK says so in its own exception, with a way on."""
+"""Whatever keeps the agent's answer away, nothing is sent, and every SDK says so in its own exception."""
 
 from __future__ import annotations
 
