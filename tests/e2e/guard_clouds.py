@@ -94,9 +94,31 @@ def azure() -> Iterator[At]:
         store = stack.enter_context(Azurite())
         lab = stack.enter_context(Laboratory(hosts={"*.core.windows.net": f"127.0.0.1:{store.port}"}, roots=[store.ca]))
         management = stack.enter_context(Management(lab.folder, store.authority))
+        _with_scopes(management, store)
         lab.more = management.settings
         lab.institution.publish(accounts=[OURS], keys=[VAULT_KEY], provider="azure")
         yield _begun(lab, store, stack.enter_context(straight_to(store.port)))
+
+
+def _with_scopes(management: Management, store: Azurite) -> None:
+    """A container ``plain`` that Microsoft's key encrypts by default, and scopes that stand for a key."""
+    store.client().create_container("plain")
+    answers = dict(management.answers)
+    listed = next(path for path in answers if path.endswith("/fab1/encryptionScopes"))
+    ours = {"source": "Microsoft.KeyVault", "state": "Enabled", "keyVaultProperties": {"keyUri": VAULT_KEY}}
+    answers[listed] = {
+        "value": [
+            {"name": "microsofts", "properties": {"source": "Microsoft.Storage", "state": "Enabled"}},
+            {"name": "given-up", "properties": {**ours, "state": "Disabled"}},
+            {"name": "nct-scope", "properties": ours},
+        ]
+    }
+    containers = listed.replace("encryptionScopes", "blobServices/default/containers")
+    answers[f"{containers}/plain"] = {
+        "name": "plain",
+        "properties": {"publicAccess": "None", "defaultEncryptionScope": "microsofts"},
+    }
+    management.answers = answers
 
 
 def azure_settings(at: At, *, through: bool = False, account: str = "fab1", **more: Any) -> dict[str, Any]:

@@ -215,6 +215,15 @@ def test_a_tagged_body_arrives_sealed(at: At, form: str, caplog: pytest.LogCaptu
     assert at.decided(f"mended-{form}")["content"]["sealed"] is True
 
 
+def test_the_scope_that_stands_for_the_institutions_key_is_named(at: At) -> None:
+    client = service(at, comply=True)
+    answer = client.get_blob_client("plain", "keyed").upload_blob(at.tagged)
+    assert answer["haechi"] == {"sealed": True, "kms_key": "nct-scope"}
+    assert at.unsealed(at.store.holds("keyed", "plain")) == at.tagged
+    made = at.decided("keyed")
+    assert made["input"]["request"]["encryption"]["key_id"] == "scope/nct-scope"
+
+
 def test_what_is_compliant_stays_and_what_cannot_be_is_refused(at: At, caplog: pytest.LogCaptureFixture) -> None:
     container = service(at, comply=True).get_container_client("ours")
     for name, data in (("as-it-is", at.harmless), ("sealed-before", at.sealed)):

@@ -85,7 +85,7 @@ def _agent(client: Any) -> Asked | None:
     while transport is not None:
         guarded = vars(transport).get("send")
         if getattr(guarded, "comply", False):
-            return guarded.agent  # type: ignore[union-attr, no-any-return]
+            return guarded.agent  # type: ignore[no-any-return]
         transport = vars(transport).get("_transport")  # a client that was made from another has it within
     return None
 

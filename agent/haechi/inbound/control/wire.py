@@ -91,7 +91,8 @@ class Wire:
     async def _received(self, deadline: float) -> bool:
         """Wait for more of a line; False where the caller ended. Raises ``control.idle``, ``control.bad-request``."""
         loop = asyncio.get_running_loop()
-        self._waiting = waiting = loop.create_future()
+        waiting: asyncio.Future[bool] = loop.create_future()
+        self._waiting = waiting
         idle = HaechiError("control.idle", seconds=self._limits.idle)
         timer = loop.call_at(deadline, lambda: None if waiting.done() else waiting.set_exception(idle))
         if self._watched is None:
