@@ -64,8 +64,9 @@ class At:
 def google(folder: Path) -> Iterator[At]:
     """The bucket ``ours`` in Seoul."""
     with ExitStack() as stack:
-        facts, store = stack.enter_context(Google()), stack.enter_context(CloudStorage(folder, "ours"))
+        facts, store = stack.enter_context(Google()), stack.enter_context(CloudStorage(folder, "ours", "plain"))
         described(facts)
+        _without_key(facts)
         more = (
             f'[destinations.endpoints]\nstorage = "{facts.url}"\ncloudkms = "{facts.url}"\n'
             f'[destinations.credentials]\n"gcs.credentials_file" = "{facts.credentials(folder)}"\n'
@@ -74,6 +75,15 @@ def google(folder: Path) -> Iterator[At]:
         lab.institution.publish(provider="gcp", accounts=[PROJECT, "nct"], keys=[KEY])
         way = stack.enter_context(straight_to(int(next(iter(store.hosts.values())).rpartition(":")[2])))
         yield _begun(lab, store, way)
+
+
+def _without_key(facts: Google) -> None:
+    """The bucket ``plain``, as ``ours`` but for its key."""
+    of_ours = {path: said for path, said in facts.answers.items() if path.startswith("/storage/v1/b/ours")}
+    for path, said in of_ours.items():
+        facts.answers[path.replace("/b/ours", "/b/plain")] = said
+    plain = {name: said for name, said in facts.answers["/storage/v1/b/ours"].items() if name != "encryption"}
+    facts.answers["/storage/v1/b/plain"] = {**plain, "name": "plain"}
 
 
 def storage_client(at: At, *, through: bool = False, agent: Path | None = None, **more: Any) -> storage.Client:

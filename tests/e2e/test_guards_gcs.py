@@ -18,6 +18,7 @@ from haechi.domain.errors import HaechiError
 from haechi_connectors import guard
 
 from tests.e2e.guard_clouds import KIB, MIB, At, google, storage_client
+from tests.unit.gcs.published import KEY
 
 pytestmark = pytest.mark.e2e
 CHUNK = 256 * KIB
@@ -165,6 +166,22 @@ def test_a_tagged_body_arrives_sealed(at: At, way: str, caplog: pytest.LogCaptur
     assert f"/ours/mended-{way}" in caplog.text
     assert at.unsealed(at.store.held("ours", f"mended-{way}")) == at.tagged
     assert at.decided(f"mended-{way}")["content"]["sealed"] is True
+
+
+@pytest.mark.parametrize("way", ["string", "resumable"])
+def test_the_institutions_key_is_named_where_the_bucket_has_none(
+    at: At, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = storage_client(at, comply=True)
+    with caplog.at_level(logging.WARNING, "haechi.guard"):
+        blob = client.bucket("plain").blob(f"keyed-{way}")
+        if way == "string":
+            blob.upload_from_string(at.tagged)
+        else:
+            blob.upload_from_file(io.BytesIO(at.tagged))
+    assert KEY in caplog.text
+    assert at.unsealed(at.store.held("plain", f"keyed-{way}")) == at.tagged
+    assert at.decided(f"keyed-{way}")["input"]["request"]["encryption"]["key_id"] == KEY
 
 
 def test_what_is_compliant_stays_as_it_is(at: At, caplog: pytest.LogCaptureFixture) -> None:
