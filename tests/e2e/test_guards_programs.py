@@ -28,7 +28,8 @@ def program(page: str, sign: str, to: Path) -> Path:
 
 def ran(at: At, script: Path, *given: str, **named: str) -> subprocess.CompletedProcess[str]:
     environment = at.lab.environment() | {
-        "HTTPS_PROXY": at.way, "https_proxy": at.way, "REQUESTS_CA_BUNDLE": str(at.store.ca), "HAECHI_LANG": "ko", **named
+        "HTTPS_PROXY": at.way, "https_proxy": at.way, "REQUESTS_CA_BUNDLE": str(at.store.ca),
+        "HAECHI_LANG": "ko", **named,
     }  # fmt: skip
     return subprocess.run(
         [sys.executable, str(script), *given],
