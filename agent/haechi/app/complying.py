@@ -8,7 +8,7 @@ mends (a bucket abroad, a missing approval) stays as it is, and is refused when 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from haechi.app.assessing import Assessor, Circumstances
@@ -17,7 +17,7 @@ from haechi.domain.actor import Actor
 from haechi.domain.content import Content, ContentState, Match, MatchHow
 from haechi.domain.decision import Effect
 from haechi.domain.tags import Tag, merge_tags
-from haechi.domain.upload import Action, ActionKind, Framing, Request, RequestEncryption
+from haechi.domain.upload import Action, ActionKind, Framing, Location, Request, RequestEncryption
 from haechi.ports.connector import Connector
 from haechi.ports.index import ContentIndex
 
@@ -31,18 +31,20 @@ class Remedy:
 
     seal: bool = False
     key: str = ""
-    """The institution's key that the request is to name."""
+    """What the request is to name to be stored with the institution's key: the key itself, or what stands for it."""
     allowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FindRemedy:
-    """The use case. ``keys`` are the institution's at a provider; ``marked`` as of ``SealFile``."""
+    """The use case. ``keys`` is what a request to a place may name for a key of the institution's; ``marked`` as of
+    ``SealFile``.
+    """
 
     connectors: Sequence[Connector]
     assessor: Assessor
     index: ContentIndex
-    keys: Callable[[str], Sequence[str]]
+    keys: Callable[[Location], Awaitable[Sequence[str]]]
     marked: Callable[[int, str], Sequence[Tag]] = lambda descriptor, path: ()
 
     async def __call__(self, request: Request, source: int, path: str, actor: Actor) -> Remedy:
@@ -56,24 +58,31 @@ class FindRemedy:
             return Remedy()
         content = await inspected(self.index, source, path)
         about = Circumstances(action, actor, request.scheme, request.host)
-        for remedy, changed, carried in self._tries(action, content, self.marked(source, path)):
+        async for remedy, changed, carried in self._tries(action, content, self.marked(source, path)):
             made = await self.assessor.assess(dataclasses.replace(about, action=changed), carried)
             if made.decision.effect is Effect.ALLOW:
                 return dataclasses.replace(remedy, allowed=True)
         return Remedy()
 
-    def _tries(
+    async def _tries(
         self, action: Action, content: Content, marked: Sequence[Tag]
-    ) -> Iterator[tuple[Remedy, Action, Content]]:
-        sealed = _sealed(content, marked)
-        keys = self.keys(action.provider)[:MOST_KEYS] if action.encryption.mode != "client-key" else ()
-        for carried, seal in ((content, False), (sealed, True)):
+    ) -> AsyncIterator[tuple[Remedy, Action, Content]]:
+        """In order. What may be named is asked about once, and only where something has to be."""
+        keys: Sequence[str] | None = None
+        for carried, seal in ((content, False), (_sealed(content, marked), True)):
             if carried is None:
                 continue
             yield Remedy(seal), action, carried
+            if keys is None:
+                keys = await self._nameable(action)
             for key in keys:
                 named = dataclasses.replace(action, encryption=RequestEncryption("kms", key))
                 yield Remedy(seal, key), named, carried
+
+    async def _nameable(self, action: Action) -> Sequence[str]:
+        if action.encryption.mode == "client-key" or action.destination is None:
+            return ()
+        return (await self.keys(action.destination))[:MOST_KEYS]
 
 
 def _sealed(content: Content, marked: Sequence[Tag]) -> Content | None:

@@ -8,8 +8,9 @@ passes the data path afterwards is judged there. Must not know the control socke
 from __future__ import annotations
 
 import dataclasses
+from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from haechi.app.ahead import ahead
 from haechi.app.judging import JudgeUploads
@@ -18,6 +19,7 @@ from haechi.domain.upload import Request
 from haechi.ports.judge import Connection, Judging
 
 WAY = "guard"
+REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,26 @@ class JudgeGuarded:
     judge: JudgeUploads
     actor: Callable[[int, int], Actor]
     leads_here: Callable[[Request, str], bool]
+    _judges: OrderedDict[tuple[int, int, bool], tuple[Actor, JudgeUploads]] = field(
+        default_factory=OrderedDict, repr=False
+    )
+    """The judge for each who asked of late, and whether ahead of the data path: made once."""
 
     def open(self, pid: int, uid: int, request: Request, proxy: str) -> Judging:
         """Begin to judge a request of a process."""
-        judge = dataclasses.replace(self.judge, actors=_Known(self.actor(pid, uid)))
-        if self.leads_here(request, proxy):
-            judge = ahead(judge)
+        judge = self._for(pid, uid, self.leads_here(request, proxy))
         return judge.open(Connection("", 0, way=WAY), request)
+
+    def _for(self, pid: int, uid: int, leads_here: bool) -> JudgeUploads:
+        actor, key = self.actor(pid, uid), (pid, uid, leads_here)
+        known = self._judges.get(key)
+        if known is not None and known[0] is actor:
+            return known[1]
+        judge = dataclasses.replace(ahead(self.judge) if leads_here else self.judge, actors=_Known(actor))
+        self._judges[key] = actor, judge
+        while len(self._judges) > REMEMBERED:
+            self._judges.popitem(last=False)
+        return judge
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,16 @@ class Finds(Protocol):
         """
 
 
+@runtime_checkable
+class NamesKeys(Protocol):
+    """What a reader may offer beside ``Facts``, where a request cannot name a key, but something that stands for it."""
+
+    async def named(self, place: Location, keys: Sequence[str]) -> Sequence[str]:
+        """What a request to the place may name (``RequestEncryption.key_id``) to be stored with one of these keys.
+        Never raises but for cancellation.
+        """
+
+
 class Ask(Protocol):
     """Asks one cloud with the agent's own credentials there: the usual ones, and those it has for further accounts."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import secrets
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -27,6 +27,7 @@ from haechi.app.status import ReportStatus
 from haechi.app.tagging import Released, TagReport
 from haechi.app.unsealing import UnsealFile
 from haechi.domain.errors import HaechiError
+from haechi.domain.upload import Location
 from haechi.inbound.control.appeals import register_appeals
 from haechi.inbound.control.calls import HOUR, register_answers, register_sealing
 from haechi.inbound.control.drift import register_drift, register_objects
@@ -141,9 +142,10 @@ def _register_guards(
     judging: Judging,
     way_in: WayIn,
 ) -> None:
-    def keys(provider: str) -> list[str]:
+    async def keys(place: Location) -> Sequence[str]:
         data = rules.registry.data
-        return [key.id for key in data.keys if key.provider == provider] if data is not None else []
+        ours = [key.id for key in data.keys if key.provider == place.provider] if data is not None else []
+        return await judging.destinations.named(place, ours)
 
     guarded = JudgeGuarded(judging.judge, PeerActors(ground.clock), way_in.takes)
     remedies = FindRemedy(judging.connectors, judging.assessor, stores.index, keys, marking.marked)

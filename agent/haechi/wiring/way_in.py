@@ -48,15 +48,19 @@ class WayIn:
 
         Redirected are the usual ports alone. TLS to a name that is out of scope passes unjudged.
         """
-        if request.scheme == "https" and self.authority.scope.classify("", request.host) is Classification.TUNNEL:
-            return False
+        if not proxy and self.ground.paths.layout is not Layout.SERVICE:
+            return False  # the usual case of a guard without a data path: nothing more needs to be looked at
         at, host = urlsplit(proxy), urlsplit(f"//{request.host}")
         try:
             ours = at.port == self.data_path.proxy_port and at.hostname in ("127.0.0.1", "localhost", "::1")
             usual = host.port in (None, 443 if request.scheme == "https" else 80)
         except ValueError:  # a port that is none
             return False
-        return ours or (not proxy and usual and self.ground.paths.layout is Layout.SERVICE)
+        if not ours and (proxy or not usual):
+            return False
+        return request.scheme != "https" or (
+            self.authority.scope.classify("", request.host) is not Classification.TUNNEL
+        )
 
     async def follow(self, scope: Scope, networks: Sequence[str], *, void: HaechiError | None = None) -> None:
         """Take up the scope that policies and registry ask for. While policies are ``void``, what stands in for them

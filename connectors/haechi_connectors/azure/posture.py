@@ -140,6 +140,19 @@ class AzurePosture:
             )
         return _no_key(key_id, found.key)
 
+    async def named(self, place: Location, keys: Sequence[str]) -> Sequence[str]:
+        """See ``haechi.ports.cloud.NamesKeys``: the account's encryption scopes that are in use with such a key."""
+        ends = self._clock.monotonic() + self._deadline
+        if place.provider != PROVIDER or place.store:
+            return ()
+        ours = await self._first(ends)
+        account = ours.accounts.get(place.container.partition("/")[0])
+        if account is None:
+            return ()
+        answers = await self._together({"scopes": self._list(f"{account.id}/encryptionScopes", STORAGE)}, ends)
+        with_keys = reading.scopes_with(keys, account, answers["scopes"], ours.vaults, ours.kept)
+        return [f"{SCOPE}{name}" for name in with_keys]
+
     # --- rounds ---
 
     async def _first(self, ends: float) -> Ours:

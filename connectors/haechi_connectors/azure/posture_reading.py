@@ -7,7 +7,7 @@ Shapes are those of Microsoft's published description of the API (Microsoft.Stor
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -107,6 +107,20 @@ def of_scope(
         if source == "microsoft.keyvault":
             return EncryptionFacts("kms", key(str(of(about, "keyVaultProperties").get("keyUri") or ""), vaults, read))
     return EncryptionFacts(Unknown("no-such-key"), Unknown("no-such-key"))
+
+
+def scopes_with(
+    keys: Sequence[str], account: Found, scopes: Answer, vaults: Mapping[str, Found], read: Mapping[str, Answer]
+) -> list[str]:
+    """The names of the scopes that are in use and stand for one of these keys; none where they cannot be listed."""
+    found = []
+    for row in scopes.rows if scopes.ok else ():
+        name, enabled = row.get("name"), str(of(row, "properties").get("state") or "").lower() == "enabled"
+        if isinstance(name, str) and enabled:
+            stands_for = of_scope(name, account, scopes, vaults, read).key
+            if isinstance(stands_for, KeyFacts) and stands_for.id in keys:
+                found.append(name)
+    return found
 
 
 def key(uri: str, vaults: Mapping[str, Found], read: Mapping[str, Answer]) -> KeyFacts:

@@ -41,8 +41,11 @@ def reply(text: RefusalText, request: Request, *, virtual: bool) -> Reply:
 
 
 def _json(message: str) -> bytes:
+    message = message.encode("utf-8", "replace").decode()
     one = {"message": message, "domain": "global", "reason": "forbidden"}
-    return json.dumps({"error": {"code": STATUS, "message": message, "errors": [one]}}).encode("ascii")
+    # Not in ASCII alone: the Python SDK shows the document as it came, and a person is to read the words.
+    said = json.dumps({"error": {"code": STATUS, "message": message, "errors": [one]}}, ensure_ascii=False)
+    return said.encode()
 
 
 def _xml(text: RefusalText) -> bytes:

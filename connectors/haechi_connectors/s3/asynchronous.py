@@ -15,9 +15,10 @@ from haechi.domain.errors import HaechiError
 from haechi.domain.upload import Request
 from haechi.ports.judge import Reply
 
-from haechi_connectors.s3.bodies import SMALL, Shown, in_file, rewinding
-from haechi_connectors.s3.guard import READING, Guarded, unanswered
-from haechi_connectors.s3.mending import COPIED, head_of
+from haechi_connectors.bodies import SMALL, Shown
+from haechi_connectors.mending import COPIED, READING, head_of
+from haechi_connectors.s3.bodies import in_file, rewinding
+from haechi_connectors.s3.guard import Guarded, unanswered
 
 
 class GuardedAsync(Guarded):

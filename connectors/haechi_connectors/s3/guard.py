@@ -26,14 +26,16 @@ from haechi.ports.connector import RefusalText
 from haechi.ports.guard import Asked, Body
 from haechi.ports.judge import Reply
 
+from haechi_connectors.bodies import Shown
+from haechi_connectors.mending import READING, head_of, opened, sealed, told, unjudged, unmended
 from haechi_connectors.s3 import refusal
-from haechi_connectors.s3.bodies import Shown, unhurried
-from haechi_connectors.s3.mending import KEY_ID, KMS, MODE, head_of, opened, said, sealed, told, unmended
-from haechi_connectors.s3.transfers import guard_transfers
+from haechi_connectors.s3.bodies import in_file, rewinding, unhurried
+from haechi_connectors.s3.transfers import KMS, guard_transfers
 
 SERVICES: Final = ("s3", "s3control")
 NAME: Final = "haechi-guard"
-READING: Final = ("GET", "HEAD", "OPTIONS")
+MODE: Final = "x-amz-server-side-encryption"
+KEY_ID: Final = "x-amz-server-side-encryption-aws-kms-key-id"
 MADE_OF_THE_BODY: Final = ("content-md5", "content-length", "x-amz-decoded-content-length")
 """Headers that speak of bytes which are no longer sent, beside all checksums."""
 
@@ -95,7 +97,7 @@ class Guarded:
         return _response(request.url, reply) if reply is not None else None
 
     def _judged(self, request: Any, head: Request) -> Reply | None:
-        shown, body = Shown(request.body), request.body
+        shown, body = Shown(request.body, in_file, rewinding), request.body
         with unhurried(body):
             try:
                 return self._asked(head, shown.offer())
@@ -116,7 +118,7 @@ class Guarded:
             return _response(params["url"], Reply(200, (), b"")), {}
         name = head.target.partition("?")[0]
         try:
-            with opened(params.get("body")) as source:
+            with opened(params.get("body"), in_file, rewinding) as source:
                 mending = self._agent.mending(head, source.fileno(), name)
                 if mending.seal:
                     params["body"] = sealed(self._agent, source, name)
@@ -148,11 +150,8 @@ class Guarded:
 
 
 def unanswered(error: HaechiError, head: Request) -> Reply:
-    """The refusal where nobody judged: nothing is sent that was not."""
-    from haechi.words import say
-
-    text = say("guard.refused", reason=said(error))
-    return refusal.reply(RefusalText("AccessDenied", " ".join(text.split()), ""), head)
+    """The refusal where nobody judged."""
+    return refusal.reply(RefusalText("AccessDenied", unjudged(error), ""), head)
 
 
 def _client(client: Any) -> Any:

@@ -17,8 +17,10 @@ from haechi.domain.errors import HaechiError
 from haechi.domain.upload import Request
 from haechi.ports.guard import Asked
 
-from haechi_connectors.s3.mending import KMS, opened, sealed, told, unmended
+from haechi_connectors.mending import opened, sealed, told, unmended
+from haechi_connectors.s3.bodies import in_file, rewinding
 
+KMS: Final = "aws:kms"
 METHODS: Final = ("upload_file", "upload_fileobj")
 HeadOfPut = Callable[[str, str, Mapping[str, Any]], Request]
 """Of the request that would send an object (bucket, key, further arguments) as one."""
@@ -89,7 +91,7 @@ class _Transfers:
         head = head_of(bucket, key, extra or {})
         name = head.target.partition("?")[0]
         try:
-            with opened(body) as source:
+            with opened(body, in_file, rewinding) as source:
                 mending = self._agent.mending(head, source.fileno(), name)
                 if mending.seal:
                     made = sealed(self._agent, source, name)

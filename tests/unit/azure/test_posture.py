@@ -224,6 +224,20 @@ async def test_encryption_of_account_and_scope(said: Said) -> None:
     assert (await posture(said).key(PLACE, "scope/gone")).account == Unknown("no-such-key")
 
 
+async def test_scopes_that_a_request_may_name_for_a_key(said: Said) -> None:
+    listed = f"{ACCOUNT}/encryptionScopes"
+    held = {"source": "Microsoft.KeyVault", "keyVaultProperties": {"keyUri": f"{KEY}/0123"}}
+    rows = [
+        {"name": name, "properties": {**held, "state": state}}
+        for name, state in (("on", "Enabled"), ("off", "Disabled"))
+    ]
+    said.answers[listed] = {"value": [{"name": "unsaid", "properties": held}, {"name": 7}, *rows]}
+    assert await posture(said).named(PLACE, [KEY]) == ["scope/on"]
+    assert await posture(said).named(PLACE, [f"{KEY}-other"]) == []
+    said.answers[listed] = Refusal(403, "AuthorizationFailed")
+    assert await posture(said).named(PLACE, [KEY]) == []
+
+
 async def test_a_key_in_a_vault_that_is_not_ours(said: Said) -> None:
     said.answers[f"/subscriptions/{SUB}/providers/Microsoft.KeyVault/vaults"] = {"value": []}
     assert (await posture(said).read(PLACE)).encryption.key.account == Unknown("not-ours")

@@ -1,19 +1,23 @@
-"""Bodies of S3 requests as a guard shows them: every kind is seen whole, and sent whole afterwards."""
+"""Bodies of requests as a guard shows them: every kind is seen whole, and sent whole afterwards."""
 
 from __future__ import annotations
 
 import io
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.httpchecksum import AwsChunkedWrapper, Crc32Checksum
 from haechi.ports.guard import FileRange
-from haechi_connectors.s3.bodies import SMALL, Shown, in_file, rewinding
+from haechi_connectors import bodies
+from haechi_connectors.bodies import SMALL
+from haechi_connectors.s3.bodies import in_file, rewinding
 from s3transfer.utils import ReadFileChunk
 
+Shown = partial(bodies.Shown, part=in_file, again=rewinding)
 SIZES = [0, 1, SMALL, SMALL + 1, 1_000_003]
 
 
@@ -47,6 +51,8 @@ KINDS: dict[str, Callable[[bytes], Any]] = {
     "memoryview": memoryview,
     "memory": io.BytesIO,
     "once": Once,
+    "pieces": lambda data: (data[at : at + 50_000] for at in range(0, len(data), 50_000)),
+    "list": lambda data: [data[:7], b"", data[7:]],
 }
 
 
@@ -152,9 +158,16 @@ def test_what_only_looks_like_a_file_is_read(tmp_path: Path) -> None:
         assert rewinding(pipe) is None
 
 
-def test_what_cannot_be_read_is_not_sent() -> None:
+@pytest.mark.parametrize("body", [object(), {"a": "form"}, 7])
+def test_what_cannot_be_read_is_not_sent(body: object) -> None:
     with pytest.raises(TypeError):
-        Shown(object()).offer()
+        Shown(body).offer()
+
+
+def test_pieces_are_sent_as_they_came() -> None:
+    shown = Shown(iter([b"ab", "c", bytearray(b"d")]))
+    assert shown.offer() == b"abcd"
+    assert b"".join(shown.after()) == b"abcd"
 
 
 def test_no_body_is_none() -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import http.server
 import io
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,89 +12,30 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from haechi.domain.errors import HaechiError
-from haechi.domain.upload import Request
 from haechi.ports.connector import RefusalText
-from haechi.ports.guard import Body, FileRange, Mending
-from haechi.ports.judge import Reply
 from haechi_connectors.s3.guard import GUARD
 from haechi_connectors.s3.refusal import reply as refusal
 
-
-@dataclass
-class Store:
-    """Answers 503 as often as it is told, then 200."""
-
-    fails: int = 0
-    bodies: list[bytes] = field(default_factory=list)
-    port: int = 0
+from tests.unit.guards.noted import Agent, Store
+from tests.unit.guards.noted import store as running
 
 
 @pytest.fixture
 def store() -> Iterator[Store]:
-    made = Store()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_PUT(self) -> None:
-            made.bodies.append(self.rfile.read(int(self.headers["content-length"] or 0)))
-            made.fails -= 1
-            self.send_response(503 if made.fails >= 0 else 200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        do_GET = do_DELETE = do_PUT
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.port = server.server_port
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield made
-    server.shutdown()
-    server.server_close()
-
-
-@dataclass
-class Agent:
-    """Reads bodies whole, unless it ``refuses``, or ``fails``."""
-
-    heads: list[Request] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-    proxies: list[str] = field(default_factory=list)
-    refuses: Callable[[Request], bool] = lambda request: False
-    fails: str = ""
-
-    def judge(self, request: Request, body: Body, proxy: str) -> Reply | None:
-        self.heads.append(request)
-        self.proxies.append(proxy)
-        if self.fails:
-            raise HaechiError(self.fails, seconds=1.0)
-        if self.refuses(request):
-            return refusal(RefusalText("AccessDenied", "왜: R13 <&>", "hd-1"), request)
-        if isinstance(body, FileRange):
-            raise AssertionError("only bodies in memory here")
-        self.bodies.append(body if isinstance(body, bytes) else b"".join(iter(lambda: body(70_000), b"")))
-        return None
-
-    def mending(self, request: Request, source: int, name: str) -> Mending:
-        raise AssertionError("nobody asked for it")
-
-    def seal(self, source: int, target: int, name: str) -> None:
-        raise AssertionError("nobody asked for it")
+    with running() as made:
+        made.answer = b""
+        yield made
 
 
 @pytest.fixture
 def agent() -> Agent:
-    return Agent()
+    return Agent(reply=lambda request: refusal(RefusalText("AccessDenied", "왜: R13 <&>", "hd-1"), request))
 
 
 def client(store: Store, agent: Agent, **config: Any) -> Any:
     made = boto3.client(
         "s3",
-        endpoint_url=f"http://127.0.0.1:{store.port}",
+        endpoint_url=store.url,
         region_name="ap-northeast-2",
         aws_access_key_id="AKIAEXAMPLE",
         aws_secret_access_key="secret",

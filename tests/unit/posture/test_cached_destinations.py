@@ -7,6 +7,7 @@ import dataclasses
 import datetime as dt
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess, ReplicaTarget
@@ -469,3 +470,19 @@ def test_revisions_are_equal_exactly_when_the_facts_are(
     left, right = known(**dict(one)), known(**dict(other), read_at=START)
     same = dataclasses.replace(left, read_at=None) == dataclasses.replace(right, read_at=None)
     assert (revision_of(left) == revision_of(right)) == same
+
+
+async def test_what_a_request_may_name_for_a_key(provider: Provider, clock: HandClock) -> None:
+    """A reader that has no such names: the keys themselves. One that cannot say: none."""
+    assert await cache(provider, clock).named(SEOUL, ["k1", "k2"]) == ["k1", "k2"]
+
+    class Named(Provider):
+        async def named(self, place: Location, keys: Sequence[str]) -> Sequence[str]:
+            if self.error:
+                raise self.error
+            return [f"scope/{key}" for key in keys]
+
+    naming = Named()
+    assert await cache(naming, clock).named(SEOUL, ["k1"]) == ["scope/k1"]
+    naming.error = RuntimeError("broken")
+    assert await cache(naming, clock).named(SEOUL, ["k1"]) == ()

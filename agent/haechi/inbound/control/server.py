@@ -227,22 +227,28 @@ class ControlServer:
         self, call: protocol.Call, registered: _Registered, work: Awaitable[dict[str, Any]], wire: Wire
     ) -> dict[str, Any]:
         """Run a call within its time, and only as long as somebody waits for it."""
-        task = asyncio.ensure_future(work)
-        gone = asyncio.create_task(wire.hung_up())
+        gone = False
+        within = asyncio.timeout(registered.timeout)
+
+        def hung_up() -> None:
+            nonlocal gone
+            if not within.expired():
+                gone = True
+                within.reschedule(0)  # its time is over now
+
         try:
-            async with asyncio.timeout(registered.timeout):
-                await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-                if not task.done() and gone.result():
-                    raise _GoneError
-                await asyncio.wait({task})
+            async with within:
+                wire.on_hang_up = hung_up
+                try:
+                    return await work
+                finally:
+                    wire.on_hang_up = None
         except TimeoutError as error:
+            if not within.expired():
+                raise  # the call's own
+            if gone:
+                raise _GoneError from error
             raise HaechiError("control.timed-out", call=call.name, seconds=registered.timeout) from error
-        finally:
-            gone.cancel()
-            if not task.done():
-                task.cancel()
-            await asyncio.gather(task, gone, return_exceptions=True)
-        return task.result()
 
     def _admitted(self, call: protocol.Call, peer: Peer) -> _Registered:
         registered = self._calls.get(call.name)

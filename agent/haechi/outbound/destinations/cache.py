@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 import structlog
@@ -20,7 +20,7 @@ from haechi.domain.upload import Location
 from haechi.outbound.destinations.aging import PASSING, Asked, Cache, Lives
 from haechi.outbound.destinations.revision import key_causes, revision_of, unknown_causes
 from haechi.ports.clock import Clock
-from haechi.ports.cloud import Finds
+from haechi.ports.cloud import Finds, NamesKeys
 from haechi.ports.metrics import Metrics
 
 TTL_SECONDS = 300.0
@@ -95,6 +95,22 @@ class CachedDestinations:
         except Exception as error:  # an adapter's edge: what was let through stays as it was known
             log.warning("destination.object-failed", provider=place.provider, error=type(error).__name__)
             return Unknown("not-understood")
+
+    async def named(self, place: Location, keys: Sequence[str]) -> Sequence[str]:
+        """What a request to the place may name to be stored with one of these keys; asked each time, none where that
+        cannot be learned. Never raises but for cancellation.
+        """
+        reader = self._readers.get(place.provider)
+        if not isinstance(reader, NamesKeys) or not keys:
+            return keys
+        try:
+            async with asyncio.timeout(self._deadline), self._slots:
+                return await reader.named(place, keys)
+        except TimeoutError:
+            return ()
+        except Exception as error:  # an adapter's edge: without a key named, an upload is made no worse
+            log.warning("destination.names-failed", provider=place.provider, error=type(error).__name__)
+            return ()
 
     def forget(self, place: Location) -> None:
         """Facts may have changed (a change of settings was let through): read them anew at the next use."""

@@ -1,4 +1,4 @@
-"""Make an upload of an S3 client compliant before it is sent: what the agent is asked, and what is said of it."""
+"""Make an upload compliant before it is sent: what the agent is asked, and what is said of it. Must not know SDKs."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import io
 import logging
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from haechi.domain.errors import HaechiError
 from haechi.domain.upload import Request
-from haechi.ports.guard import Asked, Mending
+from haechi.ports.guard import Asked, FileRange, Mending
 
-from haechi_connectors.s3.bodies import in_file, rewinding
+from haechi_connectors.bodies import part_of_file, rewinding
 
-MODE: Final = "x-amz-server-side-encryption"
-KEY_ID: Final = "x-amz-server-side-encryption-aws-kms-key-id"
-KMS: Final = "aws:kms"
 COPIED: Final = 1 << 20
+READING: Final = ("GET", "HEAD", "OPTIONS")
+"""Methods that, without a body, only read: the agent is not asked."""
 log = logging.getLogger("haechi.guard")
 
 
@@ -35,23 +34,32 @@ def _text(value: Any) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
-def opened(body: Any) -> Any:
-    """A regular file with all that a body holds, to hand over; a copy without a name where it is none. Raises
+def opened(
+    body: Any,
+    in_file: Callable[[Any], FileRange | None] = part_of_file,
+    again_of: Callable[[Any], Callable[[], object] | None] = rewinding,
+    size: int | None = None,
+) -> Any:
+    """A regular file with all that a body holds, to hand over; a copy without a name where it is none. ``in_file`` and
+    ``again_of`` as ``Shown`` takes them; ``size``: no more than so many bytes belong to it. Raises
     ``HaechiError('guard.read-once')`` for what cannot be set back.
     """
     part = in_file(body)
-    if part is not None and not part.chunked and (0, os.fstat(part.descriptor).st_size) == (part.offset, part.length):
+    whole = part is not None and (part.offset, part.length) == (0, os.fstat(part.descriptor).st_size)
+    if part is not None and whole and not part.chunked and (size is None or size >= part.length):
         return os.fdopen(os.dup(part.descriptor), "rb")
     if isinstance(body, str):
         body = body.encode()
     if body is None or isinstance(body, bytes | bytearray | memoryview):
         body = io.BytesIO(body or b"")
-    again = rewinding(body)
+    again = again_of(body)
     if again is None:
         raise HaechiError("guard.read-once")
     copy = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-    while piece := body.read(COPIED):
+    left = size
+    while piece := body.read(COPIED if left is None else min(COPIED, left)):
         copy.write(piece)
+        left = None if left is None else left - len(piece)
     again()
     copy.flush()
     return copy
@@ -85,6 +93,13 @@ def unmended(error: HaechiError) -> None:
     from haechi.words import say
 
     log.warning("%s", say("guard.unmended", reason=said(error)))
+
+
+def unjudged(error: HaechiError) -> str:
+    """What a refusal says where nobody judged: nothing is sent that was not."""
+    from haechi.words import say
+
+    return " ".join(say("guard.refused", reason=said(error)).split())
 
 
 def said(error: HaechiError) -> str:
