@@ -48,6 +48,11 @@ _LINE = 256 << 10
 _LINES = 1100
 _IDLE_S = 24 * 3600.0
 """Longer than Envoy keeps an idle connection: whoever closes first must be the one that would use it next."""
+_BACKLOG = 16384
+"""Connections that may wait to be taken: as many as the data path takes from clients, so far as the system allows it
+(``net.core.somaxconn``, 4096 by default). On a Unix socket one more is turned away at once, and Envoy refuses the
+request: with the 128 that are usual, that befell whoever came last while many came at once.
+"""
 _APART = {APART_HEADER: "1"}
 
 
@@ -80,7 +85,7 @@ class CheckServer:
         self._runner = web.ServerRunner(server)
         await self._runner.setup()
         path.unlink(missing_ok=True)  # noqa: ASYNC240 - local and instant
-        await web.UnixSite(self._runner, path).start()
+        await web.UnixSite(self._runner, path, backlog=_BACKLOG).start()
         path.chmod(0o600)  # noqa: ASYNC240
 
     async def stop(self) -> None:
