@@ -17,7 +17,7 @@ import datetime as dt
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from haechi.domain.actor import Actor
 from haechi.domain.content import Content, ContentState, Match, MatchHow, union
@@ -86,18 +86,18 @@ class Circumstances:
     def reduced(self) -> Circumstances:
         """The same without what belongs to this one object and process."""
         action, where = self.action, self.action.destination
-        left_out = Unknown("left-out")
-        return dataclasses.replace(
-            self,
-            action=dataclasses.replace(
-                action,
-                destination=dataclasses.replace(where, key="") if where and action.kind is ActionKind.UPLOAD else where,
-                body=dataclasses.replace(action.body, wire_length=None, decoded_length=None, boundary=""),
-                assembly=None,
-                said=(),
-            ),
-            actor=dataclasses.replace(self.actor, pid=left_out, started=left_out),
-        )
+        if where is not None and where.key and action.kind is ActionKind.UPLOAD:
+            where = dataclasses.replace(where, key="")
+        body = dataclasses.replace(action.body, wire_length=None, decoded_length=None, boundary="")
+        action = dataclasses.replace(action, destination=where, body=body, assembly=None, said=())
+        return dataclasses.replace(self, action=action, actor=_whoever_runs(self.actor))
+
+
+@lru_cache(maxsize=256)
+def _whoever_runs(actor: Actor) -> Actor:
+    """The same person and program in any process."""
+    left_out = Unknown("left-out")
+    return dataclasses.replace(actor, pid=left_out, started=left_out)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 import structlog
-from haechi.inbound.envoy.checks import CheckServer
+from haechi.domain.upload import Request
+from haechi.inbound.envoy.checks import CheckServer, _perhaps_repeated
 from haechi.inbound.envoy.http import CHECK_PREFIX, CONNECTION_HEADER, END
 from haechi.inbound.envoy.tally import Tally
 from haechi.ports.judge import Forward
@@ -97,3 +98,17 @@ async def test_many_that_come_while_the_loop_is_busy_wait_to_be_taken(tmp_path: 
             client.setblocking(False)  # as Envoy does: without room it is told so at once
             client.connect(str(path))
     await server.stop()
+
+
+@pytest.mark.parametrize(
+    ("value", "apart"),
+    [
+        ("Fri, 27 Nov 2026 00:00:00 GMT", False),
+        ("Fri,27 Nov 2026 00:00:00 GMT", True),
+        ("Fri, 27 Nov 2026 00:00:00 GMT,x", True),
+        ("one,two", True),
+    ],
+)
+def test_a_date_is_one_line_under_any_name_and_other_commas_may_be_two(value: str, apart: bool) -> None:
+    request = Request("PUT", "https", "h", "/k", (("x-ms-date", value),))
+    assert _perhaps_repeated(request) is apart

@@ -21,7 +21,9 @@ from tests.policy.base import ACTOR, DESTINATION
 from tests.unit.judging.conftest import HOST, Case, noise
 
 PLACE = Location("aws", DESTINATION.container, "a", "ap-northeast-2", HOST)
-ACTION = Action("aws", "s3", "PutObject", ActionKind.UPLOAD, PLACE, encryption=RequestEncryption(mode="kms", key_id="k"))
+ACTION = Action(
+    "aws", "s3", "PutObject", ActionKind.UPLOAD, PLACE, encryption=RequestEncryption(mode="kms", key_id="k")
+)
 CLEAN = Content(ContentState.CLEAN, size=10, digest="blake3:" + "0" * 64)
 
 

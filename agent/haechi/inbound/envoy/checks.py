@@ -20,6 +20,7 @@ and the stream is asked: two servers may read two lines differently. Must not kn
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import structlog
@@ -43,6 +44,11 @@ _COMMAS = frozenset(
 """Names with commas in a single line, of which no second line changes what a request does, or which Envoy itself joins
 before anybody sees them (``authorization``).
 """
+_DATE = re.compile(
+    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d "
+    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d\d:\d\d:\d\d GMT"
+)
+"""A date (RFC 9110, 5.6.7) has a comma of its own, under whatever name: no two lines make one."""
 _LINE = 256 << 10
 """Envoy's own bound of a head; it has looked at every head that comes here."""
 _LINES = 1100
@@ -160,7 +166,9 @@ def said(asked: web.BaseRequest) -> tuple[Connection, Request]:
 
 
 def _perhaps_repeated(request: Request) -> bool:
-    return any("," in value and name not in _COMMAS for name, value in request.headers)
+    return any(
+        "," in value and name not in _COMMAS and _DATE.fullmatch(value) is None for name, value in request.headers
+    )
 
 
 def _refuses(reply: Reply) -> bool:
