@@ -24,6 +24,8 @@ ASKED = frozenset(
         "put_4kib_added_p50",
         "put_4kib_added_p99",
         "put_4kib_rate",
+        "put_4kib_gcs_vs_s3",
+        "put_4kib_azure_vs_s3",
         "decision_p50",
         "decision_p99",
         "decision_cached_p50",

@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench import (  # noqa: E402
+    clouds,
     decisions,
     ends,
     guarding,
@@ -48,7 +49,7 @@ GROWTH_MIB = 16.0
 """What counts as no growth from a body of 1 GiB to one of 10 GiB: this project's choice. It is less than 0.2 % of the
 9 GiB that were added, and what allocators and page tables of three processes move about from run to run."""
 IDLE_SECONDS = 30.0
-PARTS = ("throughput", "small", "idle", "decisions", "swap", "index", "tag", "guard", "replay", "posture")
+PARTS = ("throughput", "small", "idle", "decisions", "swap", "index", "tag", "guard", "replay", "posture", "clouds")
 
 
 class Way:
@@ -171,7 +172,9 @@ def measure(results: Results, only: str | None, rounds: int, *, quick: bool) -> 
         replaying.measure(results, rounds, quick=quick)
     if only in (None, "posture"):
         asked(results)
-    if only in ("replay", "posture"):
+    if only in (None, "clouds"):
+        compared(results, rounds, quick=quick)
+    if only in ("replay", "posture", "clouds"):
         return
     size = (128 << 20) if quick else ends.GIB
     wanted = lambda part: only in (None, part)  # noqa: E731
@@ -258,6 +261,16 @@ def asked(results: Results) -> None:
     results.plain("posture_joined_reads", counted.joined, "reads", most=1)
     results.plain("posture_joined_containers", counted.read, "containers read")
     results.plain("posture_cold_roundtrips", counted.cold, "round trips", most=2)
+
+
+def compared(results: Results, rounds: int, *, quick: bool) -> None:
+    """What each cloud's own form of an upload of 4 KiB costs beside S3's."""
+    found = clouds.measure(rounds, 100 if quick else 500)
+    for name, bar in ((clouds.GCS, 1.1), (clouds.AZURE, 1.1), (clouds.GCS_BARE, 0), (clouds.S3_BARE, 0)):
+        ours, theirs = found[name].medians
+        peer = "S3, the bare object" if name in clouds.BESIDE else "S3"
+        results.ratio(f"put_4kib_{name}_vs_s3", ours, "ms", peer, theirs, most=bar)
+        results.plain(f"put_4kib_{name}_spread", found[name].spread, "between the ratios of the rounds")
 
 
 def swapped(results: Results) -> None:

@@ -25,13 +25,15 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		log.Fatal("tool sink|put [flags]")
+		log.Fatal("tool sink|put|forms [flags]")
 	}
 	switch os.Args[1] {
 	case "sink":
 		sink(os.Args[2:])
 	case "put":
 		put(os.Args[2:])
+	case "forms":
+		forms(os.Args[2:])
 	default:
 		log.Fatalf("unknown subcommand %q", os.Args[1])
 	}
@@ -108,32 +110,9 @@ func put(arguments []string) {
 	connections := flags.Int("connections", 1, "parallel kept-alive connections")
 	flags.Parse(arguments)
 
-	pem, err := os.ReadFile(*roots)
-	if err != nil {
-		log.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem)
+	pool := trusted(*roots)
 	block := make([]byte, 8<<20)
 	rand.New(rand.NewSource(1)).Read(block)
-
-	newClient := func() *http.Client {
-		transport := &http.Transport{
-			TLSClientConfig: &tls.Config{RootCAs: pool}, MaxIdleConnsPerHost: 1, MaxConnsPerHost: 1,
-			WriteBufferSize: 1 << 16, ForceAttemptHTTP2: false,
-			TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{},
-		}
-		if *proxy != "" {
-			parsed, err := url.Parse(*proxy)
-			if err != nil {
-				log.Fatal(err)
-			}
-			transport.Proxy = http.ProxyURL(parsed)
-		} else if *connect != "" {
-			transport.Dial = func(network, _ string) (net.Conn, error) { return net.Dial(network, *connect) }
-		}
-		return &http.Client{Transport: transport}
-	}
 
 	var next, failed atomic.Int64
 	var status atomic.Int64
@@ -167,7 +146,7 @@ func put(arguments []string) {
 	for worker := 0; worker < *connections; worker++ {
 		go func(worker int) {
 			defer done.Done()
-			client := newClient()
+			client := newClient(pool, *proxy, *connect)
 			for i := 0; i < *warm; i++ {
 				send(client, int64(1_000_000+i))
 			}
@@ -195,6 +174,11 @@ func put(arguments []string) {
 	for _, some := range times {
 		all = append(all, some...)
 	}
+	json.NewEncoder(os.Stdout).Encode(summed(all, failed.Load(), elapsed, *size, int(status.Load())))
+}
+
+// summed is what times say; elapsed of 0 means that nothing is to be said of a rate. It sorts them.
+func summed(all []time.Duration, failed int64, elapsed float64, size int64, status int) result {
 	sort.Slice(all, func(i, j int) bool { return all[i] < all[j] })
 	at := func(share float64) float64 {
 		if len(all) == 0 {
@@ -202,11 +186,43 @@ func put(arguments []string) {
 		}
 		return float64(all[int(share*float64(len(all)-1))].Microseconds()) / 1000
 	}
-	json.NewEncoder(os.Stdout).Encode(result{
-		Requests: len(all), Errors: int(failed.Load()), Seconds: elapsed,
-		MBps: float64(*size) * float64(len(all)) / 1e6 / elapsed, Rate: float64(len(all)) / elapsed,
-		P50: at(0.5), P99: at(0.99), Status: int(status.Load()),
-	})
+	made := result{
+		Requests: len(all), Errors: int(failed), Seconds: elapsed, P50: at(0.5), P99: at(0.99), Status: status,
+	}
+	if elapsed > 0 {
+		made.MBps, made.Rate = float64(size)*float64(len(all))/1e6/elapsed, float64(len(all))/elapsed
+	}
+	return made
+}
+
+// trusted is the roots of a PEM file.
+func trusted(roots string) *x509.CertPool {
+	pem, err := os.ReadFile(roots)
+	if err != nil {
+		log.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	return pool
+}
+
+// newClient keeps one connection, through a proxy or, without one, to connect instead of the URL's host.
+func newClient(pool *x509.CertPool, proxy, connect string) *http.Client {
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: pool}, MaxIdleConnsPerHost: 1, MaxConnsPerHost: 1,
+		WriteBufferSize: 1 << 16, ForceAttemptHTTP2: false,
+		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{},
+	}
+	if proxy != "" {
+		parsed, err := url.Parse(proxy)
+		if err != nil {
+			log.Fatal(err)
+		}
+		transport.Proxy = http.ProxyURL(parsed)
+	} else if connect != "" {
+		transport.Dial = func(network, _ string) (net.Conn, error) { return net.Dial(network, connect) }
+	}
+	return &http.Client{Transport: transport}
 }
 
 func replaceNumber(address string, number int64) string {

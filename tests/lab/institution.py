@@ -118,17 +118,21 @@ class Institution:
         watched: Sequence[Mapping[str, Any]] = (),
         recipients: bool = True,
         provider: str = "aws",
+        others: Mapping[str, tuple[Sequence[str], Sequence[str]]] | None = None,
     ) -> None:
-        """Write and sign the next registry; accounts, keys and statements are at or about one provider."""
+        """Write and sign the next registry; accounts, keys and statements are at or about one provider. ``others``:
+        accounts and keys at further ones.
+        """
         self.sequence += 1
         people = [me()] if personnel is None else personnel
+        owned = {provider: (accounts, keys), **(others or {})}
         document: dict[str, Any] = {
             "schema": "haechi.registry/1",
             "sequence": self.sequence,
             "issued_at": dt.datetime.now(dt.UTC).replace(microsecond=0).isoformat(),
             "institution": {"name": "한빛반도체 주식회사", "registration_number": "NCT-2026-0001"},
-            "accounts": [{"provider": provider, "id": account} for account in accounts],
-            "keys": [{"provider": provider, "id": key} for key in keys],
+            "accounts": [{"provider": at, "id": account} for at, (those, _) in owned.items() for account in those],
+            "keys": [{"provider": at, "id": key} for at, (_, those) in owned.items() for key in those],
             "personnel": [_person(who) for who in people],
             "takeouts": [_standing(account, provider) for account in accounts] if takeouts is None else [*takeouts],
             "attestations": _attestations(provider),

@@ -17,7 +17,7 @@ import datetime as dt
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from haechi.domain.actor import Actor
 from haechi.domain.content import Content, ContentState, Match, MatchHow, union
@@ -44,8 +44,18 @@ CACHE_SECONDS = 30.0
 CACHE_ENTRIES = 4096
 CUMULATIVE_DAYS = 30
 """Over how many Korean days what a person sends adds up. No document gives a period; this is the project's choice."""
+PATIENCE_SECONDS = 12.0
+"""How long an upload waits for facts since it was first looked at, their turn included. Facts that are read at once end
+by their own deadline before that. With ``LAST_WAIT_SECONDS`` it stays below what the data path gives an answer (18 s),
+so that what was not read is refused for that and never for want of an answer. This project's choice.
+"""
+LAST_WAIT_SECONDS = 4.0
+"""What is waited for facts in any case: later questions of the same upload find what the first one began to read."""
 MOST_TARGETS = 4
 """Containers that one change of settings may name and have read while the client waits; more are unknown."""
+
+TOO_MANY = Unknown("too-many-at-once")
+"""Facts for which the turn did not come in time."""
 
 UNDETERMINED = Tag("OFFICIAL-PENDING", Grade.A, Funding.UNKNOWN)
 """What an uninspected body may carry while no tag at all is known yet: material that waits for determination (R01)."""
@@ -69,23 +79,25 @@ class Circumstances:
     scheme: str
     host: str
     consistent: bool = True
+    since: float | None = field(default=None, compare=False)
+    """When the judgement began, on the monotonic clock; None: with each question."""
 
     @cached_property
     def reduced(self) -> Circumstances:
         """The same without what belongs to this one object and process."""
         action, where = self.action, self.action.destination
-        left_out = Unknown("left-out")
-        return dataclasses.replace(
-            self,
-            action=dataclasses.replace(
-                action,
-                destination=dataclasses.replace(where, key="") if where and action.kind is ActionKind.UPLOAD else where,
-                body=dataclasses.replace(action.body, wire_length=None, decoded_length=None, boundary=""),
-                assembly=None,
-                said=(),
-            ),
-            actor=dataclasses.replace(self.actor, pid=left_out, started=left_out),
-        )
+        if where is not None and where.key and action.kind is ActionKind.UPLOAD:
+            where = dataclasses.replace(where, key="")
+        body = dataclasses.replace(action.body, wire_length=None, decoded_length=None, boundary="")
+        action = dataclasses.replace(action, destination=where, body=body, assembly=None, said=())
+        return dataclasses.replace(self, action=action, actor=_whoever_runs(self.actor))
+
+
+@lru_cache(maxsize=256)
+def _whoever_runs(actor: Actor) -> Actor:
+    """The same person and program in any process."""
+    left_out = Unknown("left-out")
+    return dataclasses.replace(actor, pid=left_out, started=left_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +145,30 @@ class Assessor:
 
     async def places(self, action: Action) -> tuple[Destination | None, Destination | None]:
         """The live facts of destination and copy source; None where the action names no container."""
+        return await self._places(action, self._ends(None))
+
+    async def _places(self, action: Action, ends: float) -> tuple[Destination | None, Destination | None]:
         here, there = action.destination, action.source
         if there is None or not there.container:
-            return await self._place(here), None
-        return await asyncio.gather(self._place(here), self._place(there))
+            return await self._place(here, ends), None
+        return await asyncio.gather(self._place(here, ends), self._place(there, ends))
 
-    async def _place(self, place: Location | None) -> Destination | None:
+    async def _place(self, place: Location | None, ends: float) -> Destination | None:
         if place is None or not place.container:
             return None
-        return self.destinations.cached(place) or await self.destinations.facts(place)
+        cached = self.destinations.cached(place)
+        if cached is not None:
+            return cached
+        try:
+            async with asyncio.timeout(ends - self.clock.monotonic()):
+                return await self.destinations.facts(place)
+        except TimeoutError:  # it goes on being read, for whoever asks next
+            return Destination.unread(place.provider, place.container, TOO_MANY)
+
+    def _ends(self, since: float | None) -> float:
+        """Until when facts are waited for, on the monotonic clock."""
+        now = self.clock.monotonic()
+        return max(now + LAST_WAIT_SECONDS, (now if since is None else since) + PATIENCE_SECONDS)
 
     def worst_case(self) -> Content:
         """What a body that nobody looked into may carry: the strictest tags of all protected content, in the clear."""
@@ -152,9 +179,10 @@ class Assessor:
 
     async def assess(self, about: Circumstances, content: Content) -> Assessment:
         """Decide. Never raises for what provider, policy or engine did wrong: those are unknown facts and causes."""
-        destination, source = await self.places(about.action)
-        request_key = await self._request_key(about.action)
-        targets = await self._targets(about.action)
+        ends = self._ends(about.since)
+        destination, source = await self._places(about.action, ends)
+        request_key = await self._request_key(about.action, ends)
+        targets = await self._targets(about.action, ends)
         said, actor = about.action.said, about.actor
         reads = await self._reads(actor, content)
         reusable = _reusable(content)
@@ -276,19 +304,23 @@ class Assessor:
         except HaechiError:
             return True
 
-    async def _targets(self, action: Action) -> Mapping[Location, Destination]:
+    async def _targets(self, action: Action, ends: float) -> Mapping[Location, Destination]:
         """Facts of the containers to which a change of settings would send copies or lists."""
         named = dict.fromkeys(place for change in action.exposures for _, place in change.places)
         if not named or len(named) > MOST_TARGETS:
             return {}
-        facts = await asyncio.gather(*(self._place(place) for place in named))
+        facts = await asyncio.gather(*(self._place(place, ends) for place in named))
         return {place: read for place, read in zip(named, facts, strict=True) if read is not None}
 
-    async def _request_key(self, action: Action) -> KeyFacts | Unknown | None:
+    async def _request_key(self, action: Action, ends: float) -> KeyFacts | Unknown | None:
         """Facts of the key that the request itself names; None where it names none."""
         if not action.encryption.key_id or action.destination is None:
             return None
-        return await self.keys.key(action.destination, action.encryption.key_id)
+        try:
+            async with asyncio.timeout(ends - self.clock.monotonic()):
+                return await self.keys.key(action.destination, action.encryption.key_id)
+        except TimeoutError:
+            return TOO_MANY
 
     @staticmethod
     def _circumstances(

@@ -124,7 +124,7 @@ class Judgement:
 
     async def head(self) -> Forward | Inspect | Refuse:
         """Judge the head."""
-        case, request = self._case, self._request
+        case, request, since = self._case, self._request, self._case.clock.monotonic()
         action = self._connector.action(request)
         consistent = names_agree(self._connection.connect, self._connection.sni, request.host)
         if action.assembly is not None and action.assembly.abandons and action.destination is not None:
@@ -135,7 +135,7 @@ class Judgement:
             self._state = State.PASSING
             return Forward()
         actor = case.actors.of(self._connection.address, self._connection.port)
-        self._about = Circumstances(action, actor, request.scheme, request.host, consistent)
+        self._about = Circumstances(action, actor, request.scheme, request.host, consistent, since)
         try:
             if ordinary and case.index.empty:
                 self._state = State.PASSING

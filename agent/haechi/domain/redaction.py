@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import unquote_plus
 
 MASK = "***"
@@ -77,6 +78,8 @@ SECRET_PARAMETERS = frozenset(
 _NESTED_DECODING = 3
 """How often a parameter's name is decoded before it is compared: proxies and tools encode names again."""
 
+_SHORT = 64
+"""Characters of a parameter's name that is worth remembering; a client may send any."""
 _USERINFO = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*@")
 _SECRET_WORDS = re.compile("token|secret|password|passwd|signature|credential-key|private-key", re.ASCII)
 
@@ -97,11 +100,12 @@ def redact_target(target: str) -> tuple[str, tuple[str, ...]]:
     path, rest = target[:cut], target[cut:]
     pieces = re.split("([?#&;])", rest)
     for at, piece in enumerate(pieces):
-        name, equals, value = piece.partition("=")
-        decoded = _decoded(name)
-        if equals and value and value != MASK and is_secret_parameter(decoded):
+        name, _, value = piece.partition("=")
+        look = _usual_name if len(name) <= _SHORT else _secret_name
+        secret = look(name) if value and value != MASK else ""
+        if secret:
             pieces[at] = f"{name}={MASK}"
-            masked.append(decoded)
+            masked.append(secret)
     return path + "".join(pieces), tuple(dict.fromkeys(masked))
 
 
@@ -132,6 +136,16 @@ def is_secret_header(name: str) -> bool:
 def is_secret_parameter(name: str) -> bool:
     """Whether a query parameter's value is a credential. ``name`` decoded, in lower case."""
     return name in SECRET_PARAMETERS or bool(_SECRET_WORDS.search(name.replace("_", "-")))
+
+
+def _secret_name(name: str) -> str:
+    """The decoded name of a parameter whose value is a credential; empty for others."""
+    decoded = _decoded(name)
+    return decoded if is_secret_parameter(decoded) else ""
+
+
+_usual_name = lru_cache(maxsize=512)(_secret_name)
+"""Few names come again and again."""
 
 
 def _decoded(name: str) -> str:

@@ -166,7 +166,7 @@ class RelatedDecoder(TreeDecoder):
     def _named_coding(self) -> str:
         """The object's coding by its document. Two readers may take different ones of a repeated name: refused."""
         try:
-            document = json.loads(self._fields[METADATA].strip() or "{}", object_pairs_hook=_distinct)
+            document = _DECODER.decode(self._fields[METADATA].strip() or "{}")
         except (ValueError, RecursionError) as problem:
             raise MalformedError("metadata", self._offset) from problem
         if not isinstance(document, dict):
@@ -222,3 +222,6 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) != len(pairs):
         raise ValueError("repeated name")
     return made
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_distinct)

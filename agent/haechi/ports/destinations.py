@@ -8,7 +8,7 @@ from haechi.domain.destination import Destination, KeyFacts
 from haechi.domain.facts import Unknown
 from haechi.domain.upload import Location
 
-PASSING: Final = frozenset({"timeout", "throttled", "unreachable", "server-error"})
+PASSING: Final = frozenset({"timeout", "too-many-at-once", "throttled", "unreachable", "server-error"})
 """Causes of unknown facts that say nothing about the thing itself."""
 
 

@@ -112,14 +112,22 @@ def place(host: Host, bucket: str, key: str = "") -> Location:
     return Location(PROVIDER, bucket, key, host.region, host.endpoint, store=host.store)
 
 
+_BOUNDARY = re.compile(r'\s*boundary=(?:"([^"\\]+)"|([^\s"\\;()<>@,:/\[\]?=]+))\s*', re.ASCII | re.IGNORECASE)
+"""How clients write it. What else there is goes through the parser of mail."""
+
+
 def boundary(content_type: str, wanted: str) -> str:
     """The boundary of a form or of related parts; ``wanted`` is the media type. Raises ``AmbiguousError``."""
     kind, _, parameters = content_type.partition(";")
     if kind.strip().lower() != wanted or parameters.lower().count("boundary") != 1:
         raise AmbiguousError("boundary")
-    header = Message()
-    header["content-type"] = f"{wanted};{parameters}"
-    value = header.get_param("boundary")
+    usual = _BOUNDARY.fullmatch(parameters)
+    if usual is not None:
+        value: object = usual[1] or usual[2]
+    else:
+        header = Message()
+        header["content-type"] = f"{wanted};{parameters}"
+        value = header.get_param("boundary")
     if not isinstance(value, str) or not value:
         raise AmbiguousError("boundary")
     if value[0] == value[-1] == "'" and len(value) > 2:  # as Google's command line tools quote it

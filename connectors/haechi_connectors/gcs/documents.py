@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from haechi.domain.facts import Known, Unknown
 from haechi.domain.upload import Action, ActionKind, ExposureChange, Location, RequestEncryption
@@ -74,7 +74,7 @@ def _loaded(document: bytes) -> Document:
     if len(document) > LARGEST:
         raise _UnreadableError
     try:
-        said = json.loads(document.decode("utf-8").strip() or "{}", object_pairs_hook=_distinct)
+        said = DECODER.decode(document.decode("utf-8").strip() or "{}")
     except (ValueError, RecursionError) as problem:
         raise _UnreadableError from problem
     if not isinstance(said, dict):
@@ -90,12 +90,18 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
+DECODER: Final = json.JSONDecoder(object_pairs_hook=_distinct)
+
+
 def _read(action: Action, resource: str, said: Document) -> Action:
     reader = READERS.get(resource)
     if reader is not None:
         changes = reader(action, said)
         settled = tuple(one for one in action.exposures if not _open(one))
-        return replace(action, exposures=tuple(dict.fromkeys((*settled, *changes))))
+        exposures = tuple(dict.fromkeys((*settled, *changes)))
+        return action if exposures == action.exposures else replace(action, exposures=exposures)
+    if not action.exposures:
+        return action
     return replace(
         action, exposures=tuple(replace(one, public=False) if _open(one) else one for one in action.exposures)
     )

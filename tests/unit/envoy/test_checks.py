@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import aiohttp
 import pytest
 import pytest_asyncio
 import structlog
-from haechi.inbound.envoy.checks import CheckServer
+from haechi.domain.upload import Request
+from haechi.inbound.envoy.checks import CheckServer, _perhaps_repeated
 from haechi.inbound.envoy.http import CHECK_PREFIX, CONNECTION_HEADER, END
 from haechi.inbound.envoy.tally import Tally
 from haechi.ports.judge import Forward
@@ -82,3 +85,30 @@ async def test_what_was_judged_in_time_is_not_broken_off(asked: Callable[..., ob
     assert await asked(judge, tally, 10) == 200
     assert judge.opened[0].causes == []
     assert (tally.failed, tally.abandoned) == (0, 0)
+
+
+async def test_many_that_come_while_the_loop_is_busy_wait_to_be_taken(tmp_path: Path) -> None:
+    path, many = tmp_path / "checks.sock", 1000
+    allowed = int(Path("/proc/sys/net/core/somaxconn").read_text())
+    server = CheckServer(ScriptedJudge(PIECES), Tally(), structlog.get_logger(), answer_s=10)
+    await server.start(path)
+    with ExitStack() as stack:
+        for _ in range(min(many, allowed)):  # nothing is awaited: the loop takes none of them
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.setblocking(False)  # as Envoy does: without room it is told so at once
+            client.connect(str(path))
+    await server.stop()
+
+
+@pytest.mark.parametrize(
+    ("value", "apart"),
+    [
+        ("Fri, 27 Nov 2026 00:00:00 GMT", False),
+        ("Fri,27 Nov 2026 00:00:00 GMT", True),
+        ("Fri, 27 Nov 2026 00:00:00 GMT,x", True),
+        ("one,two", True),
+    ],
+)
+def test_a_date_is_one_line_under_any_name_and_other_commas_may_be_two(value: str, apart: bool) -> None:
+    request = Request("PUT", "https", "h", "/k", (("x-ms-date", value),))
+    assert _perhaps_repeated(request) is apart

@@ -15,7 +15,7 @@ from haechi.domain.facts import Unknown
 from haechi.domain.upload import Location
 from haechi.outbound.destinations import CachedDestinations, revision_of, unknown_causes
 from haechi.outbound.destinations.aging import CHANGES, SETTLES_SECONDS
-from haechi.outbound.destinations.cache import UNKNOWN_TTL_SECONDS
+from haechi.outbound.destinations.cache import READS_AT_ONCE, UNKNOWN_TTL_SECONDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -234,6 +234,38 @@ async def test_a_reader_that_hangs_leaves_every_fact_unknown(provider: Provider)
     facts = await destinations.facts(SEOUL)
     assert unknown_causes(facts) == {"timeout"}
     assert facts.account == Unknown("timeout")
+
+
+def places(count: int) -> list[Location]:
+    return [Location("aws", f"box-{number}") for number in range(count)]
+
+
+class Stuck(Provider):
+    """Answers nothing about the first containers, and at once about the others."""
+
+    async def read(self, place: Location) -> Destination:
+        if self.reads < READS_AT_ONCE:
+            self.reads += 1
+            await asyncio.Event().wait()
+        return await super().read(place)
+
+
+async def test_a_read_that_waited_longer_for_its_turn_than_it_may_take_itself_is_read(clock: HandClock) -> None:
+    provider = Stuck()
+    destinations = cache(provider, clock, deadline=0.05)
+    facts = await asyncio.gather(*(destinations.facts(place) for place in places(READS_AT_ONCE + 50)))
+    causes = [unknown_causes(read) for read in facts]
+    assert causes == [{"timeout"}] * READS_AT_ONCE + [set()] * 50
+
+
+async def test_a_turn_that_does_not_come_is_said(clock: HandClock) -> None:
+    destinations = cache(Stuck(), clock, deadline=60, turn=0.05)
+    stuck = [asyncio.ensure_future(destinations.facts(place)) for place in places(READS_AT_ONCE)]
+    await asyncio.sleep(0)
+    facts = await destinations.facts(SEOUL)
+    assert unknown_causes(facts) == {"too-many-at-once"}
+    await destinations.close()
+    await asyncio.gather(*stuck, return_exceptions=True)
 
 
 async def test_a_reader_that_breaks_leaves_every_fact_unknown(provider: Provider, clock: HandClock) -> None:

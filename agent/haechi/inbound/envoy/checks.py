@@ -20,6 +20,7 @@ and the stream is asked: two servers may read two lines differently. Must not kn
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import structlog
@@ -43,11 +44,21 @@ _COMMAS = frozenset(
 """Names with commas in a single line, of which no second line changes what a request does, or which Envoy itself joins
 before anybody sees them (``authorization``).
 """
+_DATE = re.compile(
+    r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d "
+    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d\d:\d\d:\d\d GMT"
+)
+"""A date (RFC 9110, 5.6.7) has a comma of its own, under whatever name: no two lines make one."""
 _LINE = 256 << 10
 """Envoy's own bound of a head; it has looked at every head that comes here."""
 _LINES = 1100
 _IDLE_S = 24 * 3600.0
 """Longer than Envoy keeps an idle connection: whoever closes first must be the one that would use it next."""
+_BACKLOG = 16384
+"""Connections that may wait to be taken: as many as the data path takes from clients, so far as the system allows it
+(``net.core.somaxconn``, 4096 by default). On a Unix socket one more is turned away at once, and Envoy refuses the
+request: with the 128 that are usual, that befell whoever came last while many came at once.
+"""
 _APART = {APART_HEADER: "1"}
 
 
@@ -80,7 +91,7 @@ class CheckServer:
         self._runner = web.ServerRunner(server)
         await self._runner.setup()
         path.unlink(missing_ok=True)  # noqa: ASYNC240 - local and instant
-        await web.UnixSite(self._runner, path).start()
+        await web.UnixSite(self._runner, path, backlog=_BACKLOG).start()
         path.chmod(0o600)  # noqa: ASYNC240
 
     async def stop(self) -> None:
@@ -155,7 +166,9 @@ def said(asked: web.BaseRequest) -> tuple[Connection, Request]:
 
 
 def _perhaps_repeated(request: Request) -> bool:
-    return any("," in value and name not in _COMMAS for name, value in request.headers)
+    return any(
+        "," in value and name not in _COMMAS and _DATE.fullmatch(value) is None for name, value in request.headers
+    )
 
 
 def _refuses(reply: Reply) -> bool:

@@ -3,14 +3,18 @@
 How long facts live is this project's own choice: no rule says how old a fact may be, so the age travels with the facts
 and the policy may judge it. A container that is not there is asked for again soon. ``follow`` forgets all: what was
 read, or begun to be read, before serves those who asked then and nobody else.
+
+``READS_AT_ONCE`` are read at a time; the others wait for their turn, first come first served. A read's own deadline
+begins with its turn: that many ask at once is no fault of the provider's, and nothing of what it would have answered. A
+read goes on when its asker has left: whoever asks again finds the answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol, TypeAlias, TypeVar
 
 import structlog
 
@@ -26,11 +30,21 @@ from haechi.ports.metrics import Metrics
 TTL_SECONDS = 300.0
 UNKNOWN_TTL_SECONDS = 15.0
 DEADLINE_SECONDS = 10.0
+"""Of one read, from its turn on."""
+TURN_SECONDS = 30.0
+"""How long a read waits for its turn, longer than any upload waits for it: what comes too late for this one serves the
+next.
+"""
 CAPACITY = 2048
 READS_AT_ONCE = 8
 
 Key: TypeAlias = tuple[str, str, str, str]
+V = TypeVar("V")
 log = structlog.get_logger(__name__)
+
+
+class CrowdedError(Exception):
+    """Too many others were to be read first."""
 
 
 class Reader(Protocol):
@@ -59,10 +73,11 @@ class CachedDestinations:
         ttl: float = TTL_SECONDS,
         unknown_ttl: float = UNKNOWN_TTL_SECONDS,
         deadline: float = DEADLINE_SECONDS,
+        turn: float = TURN_SECONDS,
         capacity: int = CAPACITY,
     ) -> None:
         self._readers: Mapping[str, Reader] = dict(readers)
-        self._clock, self._metrics, self._deadline = clock, metrics, deadline
+        self._clock, self._metrics, self._deadline, self._turn = clock, metrics, deadline, turn
         lives = Lives(ttl, min(unknown_ttl, ttl), capacity)
         self._containers: Cache[Key, Destination] = Cache(
             clock, lives, unknown_causes, fleeting=lambda facts: facts.exists is False, told=self._told
@@ -87,14 +102,7 @@ class CachedDestinations:
         reader = self._readers.get(place.provider)
         if not isinstance(reader, Finds):
             return Unknown("not-supported")
-        try:
-            async with asyncio.timeout(self._deadline), self._slots:
-                return await reader.there(place)
-        except TimeoutError:
-            return Unknown("timeout")
-        except Exception as error:  # an adapter's edge: what was let through stays as it was known
-            log.warning("destination.object-failed", provider=place.provider, error=type(error).__name__)
-            return Unknown("not-understood")
+        return await self._asked(place, "object", lambda: reader.there(place))
 
     async def named(self, place: Location, keys: Sequence[str]) -> Sequence[str]:
         """What a request to the place may name to be stored with one of these keys; asked each time, none where that
@@ -103,14 +111,8 @@ class CachedDestinations:
         reader = self._readers.get(place.provider)
         if not isinstance(reader, NamesKeys) or not keys:
             return keys
-        try:
-            async with asyncio.timeout(self._deadline), self._slots:
-                return await reader.named(place, keys)
-        except TimeoutError:
-            return ()
-        except Exception as error:  # an adapter's edge: without a key named, an upload is made no worse
-            log.warning("destination.names-failed", provider=place.provider, error=type(error).__name__)
-            return ()
+        names = await self._asked(place, "names", lambda: reader.named(place, keys))
+        return () if isinstance(names, Unknown) else names  # without a key named, an upload is made no worse
 
     def forget(self, place: Location) -> None:
         """Facts may have changed (a change of settings was let through): read them anew at the next use."""
@@ -158,27 +160,39 @@ class CachedDestinations:
         reader = self._readers.get(place.provider)
         if reader is None:
             return unknown_destination(place, "no-reader")
-        try:
-            async with asyncio.timeout(self._deadline), self._slots:
-                return await reader.read(place)
-        except TimeoutError:
-            return unknown_destination(place, "timeout")
-        except Exception as error:  # an adapter's edge: the policy judges the unknown
-            log.warning("destination.read-failed", provider=place.provider, error=type(error).__name__)
-            return unknown_destination(place, "not-understood")
+        read = await self._asked(place, "container", lambda: reader.read(place))
+        return unknown_destination(place, read.cause) if isinstance(read, Unknown) else read
 
     async def _read_key(self, place: Location, key_id: str) -> KeyFacts | Unknown:
         reader = self._readers.get(place.provider)
         if reader is None:
             return Unknown("no-reader")
+        return await self._asked(place, "key", lambda: reader.key(place, key_id))
+
+    async def _asked(self, place: Location, what: str, question: Callable[[], Awaitable[V]]) -> V | Unknown:
+        """A provider's answer, or why there is none."""
         try:
-            async with asyncio.timeout(self._deadline), self._slots:
-                return await reader.key(place, key_id)
+            return await self._in_turn(question)
+        except CrowdedError:
+            return Unknown("too-many-at-once")
         except TimeoutError:
             return Unknown("timeout")
         except Exception as error:  # an adapter's edge: the policy judges the unknown
-            log.warning("destination.key-failed", provider=place.provider, error=type(error).__name__)
+            log.warning("destination.read-failed", of=what, provider=place.provider, error=type(error).__name__)
             return Unknown("not-understood")
+
+    async def _in_turn(self, question: Callable[[], Awaitable[V]]) -> V:
+        """Raises ``CrowdedError`` where the turn does not come, ``TimeoutError`` where the answer does not."""
+        try:
+            async with asyncio.timeout(self._turn):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise CrowdedError from None
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await question()
+        finally:
+            self._slots.release()
 
 
 def unknown_destination(place: Location, cause: str) -> Destination:
