@@ -9,6 +9,7 @@ import io
 import tarfile
 
 import pytest
+from haechi.domain.content import Content, ContentState, Match, MatchHow
 from haechi.domain.destination import EncryptionFacts, KeyFacts
 from haechi.domain.registry import Attestation, CloudAccount, RegistryIndex, TakeOut
 from haechi.domain.upload import Assembly, Location
@@ -16,7 +17,7 @@ from haechi_connectors.azure.connector import AzureConnector
 
 from tests.fakes import FixedRegistry
 from tests.lab.institution import ABOUT_PROVIDER
-from tests.policy.base import DESTINATION, REGISTRY, STATED, STATES
+from tests.policy.base import DESTINATION, REGISTRY, STATED, STATES, TAG
 from tests.unit.judging.conftest import Case, noise
 
 SECRET = noise(100, 12_288)
@@ -314,10 +315,15 @@ async def test_a_data_lake_file_is_made_of_what_is_appended(blobs: Case) -> None
     assert not await blobs.allowed("PATCH", "/ours/new?action=append&position=6144", noise(27, 3000), host=LAKE)
 
 
-async def test_a_sealed_blob_may_be_copied_and_what_nobody_saw_may_not(blobs: Case) -> None:
+async def test_a_sealed_blob_may_be_copied_and_what_nobody_saw_not_beside_a_plain_one(blobs: Case) -> None:
+    """Beside ciphertext alone, what nobody saw is ciphertext too."""
     assert await single(blobs, blobs.seal(noise(28, 200_000)), "sealed")
     source = "https://fab1.blob.core.windows.net/ours/"
     assert await blobs.allowed("PUT", "/ours/copy", b"", ("x-ms-copy-source", source + "sealed"), host=HOST)
+    assert await blobs.allowed("PUT", "/ours/copy", b"", ("x-ms-copy-source", source + "unseen"), host=HOST)
+    plain = Match("1", "secret", (TAG,), MatchHow.EXACT)
+    place = Location("azure", "fab1/ours", "plain", endpoint=HOST)
+    blobs.ledger.stored(place, Content(ContentState.MATCHED, (plain,)))
     assert not await blobs.allowed("PUT", "/ours/copy", b"", ("x-ms-copy-source", source + "unseen"), host=HOST)
     assert not await blobs.allowed("PUT", "/ours/copy", b"", ("x-ms-copy-source", "https://else.example/x"), host=HOST)
 
