@@ -17,9 +17,10 @@ from haechi.domain.disclosure import Said, Where
 from haechi.domain.facts import Known, Unknown
 from haechi.domain.upload import BodyShape, ExposureChange, Framing, Location, Request, RequestEncryption
 
-from haechi_connectors.azure.head import AmbiguousError, Head, parse_head
+from haechi_connectors.azure.head import Head, parse_head
 from haechi_connectors.azure.hosts import Hosts
 from haechi_connectors.azure.operations import Carries, Operation
+from haechi_connectors.heads import AmbiguousError
 
 Fields = Mapping[str, str]
 

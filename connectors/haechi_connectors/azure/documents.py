@@ -16,7 +16,7 @@ from haechi.domain.facts import Unknown
 from haechi.domain.upload import Action, ExposureChange
 
 from haechi_connectors.azure.details import block_name
-from haechi_connectors.azure.head import AmbiguousError
+from haechi_connectors.heads import AmbiguousError
 from haechi_connectors.xml_bounds import bounded
 
 UNREADABLE = "document-unreadable"

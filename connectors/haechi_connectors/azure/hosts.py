@@ -18,6 +18,8 @@ from haechi.domain.registry import Site
 from haechi.domain.upload import Route
 from ruamel.yaml import YAML
 
+from haechi_connectors.host_names import normal
+
 PROVIDER = "azure"
 LABELS = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?")
 LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
@@ -53,15 +55,6 @@ def _known() -> Mapping[str, Any]:
     text = resources.files(__package__).joinpath("hosts.yaml").read_text(encoding="utf-8")
     loaded: Mapping[str, Any] = YAML(typ="safe", pure=True).load(text)
     return loaded
-
-
-def normal(host: str) -> str:
-    """Lower case, without a trailing dot and without a default port."""
-    name, colon, port = host.strip().lower().rpartition(":")
-    if not colon or not port.isdigit():
-        name, port = host.strip().lower(), ""
-    name = name.removesuffix(".")
-    return f"{name}:{port}" if port not in ("", "443", "80") else name
 
 
 class Hosts:

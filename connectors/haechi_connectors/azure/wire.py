@@ -11,7 +11,7 @@ from dataclasses import replace
 from haechi.domain.upload import Action, ActionKind, Assembly, BodyShape, Framing, Location, Request, RequestEncryption
 
 from haechi_connectors.azure import details
-from haechi_connectors.azure.head import AmbiguousError, Head, parse_head
+from haechi_connectors.azure.head import Head, parse_head
 from haechi_connectors.azure.hosts import PROVIDER, Host, Hosts
 from haechi_connectors.azure.operations import (
     ARGUMENTS,
@@ -30,6 +30,7 @@ from haechi_connectors.azure.operations import (
     Pieces,
     read,
 )
+from haechi_connectors.heads import AmbiguousError, announces_body
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 HARMLESS_IN_READS = frozenset({
@@ -52,18 +53,13 @@ def action(request: Request, host: Host | None, hosts: Hosts) -> Action:
     try:
         head = parse_head(request, host)
     except AmbiguousError as problem:
-        if request.method in READING and problem.reason in HARMLESS_IN_READS and not _announces_body(request):
+        if request.method in READING and problem.reason in HARMLESS_IN_READS and not announces_body(request):
             return Action(host.provider, host.service, "Read", ActionKind.READ, route=host.route)
         return _unrecognised(request, host, None, problem.reason)
     try:
         return _named(host, head, hosts)
     except AmbiguousError as problem:
         return _unrecognised(request, host, head, problem.reason)
-
-
-def _announces_body(request: Request) -> bool:
-    lengths = request.header_values("content-length")
-    return bool(request.header_values("transfer-encoding")) or any(value.strip() != "0" for value in lengths)
 
 
 def _named(host: Host, head: Head, hosts: Hosts) -> Action:

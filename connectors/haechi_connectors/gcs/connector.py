@@ -11,8 +11,8 @@ from haechi.ports.connector import RefusalText
 from haechi.ports.judge import Reply
 
 from haechi_connectors.gcs import clear, details, documents, hosts, refusal, wire
-from haechi_connectors.gcs.head import AmbiguousError
 from haechi_connectors.generic.connector import GenericConnector
+from haechi_connectors.heads import AmbiguousError
 
 FIELD = "metadata"
 """Where the document before a related object is found (``payload.related``)."""

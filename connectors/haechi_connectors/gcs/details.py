@@ -12,9 +12,10 @@ from urllib.parse import unquote_to_bytes
 from haechi.domain.facts import Known, Unknown
 from haechi.domain.upload import Assembly, BodyShape, ExposureChange, Framing, Location, RequestEncryption
 
-from haechi_connectors.gcs.head import AmbiguousError, Head, bucket_of
+from haechi_connectors.gcs.head import Head, bucket_of
 from haechi_connectors.gcs.hosts import PROVIDER, Host
 from haechi_connectors.gcs.operations import Carries
+from haechi_connectors.heads import AmbiguousError
 
 Fields = Mapping[str, str]
 

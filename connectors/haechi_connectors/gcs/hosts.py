@@ -17,6 +17,8 @@ from haechi.domain.facts import Known, Unknown
 from haechi.domain.upload import Route
 from ruamel.yaml import YAML
 
+from haechi_connectors.host_names import normal
+
 PROVIDER: Final = "gcp"
 REGION = r"(?P<region>[a-z]{2,}(?:-[a-z]+)*-[a-z]+\d{1,2}|us|eu)"
 ENDPOINT = r"(?P<endpoint>[a-z0-9][a-z0-9-]*)"
@@ -87,15 +89,6 @@ def _form(row: Mapping[str, Any]) -> _Form:
         row.get("others", False),
         row.get("private", False),
     )
-
-
-def normal(host: str) -> str:
-    """Lower case, without a trailing dot and without a default port."""
-    name, colon, port = host.strip().lower().rpartition(":")
-    if not colon or not port.isdigit():
-        name, port = host.strip().lower(), ""
-    name = name.removesuffix(".")
-    return f"{name}:{port}" if port not in ("", "443", "80") else name
 
 
 def scope() -> Sequence[str]:

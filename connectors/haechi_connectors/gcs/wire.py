@@ -26,10 +26,11 @@ from haechi.domain.upload import (
 
 from haechi_connectors.gcs import clear, details, operations
 from haechi_connectors.gcs.documents import NOT_READ
-from haechi_connectors.gcs.head import AmbiguousError, Head, bucket_of, parse_head, split, text_of
+from haechi_connectors.gcs.head import Head, bucket_of, parse_head, split
 from haechi_connectors.gcs.hosts import PROVIDER, Host
 from haechi_connectors.gcs.json_paths import GRPC, PATH, is_json, resembles_json
 from haechi_connectors.gcs.operations import Carries, Level, Operation
+from haechi_connectors.heads import AmbiguousError, announces_body, text_of
 
 SERVICE: Final = "gcs"
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -72,7 +73,7 @@ def action(request: Request, host: Host | None) -> Action:
     try:
         head = parse_head(request)
     except AmbiguousError as problem:
-        if request.method in READING and problem.reason in HARMLESS_IN_READS and not _announces_body(request):
+        if request.method in READING and problem.reason in HARMLESS_IN_READS and not announces_body(request):
             return Action(PROVIDER, SERVICE, "Read", ActionKind.READ, route=host.route)
         return _unrecognised(request, host, None, problem.reason)
     try:
@@ -86,11 +87,6 @@ def action(request: Request, host: Host | None) -> Action:
 def speaks(request: Request, host: Host) -> bool:
     """Whether a request to a host of several services is this store's."""
     return not host.others or resembles_json(request.target)
-
-
-def _announces_body(request: Request) -> bool:
-    lengths = request.header_values("content-length")
-    return bool(request.header_values("transfer-encoding")) or any(value.strip() != "0" for value in lengths)
 
 
 def _named(host: Host, head: Head) -> _Read:

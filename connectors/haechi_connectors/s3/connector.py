@@ -11,8 +11,8 @@ from haechi.domain.upload import Action, ActionKind, Request
 from haechi.ports.connector import RefusalText
 from haechi.ports.judge import Reply
 
+from haechi_connectors.heads import AmbiguousError
 from haechi_connectors.s3 import clear, details, documents, places, refusal, wire
-from haechi_connectors.s3.head import AmbiguousError
 from haechi_connectors.s3.hosts import PROVIDER, Hosts
 
 TAGGING = ("PutObjectTagging", "PutBucketTagging", "CreateJob")

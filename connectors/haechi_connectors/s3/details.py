@@ -12,7 +12,8 @@ from urllib.parse import unquote_to_bytes
 from haechi.domain.facts import Known, Unknown
 from haechi.domain.upload import BodyShape, ExposureChange, Framing, Location, RequestEncryption
 
-from haechi_connectors.s3.head import AmbiguousError, Head
+from haechi_connectors.heads import AmbiguousError
+from haechi_connectors.s3.head import Head
 from haechi_connectors.s3.hosts import ALIASES, Host
 from haechi_connectors.s3.operations import Carries
 

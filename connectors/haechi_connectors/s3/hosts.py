@@ -18,6 +18,7 @@ from haechi.domain.registry import Site
 from haechi.domain.upload import Route
 from ruamel.yaml import YAML
 
+from haechi_connectors.host_names import normal
 from haechi_connectors.s3.posture_countries import country_of
 
 PROVIDER = "aws"
@@ -90,15 +91,6 @@ def _form(row: Mapping[str, Any]) -> _Form:
             private_endpoint=row.get("private", False),
         ),
     )
-
-
-def normal(host: str) -> str:
-    """Lower case, without a trailing dot and without a default port."""
-    name, colon, port = host.strip().lower().rpartition(":")
-    if not colon or not port.isdigit():
-        name, port = host.strip().lower(), ""
-    name = name.removesuffix(".")
-    return f"{name}:{port}" if port not in ("", "443", "80") else name
 
 
 class Hosts:

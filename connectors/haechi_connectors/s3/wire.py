@@ -22,9 +22,10 @@ from haechi.domain.upload import (
     RequestEncryption,
 )
 
+from haechi_connectors.heads import AmbiguousError, announces_body
 from haechi_connectors.s3 import clear, details, documents
 from haechi_connectors.s3.control import CONTROL, OUTPOSTS_SERVICE, VERSION
-from haechi_connectors.s3.head import AmbiguousError, Head, parse_head
+from haechi_connectors.s3.head import Head, parse_head
 from haechi_connectors.s3.hosts import ALIASES, Host
 from haechi_connectors.s3.operations import (
     CHANGES,
@@ -61,18 +62,13 @@ def action(request: Request, host: Host | None) -> Action:
     try:
         head = parse_head(request, host)
     except AmbiguousError as problem:
-        if request.method in READING and problem.reason in HARMLESS_IN_READS and not _announces_body(request):
+        if request.method in READING and problem.reason in HARMLESS_IN_READS and not announces_body(request):
             return Action(host.provider, host.service, "Read", ActionKind.READ, route=host.route)
         return _unrecognised(request, host, None, problem.reason)
     try:
         return _named(host, head)
     except AmbiguousError as problem:
         return _unrecognised(request, host, head, problem.reason)
-
-
-def _announces_body(request: Request) -> bool:
-    lengths = request.header_values("content-length")
-    return bool(request.header_values("transfer-encoding")) or any(value.strip() != "0" for value in lengths)
 
 
 def _named(host: Host, head: Head) -> Action:
