@@ -10,14 +10,13 @@ from dataclasses import replace
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
 from haechi.domain.disclosure import Said, Where
 from haechi.domain.facts import Unknown
 from haechi.domain.upload import Action, ExposureChange
 
 from haechi_connectors.azure.details import block_name
 from haechi_connectors.heads import AmbiguousError
-from haechi_connectors.xml_bounds import bounded
+from haechi_connectors.markup import tree
 
 UNREADABLE = "document-unreadable"
 LARGEST = 1 << 20
@@ -43,14 +42,6 @@ def completed(action: Action, document: bytes) -> Action:
     return action
 
 
-def _tree(document: bytes, largest: int = LARGEST) -> Element:
-    root: Element = fromstring(bounded(document, largest), forbid_dtd=True)
-    for element in root.iter():
-        if isinstance(element.tag, str):
-            element.tag = element.tag.rpartition("}")[2]
-    return root
-
-
 def _listed(action: Action, document: bytes) -> Action:
     """The blocks in the order of the list. A committed one is marked as such: it may be older than what was seen.
     Where the list can be read in two ways, the blocks stay unknown.
@@ -58,7 +49,7 @@ def _listed(action: Action, document: bytes) -> Action:
     if action.assembly is None:
         return action
     try:
-        root = _tree(document, LARGEST_LIST)
+        root = tree(document, LARGEST_LIST)
         rows = [(child.tag, block_name(child.text or "")) for child in root]
     except _BROKEN:
         return action
@@ -71,7 +62,7 @@ def _listed(action: Action, document: bytes) -> Action:
 
 def _tagged(action: Action, document: bytes) -> Action:
     try:
-        root = _tree(document)
+        root = tree(document, LARGEST)
     except _BROKEN:
         return replace(action, exposures=tuple(replace(c, public=Unknown(UNREADABLE)) for c in action.exposures))
     texts = (one.text or "" for one in root.iter() if one.tag in ("Key", "Value"))
@@ -86,7 +77,7 @@ def _tagged(action: Action, document: bytes) -> Action:
 def _policies(action: Action, document: bytes) -> Action:
     """Stored access policies: whoever holds a link that names one has its rights. Who holds the links is not known."""
     try:
-        root = _tree(document)
+        root = tree(document, LARGEST)
     except _BROKEN:
         change = ExposureChange("policy", "stored-access", Unknown(UNREADABLE))
     else:
@@ -100,7 +91,7 @@ def _policies(action: Action, document: bytes) -> Action:
 def _properties(document: bytes) -> tuple[ExposureChange, ...]:
     """Each setting of the service that the document holds: what it leaves out stays as it is."""
     try:
-        root = _tree(document)
+        root = tree(document, LARGEST)
     except _BROKEN:
         return (ExposureChange("website", "service-properties", Unknown(UNREADABLE)),)
     changes = []

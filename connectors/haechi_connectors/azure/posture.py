@@ -10,7 +10,6 @@ alone. With a tenant it counts only while the subscription is in that tenant: su
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +29,7 @@ from haechi_connectors.azure.posture_answers import Answer, ask
 from haechi_connectors.azure.posture_clients import Management
 from haechi_connectors.azure.posture_reading import Found
 from haechi_connectors.azure.regions import country_of
+from haechi_connectors.questions import together
 
 STORAGE: Final = "2023-05-01"
 VAULTS: Final = "2023-07-01"
@@ -202,17 +202,8 @@ class AzurePosture:
     async def _together(
         self, questions: Mapping[str, Callable[[], Mapping[str, Any]]], ends: float
     ) -> dict[str, Answer]:
-        loop = asyncio.get_running_loop()
-        asked = {name: loop.run_in_executor(self._threads, ask, question) for name, question in questions.items()}
-        if asked:
-            await asyncio.wait(asked.values(), timeout=max(0.0, ends - self._clock.monotonic()))
-        answers = {}
-        for name, future in asked.items():
-            done = future.done() and not future.cancelled()
-            answers[name] = future.result() if done else Answer(cause="timeout")
-            if not done:
-                future.cancel()
-        return answers
+        late = Answer(cause="timeout")
+        return await together(self._threads, ask, questions, ends - self._clock.monotonic(), late)
 
     # --- what cannot be asked ---
 

@@ -5,13 +5,12 @@ Total: what cannot be decoded is listed as it stands. Must not know which words 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
 from urllib.parse import unquote
 
 from haechi.domain.disclosure import Said, Where
+
+from haechi_connectors.header_words import words_of
 
 METADATA = "x-goog-meta-"
 DEEPEST = 4
@@ -50,23 +49,8 @@ def _texts(value: object, deep: int) -> Iterator[str]:
 def _fields(fields: Mapping[str, str]) -> Iterator[Said]:
     for name, value in fields.items():
         if name.startswith(METADATA):
-            yield Said(Where.METADATA, f"{name.removeprefix(METADATA)} {_words(value)}")
+            yield Said(Where.METADATA, f"{name.removeprefix(METADATA)} {words_of(value)}")
         elif name == "content-disposition":
-            yield Said(Where.FILENAME, unquote(_words(value)))
+            yield Said(Where.FILENAME, unquote(words_of(value)))
         elif name == "x-goog-tagging":
             yield Said(Where.TAG, unquote(value.replace("+", " ")))
-
-
-def _words(value: str) -> str:
-    """A header's value as its writer meant it: text that is not ASCII arrives as encoded words (RFC 2047), as UTF-8
-    that was taken for Latin-1, or percent-encoded.
-    """
-    text = value
-    if "=?" in value:
-        try:
-            text = str(make_header(decode_header(value)))
-        except (HeaderParseError, LookupError, UnicodeError, ValueError):
-            text = value
-    with contextlib.suppress(UnicodeError):
-        text = text.encode("latin-1").decode("utf-8")
-    return unquote(text)

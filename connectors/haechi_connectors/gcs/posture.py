@@ -7,7 +7,6 @@ their own time-outs. The client's credentials are never used.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ from haechi.ports.clock import Clock
 from haechi_connectors.gcs import posture_reading as reading
 from haechi_connectors.gcs.posture_answers import NOT_ASKED, Answer, ask
 from haechi_connectors.gcs.posture_way import Clients
+from haechi_connectors.questions import together
 
 THREADS: Final = 16
 ASKED: Final = {
@@ -151,13 +151,5 @@ class GcsPosture:
         }
 
     async def _together(self, questions: Mapping[str, Callable[[], Any]], ends: float) -> dict[str, Answer]:
-        loop = asyncio.get_running_loop()
-        asked = {name: loop.run_in_executor(self._threads, ask, question) for name, question in questions.items()}
-        await asyncio.wait(asked.values(), timeout=max(0.0, ends - self._clock.monotonic()))
-        answers = {}
-        for name, future in asked.items():
-            done = future.done() and not future.cancelled()
-            answers[name] = future.result() if done else Answer(cause="timeout")
-            if not done:
-                future.cancel()
-        return answers
+        late = Answer(cause="timeout")
+        return await together(self._threads, ask, questions, ends - self._clock.monotonic(), late)

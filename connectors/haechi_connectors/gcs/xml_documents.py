@@ -7,11 +7,10 @@ from dataclasses import replace
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
 from haechi.domain.facts import Unknown
 from haechi.domain.upload import Action, ExposureChange, Location
 
-from haechi_connectors.xml_bounds import bounded
+from haechi_connectors.markup import texts, tree
 
 UNREADABLE = "document-unreadable"
 LARGEST = 8 << 20
@@ -24,7 +23,7 @@ SCOPES = frozenset({*EVERYONE, "UserById", "UserByEmail", "GroupById", "GroupByE
 def completed(action: Action, document: bytes, resource: str) -> Action:
     """The action with what its document says."""
     try:
-        root = _tree(document)
+        root = tree(document, LARGEST)
     except (ParseError, DefusedXmlException, ValueError, LookupError, RecursionError):
         unread = (replace(one, public=Unknown(UNREADABLE)) if _unread(one) else one for one in action.exposures)
         return replace(action, exposures=tuple(unread))
@@ -40,31 +39,18 @@ def _unread(change: ExposureChange) -> bool:
     return isinstance(change.public, Unknown)
 
 
-def _tree(document: bytes) -> Element:
-    root: Element = fromstring(bounded(document, LARGEST), forbid_dtd=True)
-    for element in root.iter():
-        if isinstance(element.tag, str):
-            element.tag = element.tag.rpartition("}")[2]
-    return root
-
-
-def _texts(root: Element, *names: str) -> tuple[str, ...]:
-    found = ((element.text or "").strip() for element in root.iter() if element.tag in names)
-    return tuple(dict.fromkeys(text for text in found if text))
-
-
 def _change(change: ExposureChange, root: Element, resource: str, here: Location | None) -> ExposureChange:
     if resource == "xml-acl":
         return _acl(change, root)
     if resource == "xml-encryption":
-        keys = _texts(root, "DefaultKmsKeyName")
+        keys = texts(root, "DefaultKmsKeyName")
         return replace(change, value="" if keys else "removed", public=False, targets=keys)
     if resource == "xml-logging":
-        targets = _texts(root, "LogBucket")
+        targets = texts(root, "LogBucket")
         places = tuple((target, _place(here, target)) for target in targets) if here else ()
         return replace(change, value="on" if targets else "off", public=False, targets=targets, places=places)
     if resource == "xml-versioning":
-        return replace(change, value=",".join(_texts(root, "Status")), public=False)
+        return replace(change, value=",".join(texts(root, "Status")), public=False)
     return replace(change, public=False)
 
 
@@ -78,14 +64,14 @@ def _acl(change: ExposureChange, root: Element) -> ExposureChange:
     if root.tag != "AccessControlList" or len(scopes) != entries or any(kind not in SCOPES for kind, _ in scopes):
         return replace(change, public=Unknown(UNREADABLE))
     public = any(kind in EVERYONE for kind, _ in scopes)
-    named = [EVERYONE.get(kind) or ",".join(_texts(scope, "ID", "EmailAddress", "Domain")) for kind, scope in scopes]
-    permissions = ",".join(_texts(root, "Permission"))
+    named = [EVERYONE.get(kind) or ",".join(texts(scope, "ID", "EmailAddress", "Domain")) for kind, scope in scopes]
+    permissions = ",".join(texts(root, "Permission"))
     return replace(change, value=permissions, public=public, targets=tuple(dict.fromkeys(filter(None, named))))
 
 
 def _created(action: Action, root: Element) -> Action:
     """A new bucket's region stands in its document."""
-    regions = _texts(root, "LocationConstraint")
+    regions = texts(root, "LocationConstraint")
     if len(regions) != 1 or action.destination is None:
         return action
     return replace(action, destination=replace(action.destination, region=regions[0].lower()))

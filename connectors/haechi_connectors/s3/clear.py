@@ -5,19 +5,16 @@ Total: what cannot be decoded is listed as it stands. Must not know which words 
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterator, Mapping
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
 from urllib.parse import unquote, unquote_plus
 from xml.etree.ElementTree import ParseError
 
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
 from haechi.domain.disclosure import Said, Where
 
-from haechi_connectors.xml_bounds import bounded
+from haechi_connectors.header_words import words_of
+from haechi_connectors.markup import tree
 
 METADATA = "x-amz-meta-"
 TAGS = ("x-amz-tagging", "tagging")
@@ -37,10 +34,10 @@ def said(container: str, key: str, fields: Mapping[str, str]) -> tuple[Said, ...
 def tagged(document: bytes) -> tuple[Said, ...]:
     """The tags that a document gives to what is stored already; none where it cannot be read."""
     try:
-        root = fromstring(bounded(document, LARGEST), forbid_dtd=True)
+        root = tree(document, LARGEST)
     except (ParseError, DefusedXmlException, ValueError, LookupError, RecursionError):
         return ()
-    texts = (one.text or "" for one in root.iter() if str(one.tag).rpartition("}")[2] in ("Key", "Value"))
+    texts = (one.text or "" for one in root.iter() if one.tag in ("Key", "Value"))
     return tuple(Said(Where.TAG, text) for text in texts if text)
 
 
@@ -50,21 +47,6 @@ def _fields(fields: Mapping[str, str]) -> Iterator[Said]:
             told = " ".join(_FORM_TAGS.findall(value)) if value.lstrip().startswith("<") else value
             yield Said(Where.TAG, unquote_plus(told))
         elif name.startswith(METADATA):
-            yield Said(Where.METADATA, f"{name.removeprefix(METADATA)} {_words(value)}")
+            yield Said(Where.METADATA, f"{name.removeprefix(METADATA)} {words_of(value)}")
         elif name == "content-disposition":
-            yield Said(Where.FILENAME, unquote(_words(value)))
-
-
-def _words(value: str) -> str:
-    """A header's value as its writer meant it: text that is not ASCII arrives as encoded words (RFC 2047), as UTF-8
-    that was taken for Latin-1, or percent-encoded.
-    """
-    text = value
-    if "=?" in value:
-        try:
-            text = str(make_header(decode_header(value)))
-        except (HeaderParseError, LookupError, UnicodeError, ValueError):
-            text = value
-    with contextlib.suppress(UnicodeError):
-        text = text.encode("latin-1").decode("utf-8")
-    return unquote(text)
+            yield Said(Where.FILENAME, unquote(words_of(value)))

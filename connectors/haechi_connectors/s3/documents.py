@@ -14,12 +14,11 @@ from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
 from haechi.domain.facts import Known, Unknown
 from haechi.domain.upload import Action, ExposureChange
 
+from haechi_connectors.markup import texts, tree
 from haechi_connectors.s3.details import PUBLIC_GROUPS
-from haechi_connectors.xml_bounds import bounded
 
 NOT_READ = "not-read"
 UNREADABLE = "document-unreadable"
@@ -64,74 +63,60 @@ def _reader(change: ExposureChange) -> Callable[[ExposureChange, bytes], Exposur
     return READERS.get((change.aspect, change.value)) or READERS.get((change.aspect, "")) or _listed()
 
 
-def _tree(document: bytes, largest: int = LARGEST) -> Element:
-    root: Element = fromstring(bounded(document, largest), forbid_dtd=True)
-    for element in root.iter():
-        if isinstance(element.tag, str):
-            element.tag = element.tag.rpartition("}")[2]
-    return root
-
-
-def _texts(root: Element, *names: str) -> tuple[str, ...]:
-    """The text of every element with one of these names, in order, each once."""
-    found = ((element.text or "").strip() for element in root.iter() if element.tag in names)
-    return tuple(dict.fromkeys(text for text in found if text))
-
-
 def _listed(*targets: str, value: tuple[str, ...] = ()) -> Callable[[ExposureChange, bytes], ExposureChange]:
     """A reader for documents that open nothing to everyone, and name targets in elements of these names."""
 
     def read(change: ExposureChange, document: bytes) -> ExposureChange:
-        root = _tree(document)
-        said = ",".join(_texts(root, *value)) if value else ""
+        root = tree(document, LARGEST)
+        said = ",".join(texts(root, *value)) if value else ""
         named = ":".join(part for part in (change.value, said) if part)
-        return replace(change, value=named, public=_grants_public(root), targets=_texts(root, *targets))
+        return replace(change, value=named, public=_grants_public(root), targets=texts(root, *targets))
 
     return read
 
 
 def _grants_public(root: Element) -> bool:
-    canned = _texts(root, "CannedAccessControlList", "CannedACL")
-    return any(uri in PUBLIC_GROUPS for uri in _texts(root, "URI")) or any(
+    canned = texts(root, "CannedAccessControlList", "CannedACL")
+    return any(uri in PUBLIC_GROUPS for uri in texts(root, "URI")) or any(
         acl.startswith("public") or acl == "authenticated-read" for acl in canned
     )
 
 
 def _acl(change: ExposureChange, document: bytes) -> ExposureChange:
-    root = _tree(document)
+    root = tree(document, LARGEST)
     if root.tag != "AccessControlPolicy":
         raise _UnreadableError
-    owner = _texts(root.find("Owner") or Element("none"), "ID")  # S3 refuses a document that names another owner
+    owner = texts(root.find("Owner") or Element("none"), "ID")  # S3 refuses a document that names another owner
     targets = tuple(grantee for grantee in _grantees(root) if grantee not in owner)
-    permissions = ",".join(_texts(root, "Permission"))
+    permissions = ",".join(texts(root, "Permission"))
     return replace(change, value=permissions, public=any(t in PUBLIC_GROUPS for t in targets), targets=targets)
 
 
 def _grantees(root: Element) -> tuple[str, ...]:
     found: list[str] = []
     for grantee in root.iter("Grantee"):
-        found.extend(_texts(grantee, "URI", "ID", "EmailAddress"))
+        found.extend(texts(grantee, "URI", "ID", "EmailAddress"))
     return tuple(dict.fromkeys(found))
 
 
 def _public_access_block(change: ExposureChange, document: bytes) -> ExposureChange:
-    root = _tree(document)
+    root = tree(document, LARGEST)
     if root.tag != "PublicAccessBlockConfiguration":
         raise _UnreadableError
-    lacking = [name for name in BLOCKS if _texts(root, name) != ("true",)]
+    lacking = [name for name in BLOCKS if texts(root, name) != ("true",)]
     said = ",".join(f"-{name}" for name in lacking) or "all"
     return replace(change, value=said, public=bool(lacking))
 
 
 def _logging(change: ExposureChange, document: bytes) -> ExposureChange:
-    root = _tree(document)
-    targets = _texts(root, "TargetBucket")
+    root = tree(document, LARGEST)
+    targets = texts(root, "TargetBucket")
     return replace(change, value="on" if targets else "off", public=_grants_public(root), targets=targets)
 
 
 def _restore(change: ExposureChange, document: bytes) -> ExposureChange:
     """A restore that writes its result to another place is a copy."""
-    targets = _texts(_tree(document), "BucketName")
+    targets = texts(tree(document, LARGEST), "BucketName")
     return replace(change, aspect="replication" if targets else change.aspect, public=False, targets=targets)
 
 
@@ -139,15 +124,15 @@ def _job(change: ExposureChange, document: bytes) -> ExposureChange:
     """A batch job copies, opens, or only touches; its report lists names. One that is none of these is a copy to
     wherever its own name says.
     """
-    root = _tree(document)
+    root = tree(document, LARGEST)
     names = tuple(child.tag for child in root.find("Operation") or ())
     if not names:
         raise _UnreadableError
     value = f"job:{','.join(names)}"
-    targets = _texts(root, "TargetResource", "FunctionArn", "Bucket", "SSEAwsKmsKeyId")
+    targets = texts(root, "TargetResource", "FunctionArn", "Bucket", "SSEAwsKmsKeyId")
     opens = _grants_public(root)
     if names == ("S3PutObjectAcl",):
-        grantees = _texts(root, "Identifier")
+        grantees = texts(root, "Identifier")
         return replace(change, aspect="acl", value=value, public=opens, targets=grantees)
     if set(names) <= TOUCHING_JOBS:
         return replace(change, aspect="inventory", value=value, public=False, targets=targets)
@@ -157,10 +142,10 @@ def _job(change: ExposureChange, document: bytes) -> ExposureChange:
 
 def _created_access_point(change: ExposureChange, document: bytes) -> ExposureChange:
     """A new access point opens where its own public access block lacks a flag; without one all are on."""
-    root = _tree(document)
+    root = tree(document, LARGEST)
     block = root.find("PublicAccessBlockConfiguration")
-    lacking = block is not None and any(_texts(block, name) != ("true",) for name in BLOCKS)
-    return replace(change, public=lacking, targets=_texts(root, "BucketAccountId"))
+    lacking = block is not None and any(texts(block, name) != ("true",) for name in BLOCKS)
+    return replace(change, public=lacking, targets=texts(root, "BucketAccountId"))
 
 
 def _policy(change: ExposureChange, document: bytes) -> ExposureChange:
@@ -169,7 +154,7 @@ def _policy(change: ExposureChange, document: bytes) -> ExposureChange:
         raise _UnreadableError
     text = document
     if document.lstrip()[:1] == b"<":
-        inner = _texts(_tree(document), "Policy")
+        inner = texts(tree(document, LARGEST), "Policy")
         if len(inner) != 1:
             raise _UnreadableError
         text = inner[0].encode()
@@ -232,7 +217,7 @@ def _principals(statement: Mapping[str, Any]) -> list[str]:
 def _created(action: Action, document: bytes) -> Action:
     """A new bucket's region stands in its document; in none, it is us-east-1 or the host's."""
     try:
-        regions = _texts(_tree(document), "LocationConstraint")
+        regions = texts(tree(document, LARGEST), "LocationConstraint")
     except (_UnreadableError, ParseError, DefusedXmlException, ValueError, LookupError):
         regions = ()
     if len(regions) != 1 or action.destination is None:
@@ -246,7 +231,7 @@ def _joined(action: Action, document: bytes) -> Action:
     if action.assembly is None:
         return action
     try:
-        root = _tree(document, LARGEST_COMPLETION)
+        root = tree(document, LARGEST_COMPLETION)
         numbers = [(part.tag, [n.text or "" for n in part if n.tag == "PartNumber"]) for part in root]
     except (_UnreadableError, ParseError, DefusedXmlException, ValueError, LookupError, RecursionError):
         return action
@@ -259,7 +244,7 @@ def _joined(action: Action, document: bytes) -> Action:
 
 def _access_point(action: Action, document: bytes) -> Action:
     try:
-        buckets = _texts(_tree(document), "Bucket")
+        buckets = texts(tree(document, LARGEST), "Bucket")
     except (_UnreadableError, ParseError, DefusedXmlException, ValueError, LookupError):
         return action
     if len(buckets) != 1 or action.destination is None:

@@ -21,6 +21,7 @@ from haechi.domain.registry import Site
 from haechi.domain.upload import Location
 from haechi.ports.clock import Clock
 
+from haechi_connectors.questions import together
 from haechi_connectors.s3 import posture_reading as reading
 from haechi_connectors.s3.posture_answers import NOT_ASKED, Answer, ask
 from haechi_connectors.s3.posture_clients import Clients
@@ -203,16 +204,8 @@ class S3Posture:
     async def _together(
         self, questions: Mapping[str, Callable[[], Mapping[str, Any]]], ends: float
     ) -> dict[str, Answer]:
-        loop = asyncio.get_running_loop()
-        asked = {name: loop.run_in_executor(self._threads, ask, question) for name, question in questions.items()}
-        await asyncio.wait(asked.values(), timeout=max(0.0, ends - self._clock.monotonic()))
-        answers = {}
-        for name, future in asked.items():
-            done = future.done() and not future.cancelled()
-            answers[name] = future.result() if done else Answer(cause="timeout")
-            if not done:
-                future.cancel()
-        return answers
+        late = Answer(cause="timeout")
+        return await together(self._threads, ask, questions, ends - self._clock.monotonic(), late)
 
     def _bucket_question(
         self, store: Store, method: str, container: str, **more: Any

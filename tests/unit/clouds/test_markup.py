@@ -7,8 +7,8 @@ from haechi.domain.facts import Unknown
 from haechi.domain.upload import Request
 from haechi_connectors.azure.connector import AzureConnector
 from haechi_connectors.gcs.connector import GcsConnector
+from haechi_connectors.markup import MOST_TAGS, bounded
 from haechi_connectors.s3.connector import S3Connector
-from haechi_connectors.xml_bounds import MOST_TAGS, bounded
 
 S3, GCS, AZURE = "s3.ap-northeast-2.amazonaws.com", "storage.googleapis.com", "fab1.blob.core.windows.net"
 ACL = b"<AccessControlPolicy><Owner/><AccessControlList>%s</AccessControlList></AccessControlPolicy>"
