@@ -11,6 +11,7 @@ rest is well-formed is not asked, so a text that only resembles JSON is read as 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -63,13 +64,12 @@ class Values:
             self._child.abandon()
 
 
-class JsonStrings:
-    """Reads the strings of JSON, names of members included, one document or many."""
+class _Escaped(ABC):
+    """Reads text in which escapes stand; one that is cut waits in ``_held`` for the rest."""
 
-    def __init__(self, stream: Stream) -> None:
-        self._values = Values(stream, "json")
+    def __init__(self, stream: Stream, name: str) -> None:
+        self._values = Values(stream, name)
         self._held = b""
-        self._inside = False
 
     def feed(self, data: memoryview) -> None:
         """See ``Reader``."""
@@ -83,6 +83,18 @@ class JsonStrings:
     def abandon(self) -> None:
         """See ``Reader``."""
         self._values.abandon()
+
+    @abstractmethod
+    def _read(self, text: bytes, *, last: bool) -> None:
+        """Take what was held and what came; ``last``: nothing comes any more."""
+
+
+class JsonStrings(_Escaped):
+    """Reads the strings of JSON, names of members included, one document or many."""
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__(stream, "json")
+        self._inside = False
 
     def _read(self, text: bytes, *, last: bool) -> None:
         at, self._held = 0, b""
@@ -131,26 +143,12 @@ def _character(escape: bytes) -> bytes:
     return chr(code).encode("utf-8", "surrogatepass")
 
 
-class FormValues:
+class FormValues(_Escaped):
     """Reads names and values of ``application/x-www-form-urlencoded``."""
 
     def __init__(self, stream: Stream) -> None:
-        self._values = Values(stream, "form")
-        self._held = b""
+        super().__init__(stream, "form")
         self._named = False
-
-    def feed(self, data: memoryview) -> None:
-        """See ``Reader``."""
-        self._read(self._held + data, last=False)
-
-    def end(self) -> None:
-        """See ``Reader``."""
-        self._read(self._held, last=True)
-        self._values.close()
-
-    def abandon(self) -> None:
-        """See ``Reader``."""
-        self._values.abandon()
 
     def _read(self, text: bytes, *, last: bool) -> None:
         cut, self._held = text.find(b"%", max(0, len(text) - 2)), b""
