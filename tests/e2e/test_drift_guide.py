@@ -4,13 +4,11 @@ bucket: it goes to the store directly.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_first_steps import ROOT, home, machine, script, store
+from tests.e2e.test_first_steps import followed, home, machine, store
 from tests.stores.landscape import Landscape
 from tests.stores.moto import MotoStore
 
@@ -35,15 +33,6 @@ def test_the_guide_leads_from_a_list_to_a_finding_and_back(store: tuple[MotoStor
     environment = machine(home, running)
     environment |= {"BUCKET": land.own_key, "KEY_ARN": land.seoul_key, "HAECHI_LANG": "en"}
     environment |= {"STORE": running.endpoint, "STORE_CA": str(running.ca)}
-    guides = [script(ROOT / "docs" / f"{name}.md") for name in ("first-steps", "drift")]
-    try:
-        done = subprocess.run(
-            ["bash", "-c", ADMINISTRATOR + "".join(guides)],
-            env=environment, cwd=ROOT, capture_output=True, text=True, timeout=360, check=False,
-        )  # fmt: skip
-    finally:
-        subprocess.run([sys.executable, "-m", "haechi.cli", "agent", "stop"], env=environment, timeout=30, check=False)
-    printed = done.stdout + done.stderr
-    assert done.returncode == 0, printed[-3000:]
+    printed = followed(environment, ["first-steps.md", "drift.md"], seconds=360, before=ADMINISTRATOR)
     for words in SAID:
         assert words in printed, words

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -57,6 +57,23 @@ def machine(home: Path, store: MotoStore) -> dict[str, str]:
     }
 
 
+def followed(environment: dict[str, str], guides: Sequence[str], *, seconds: float, before: str = "") -> str:
+    """All that the guides' commands print, one guide after the other in one shell; ``before`` goes ahead of them. The
+    agent is stopped whatever comes of it.
+    """
+    commands = before + "".join(script(ROOT / "docs" / guide) for guide in guides)
+    try:
+        done = subprocess.run(
+            ["bash", "-c", commands],
+            env=environment, cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False,
+        )  # fmt: skip
+    finally:
+        subprocess.run([sys.executable, "-m", "haechi.cli", "agent", "stop"], env=environment, timeout=30, check=False)
+    printed = done.stdout + done.stderr
+    assert done.returncode == 0, printed[-3000:]
+    return printed
+
+
 @pytest.mark.parametrize(
     ("guide", "said"),
     [
@@ -71,15 +88,7 @@ def test_the_guide_leads_from_nothing_to_a_refusal_and_a_sealed_upload(
     environment = machine(home, running)
     environment |= {"BUCKET": land.own_key, "KEY_ARN": land.seoul_key}
     environment["HAECHI_LANG"] = "ko" if guide.endswith(".ko.md") else "en"
-    try:
-        done = subprocess.run(
-            ["bash", "-c", script(ROOT / "docs" / guide)],
-            env=environment, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False,
-        )  # fmt: skip
-    finally:
-        subprocess.run([sys.executable, "-m", "haechi.cli", "agent", "stop"], env=environment, timeout=30, check=False)
-    printed = done.stdout + done.stderr
-    assert done.returncode == 0, printed[-3000:]
+    printed = followed(environment, [guide], seconds=110)
     for words in said:
         assert words in printed
     assert running.digest(land.own_key, "recipe.bin") is None

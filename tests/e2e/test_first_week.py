@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_first_steps import ROOT, home, machine, script, store
+from tests.e2e.test_first_steps import followed, home, machine, store
 from tests.stores.landscape import Landscape
 from tests.stores.moto import MotoStore
 
@@ -32,16 +30,7 @@ def test_the_guide_leads_from_watching_to_enforcing(store: tuple[MotoStore, Land
     running, land = store
     environment = machine(home, running)
     environment |= {"BUCKET": land.own_key, "KEY_ARN": land.seoul_key, "HAECHI_LANG": "en"}
-    guides = [script(ROOT / "docs" / f"{name}.md") for name in ("first-steps", "first-week")]
-    try:
-        done = subprocess.run(
-            ["bash", "-c", "".join(guides)],
-            env=environment, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False,
-        )  # fmt: skip
-    finally:
-        subprocess.run([sys.executable, "-m", "haechi.cli", "agent", "stop"], env=environment, timeout=30, check=False)
-    printed = done.stdout + done.stderr
-    assert done.returncode == 0, printed[-3000:]
+    printed = followed(environment, ["first-steps.md", "first-week.md"], seconds=500)
     for words in SAID:
         assert words in printed, words
     assert running.same(land.own_key, "first-week.bin", home / "work" / "recipe.bin"), "watched, not blocked"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_first_steps import ROOT, home, machine, script, store
+from tests.e2e.test_first_steps import followed, home, machine, store
 from tests.stores.landscape import Landscape
 from tests.stores.moto import MotoStore
 
@@ -32,16 +30,7 @@ def test_the_guide_leads_to_a_guarded_and_a_sealed_upload(
     environment["HAECHI_LANG"] = "ko" if ending == ".ko.md" else "en"
     for key in ("guarded.bin.age", "sealed-for-me.bin"):
         running.client().delete_object(Bucket=land.own_key, Key=key)
-    text = "".join(script(ROOT / "docs" / f"{name}{ending}") for name in ("first-steps", "guards"))
-    try:
-        done = subprocess.run(
-            ["bash", "-c", text],
-            env=environment, cwd=ROOT, capture_output=True, text=True, timeout=250, check=False,
-        )  # fmt: skip
-    finally:
-        subprocess.run([sys.executable, "-m", "haechi.cli", "agent", "stop"], env=environment, timeout=30, check=False)
-    printed = done.stdout + done.stderr
-    assert done.returncode == 0, printed[-3000:]
+    printed = followed(environment, [f"first-steps{ending}", f"guards{ending}"], seconds=250)
     for words in said:
         assert words in printed
     assert running.digest(land.own_key, "guarded.bin") is None

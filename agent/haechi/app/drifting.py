@@ -31,6 +31,7 @@ from haechi.app.asking import reason_of
 from haechi.app.assessing import Assessor
 from haechi.app.drift_findings import Findings, accepted, drift_event, findings
 from haechi.app.drift_rules import JudgeChange, Rules
+from haechi.app.lanes import side_by_side
 from haechi.domain.actor import Actor
 from haechi.domain.destination import Destination
 from haechi.domain.drift import Aspect, Comparison, Drift, State
@@ -138,13 +139,7 @@ class WatchDrift:
 
             async for page in self._pages():
                 waiting = iter(page)
-                lanes = [asyncio.ensure_future(lane(waiting)) for _ in range(min(self.at_once, len(page)))]
-                try:
-                    await asyncio.gather(*lanes)
-                finally:
-                    for one in lanes:
-                        one.cancel()
-                    await asyncio.gather(*lanes, return_exceptions=True)
+                await side_by_side(lane(waiting) for _ in range(min(self.at_once, len(page))))
             if not failed:
                 self._looked_at = self.clock.monotonic()
             counts = await asyncio.to_thread(self.ledger.counts)

@@ -17,6 +17,7 @@ from typing import Any, Final
 from haechi.app.assessing import UNDETERMINED, Assessment, Assessor, Circumstances
 from haechi.app.checking import request_for
 from haechi.app.explaining import described
+from haechi.app.lanes import side_by_side
 from haechi.app.refusing import RuleWords
 from haechi.domain.actor import Actor
 from haechi.domain.content import Content, ContentState, Match, MatchHow
@@ -103,13 +104,7 @@ class SurveyBuckets:
                     done += 1
                     await report(told, done, len(every))
 
-        lanes = [asyncio.ensure_future(lane(waiting)) for _ in range(min(AT_ONCE, len(every)))]
-        try:
-            await asyncio.gather(*lanes)
-        finally:
-            for one in lanes:
-                one.cancel()
-            await asyncio.gather(*lanes, return_exceptions=True)
+        await side_by_side(lane(waiting) for _ in range(min(AT_ONCE, len(every))))
 
     async def _judged(
         self, assessor: Assessor, actor: Actor, listing: Listing, bucket: Bucket, lang: str
