@@ -44,7 +44,7 @@ class At:
 
     def decided(self, name: str) -> dict[str, Any]:
         """The newest decision about an object."""
-        found = [one for one in self.lab.decisions() if name in repr((one["destination"], one["request"]))]
+        found = [one for one in self.lab.settled() if name in repr((one["destination"], one["request"]))]
         assert found, f"no decision about {name}"
         return found[-1]
 

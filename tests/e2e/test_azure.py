@@ -104,7 +104,7 @@ def test_a_tagged_file_is_refused_in_words_and_is_not_at_the_store(world: World,
     assert caught.value.status_code == 403
     assert "SEM-01" in str(caught.value) or "haechi" in str(caught.value).lower()
     decision = caught.value.response.headers["x-ms-request-id"]
-    assert any(event["id"] == decision for event in world.lab.decisions())
+    assert any(event["id"] == decision for event in world.lab.settled())
     held = world.store.holds(name)
     assert held is None or not held.strip(b"\0")
 

@@ -161,5 +161,5 @@ def test_a_session_goes_on_over_connections_and_a_restart_of_the_agent(at: World
 def test_a_refusal_is_not_tried_again(at: World) -> None:
     with contextlib.suppress(Forbidden):
         at.blob("once").upload_from_string(at.tagged, checksum=None)  # the SDK's own idea of trying again
-    decided = [one for one in at.lab.decisions() if "once" in repr(one.get("destination"))]
+    decided = [one for one in at.lab.settled() if "once" in repr(one.get("destination"))]
     assert len(decided) == 1

@@ -157,10 +157,10 @@ def test_changes_of_settings_are_judged_and_reading_is_not(lab: Guarded) -> None
     at, client = lab.at, lab.client()
     client.put_object(Bucket=at.land.own_key, Key="opened", Body=at.sealed)
     refused(client.put_object_acl, Bucket=at.land.own_key, Key="opened", ACL="public-read")
-    before = len(at.lab.decisions())
+    before = len(at.lab.settled())
     client.list_objects_v2(Bucket=at.land.own_key)
     assert client.get_object(Bucket=at.land.own_key, Key="opened")["Body"].read() == at.sealed
-    assert len(at.lab.decisions()) == before
+    assert len(at.lab.settled()) == before
 
 
 def test_eight_threads_share_one_client(lab: Guarded) -> None:
@@ -206,12 +206,12 @@ def test_what_passes_the_guard_is_judged_again(lab: Guarded) -> None:
     """The guard exempts nothing: two records, and the parts of one object are put together once."""
     at, client = lab.at, lab.client(through=lab.proxy)
     client.put_object(Bucket=at.land.own_key, Key="twice", Body=at.sealed)
-    ways = [one["connection"]["way"] for one in at.lab.decisions() if "'twice'" in repr(one["destination"])]
+    ways = [one["connection"]["way"] for one in at.lab.settled() if "'twice'" in repr(one["destination"])]
     assert ways == ["guard", "proxy"]
     sealed: Path = at.lab.work / "layout.gds.age"
     client.upload_file(str(sealed), at.land.own_key, "twice-parts", Config=PARTS)
     assert at.store.same(at.land.own_key, "twice-parts", sealed)
-    last = [one for one in at.lab.decisions() if one["action"]["operation"] == "CompleteMultipartUpload"][-2:]
+    last = [one for one in at.lab.settled() if one["action"]["operation"] == "CompleteMultipartUpload"][-2:]
     assert [one["connection"]["way"] for one in last] == ["guard", "proxy"]
     assert all(one["content"]["sealed"] for one in last)
 

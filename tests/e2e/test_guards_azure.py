@@ -140,10 +140,10 @@ def test_clients_that_are_made_directly(at: At, kind: Any) -> None:
 def test_reading_is_not_asked_about_and_deleting_is(at: At) -> None:
     blob = service(at).get_blob_client("ours", "read")
     blob.upload_blob(b"clean")
-    before = len(at.lab.decisions())
+    before = len(at.lab.settled())
     assert blob.download_blob().readall() == b"clean"
     assert blob.get_blob_properties().size == 5
-    assert len(at.lab.decisions()) == before
+    assert len(at.lab.settled()) == before
     blob.delete_blob()
     assert at.store.holds("read") is None
 
@@ -199,7 +199,7 @@ def test_forked_workers_ask_over_connections_of_their_own(at: At) -> None:
 def test_what_passes_the_guard_is_judged_again(at: At) -> None:
     service(at, through=True).get_blob_client("ours", "twice").upload_blob(at.sealed)
     assert at.store.holds("twice") == at.sealed
-    ways = [one["connection"]["way"] for one in at.lab.decisions() if "twice" in repr(one["destination"])]
+    ways = [one["connection"]["way"] for one in at.lab.settled() if "twice" in repr(one["destination"])]
     assert ways.count("guard") == len(ways) - ways.count("guard") > 0
 
 
@@ -239,7 +239,7 @@ def test_a_guard_put_on_anew_takes_the_place_of_the_old_one(at: At) -> None:
     guard(client, agent=at.lab.socket)
     refused(client.get_blob_client("ours", "anew").upload_blob, at.tagged)
     client.get_blob_client("ours", "newer").upload_blob(b"once")
-    assert len([one for one in at.lab.decisions() if "newer" in repr(one["destination"])]) == 1
+    assert len([one for one in at.lab.settled() if "newer" in repr(one["destination"])]) == 1
 
 
 def test_without_an_agent_nothing_that_carries_goes(at: At) -> None:

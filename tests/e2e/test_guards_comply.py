@@ -106,7 +106,7 @@ def test_a_guard_put_on_anew_takes_the_place_of_the_old_one(lab: Guarded) -> Non
     guard(client, agent=at.lab.socket)
     with pytest.raises(ClientError, match="R13"):
         client.put_object(Bucket=at.land.own_key, Key="anew", Body=at.tagged)
-    before = len(at.lab.decisions())
+    before = len(at.lab.settled())
     client.put_object(Bucket=at.land.own_key, Key="anew", Body=b"harmless")
     assert at.decided("'anew'")["decision"]["effect"] == "allow"
-    assert len(at.lab.decisions()) == before + 1
+    assert len(at.lab.settled()) == before + 1

@@ -76,10 +76,10 @@ def test_files_by_name(at: At) -> None:
 def test_reading_is_not_asked_about(at: At) -> None:
     client = storage_client(at)
     client.bucket("ours").blob("read").upload_from_string(b"clean")
-    before = len(at.lab.decisions())
+    before = len(at.lab.settled())
     assert client.bucket("ours").blob("read").download_as_bytes() == b"clean"
     assert [one.name for one in client.list_blobs("ours", prefix="read")] == ["read"]
-    assert len(at.lab.decisions()) == before
+    assert len(at.lab.settled()) == before
 
 
 def test_a_change_of_access_is_judged(at: At) -> None:
@@ -151,7 +151,7 @@ def test_what_passes_the_guard_is_judged_again(at: At) -> None:
     client = storage_client(at, through=True)
     upload(client, "resumable", "twice", at.sealed)
     assert at.store.held("ours", "twice") == at.sealed
-    ways = [one["connection"]["way"] for one in at.lab.decisions() if "twice" in repr(one["destination"])]
+    ways = [one["connection"]["way"] for one in at.lab.settled() if "twice" in repr(one["destination"])]
     assert ways.count("guard") == len(ways) - ways.count("guard") > 0
 
 
@@ -200,7 +200,7 @@ def test_a_guard_put_on_anew_takes_the_place_of_the_old_one(at: At) -> None:
     with pytest.raises(Forbidden):
         client.bucket("ours").blob("anew").upload_from_string(at.tagged)
     client.bucket("ours").blob("newer").upload_from_string(b"once")
-    assert len([one for one in at.lab.decisions() if "newer" in repr(one["destination"])]) == 1
+    assert len([one for one in at.lab.settled() if "newer" in repr(one["destination"])]) == 1
 
 
 def test_without_an_agent_nothing_that_carries_goes(at: At) -> None:

@@ -32,7 +32,7 @@ class There:
 
     def last(self) -> dict:
         """The last decision about tagged content."""
-        return next(one for one in reversed(self.lab.decisions()) if one["content"]["state"] == "matched")
+        return next(one for one in reversed(self.lab.settled()) if one["content"]["state"] == "matched")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def there() -> Iterator[There]:
 
 def refused(at: There, done: Finished) -> str:
     """That it was, and that what was printed says why and by which number to ask; the decision's id."""
-    printed = [one for one in at.lab.decisions() if one["id"] in done.said]
+    printed = [one for one in at.lab.settled() if one["id"] in done.said]
     assert printed, done.said
     decision = printed[-1]
     assert decision["content"]["state"] == "matched"

@@ -49,7 +49,7 @@ def test_no_request_is_judged_as_another_connection(at: World) -> None:
         list(clients.map(one, range(100)))
     made, ends = [], time.monotonic() + 5
     while len(made) < 100 and time.monotonic() < ends:
-        made = [one for one in at.lab.decisions() if "/by-" in one["request"]["target"]]
+        made = [one for one in at.lab.settled() if "/by-" in one["request"]["target"]]
     assert len(made) == 100
     for decision in made:
         assert decision["connection"]["connect"] == f"{decision['request']['host']}:443"

@@ -274,6 +274,14 @@ extra_roots = [{", ".join(f'"{root}"' for root in roots)}]
                     found.append(event)
         return found
 
+    def settled(self, seconds: float = 10) -> list[dict[str, Any]]:
+        """Every decision of a running agent: a record that nobody waits for is written soon after its answer."""
+        ends = time.monotonic() + seconds
+        while waiting := self.status()["parts"]["audit"]["waiting"]:
+            assert time.monotonic() < ends, f"{waiting} records were not written within {seconds} s"
+            time.sleep(0.01)
+        return self.decisions()
+
     def tail(self, size: int = 4000) -> str:
         """The end of what the agent printed."""
         return self.log.read_text(encoding="utf-8", errors="replace")[-size:] if self.log.exists() else ""

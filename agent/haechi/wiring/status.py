@@ -200,7 +200,8 @@ class _Parts:
 
     def audit(self) -> dict[str, Any]:
         problem, counters = self.stores.log.health, dataclasses.asdict(self.stores.log.counters)
-        return {"state": "failed" if problem else "ok", "problem": problem.code if problem else None, **counters}
+        state, waiting = "failed" if problem else "ok", self.stores.log.waiting
+        return {"state": state, "problem": problem.code if problem else None, "waiting": waiting, **counters}
 
     def log(self) -> dict[str, Any]:
         """A log that cannot be written hinders nothing; who looks into it must know that lines are missing."""

@@ -67,6 +67,18 @@ async def test_many_waiters_share_a_sync(folder, key, clock):
         assert log.counters.commits - before < 20
 
 
+async def test_what_waits_to_be_written_is_counted(folder, key, clock):
+    """Nothing waits once a durable record is in: what came before it is in the chain too."""
+    with SegmentedAuditLog(folder, key, clock, AuditSettings(linger_seconds=60)) as log:
+        await log.durable({"kind": "decision", "n": 0})
+        log.soon({"kind": "decision", "n": 1})
+        log.soon({"kind": "decision", "n": 2})
+        assert log.waiting == 2
+        await log.durable({"kind": "decision", "n": 3})
+        assert log.waiting == 0
+        assert decisions(folder) == [0, 1, 2, 3]
+
+
 def test_a_record_nobody_waits_for_is_on_the_disk_within_the_window(folder, key, clock):
     with SegmentedAuditLog(folder, key, clock, AuditSettings(flush_seconds=0.05)) as log:
         before = log.counters.commits

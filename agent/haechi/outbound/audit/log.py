@@ -143,6 +143,11 @@ class SegmentedAuditLog:
         return next((event for event in events if event.get("id") == decision_id), None)
 
     @property
+    def waiting(self) -> int:
+        """How many records are not yet written."""
+        return self._writer.waiting
+
+    @property
     def health(self) -> HaechiError | None:
         """Why records cannot be made now; None while they can."""
         return self._writer.health

@@ -167,6 +167,12 @@ class Writer:
             self._wake.notify()
         self._emit("haechi_audit_lost_total", records)
 
+    @property
+    def waiting(self) -> int:
+        """How many records are not yet written."""
+        with self._wake:
+            return len(self._queue)
+
     def find(self, part: bytes) -> list[bytes]:
         """The events, not yet written, in which these bytes stand; oldest first."""
         with self._wake:
