@@ -13,7 +13,7 @@ PROJECT = (ROOT / "agent", ROOT / "connectors")
 
 
 SOURCES = "# from source: "
-"""Begins the line of ``NAME.in`` that lists what has no wheel. What builds it is locked with it, and installed first."""
+"""Begins the line of ``NAME.in`` that lists what has no wheel. What builds it is locked with it, and comes first."""
 
 
 def python_with(name: str) -> Path:

@@ -53,6 +53,16 @@ findings contains {
 	facts.moved
 }
 
+findings contains {
+	"rule": "r32_route",
+	"params": {"host": input.request.host, "container": input.destination.facts.container, "reason": "turned-on"},
+} if {
+	some change in input.request.exposures
+	change.aspect == "acceleration"
+	not lower(change.value) in {"suspended", "off", "disabled"}
+	exposure.exposes
+}
+
 # An endpoint that a provider has for the whole world has one of the region beside it, which the remedy names.
 reason := "global" if {
 	input.request.route.country.unknown == "global-endpoint"
@@ -63,14 +73,4 @@ accepted if {
 	data.choices.sealed_through_global_endpoints.value == true
 	input.request.route.country.unknown == "global-endpoint"
 	facts.sealed
-}
-
-findings contains {
-	"rule": "r32_route",
-	"params": {"host": input.request.host, "container": input.destination.facts.container, "reason": "turned-on"},
-} if {
-	some change in input.request.exposures
-	change.aspect == "acceleration"
-	not lower(change.value) in {"suspended", "off", "disabled"}
-	exposure.exposes
 }

@@ -116,9 +116,7 @@ def signing(at: Place) -> storage.Client:
 def signed_url(at: Place, file: Path, key: str) -> Finished:
     """A PUT to a signed URL (V4), which is the XML API's."""
     blob = signing(at).bucket(BUCKET).blob(key)
-    url = blob.generate_signed_url(
-        dt.timedelta(minutes=5), version="v4", method="PUT", api_access_endpoint=ENDPOINT
-    )
+    url = blob.generate_signed_url(dt.timedelta(minutes=5), version="v4", method="PUT", api_access_endpoint=ENDPOINT)
     return at.lab.through(found("curl"), "-sS", "--fail-with-body", "-T", file, url)
 
 

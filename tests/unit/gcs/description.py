@@ -37,20 +37,12 @@ class Method:
 def methods() -> tuple[Method, ...]:
     """Every method that is described."""
     listed = json.loads(FILE.read_text(encoding="utf-8"))["methods"]
-    return tuple(
-        Method(**{**one, "query": tuple(one["query"]), "uploads": tuple(one["uploads"])}) for one in listed
-    )
+    return tuple(Method(**{**one, "query": tuple(one["query"]), "uploads": tuple(one["uploads"])}) for one in listed)
 
 
 def fields(schema: str) -> tuple[str, ...]:
     """The names of a resource's fields."""
     return tuple(json.loads(FILE.read_text(encoding="utf-8"))["schemas"][schema])
-
-
-def arguments() -> frozenset[str]:
-    """The names of the query arguments of any method."""
-    common = json.loads(FILE.read_text(encoding="utf-8"))["arguments"]
-    return frozenset(common).union(*(method.query for method in methods()))
 
 
 def endpoints() -> tuple[str, ...]:
@@ -63,7 +55,6 @@ def reduced(document: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "notice": NOTICE,
         "revision": document["revision"],
-        "arguments": sorted(document["parameters"]),
         "endpoints": sorted(one["endpointUrl"] for one in document["endpoints"]),
         "schemas": {name: sorted(document["schemas"][name]["properties"]) for name in SCHEMAS},
         "methods": sorted(_methods(document), key=lambda method: str(method["id"])),
