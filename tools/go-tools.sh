@@ -22,3 +22,4 @@ build() { # name, package
 build opa github.com/open-policy-agent/opa
 build regal github.com/open-policy-agent/regal
 build versitygw github.com/versity/versitygw/cmd/versitygw
+build fake-gcs-server github.com/fsouza/fake-gcs-server

@@ -1,7 +1,4 @@
-"""Google's own client through the real agent to an emulator of the store: simple, related and resumable uploads.
-
-The emulator knows neither owners nor keys: the facts about its bucket are answered as the API's description says.
-"""
+"""Google's own client through the real agent to an emulator of the store: simple, related and resumable uploads."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +16,11 @@ from google.api_core.exceptions import Forbidden
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
+from tests.e2e.gcs_lab import BUCKET, CHUNK, SIZE, TAG, CloudLab, cloud_lab
 from tests.lab import Laboratory
 from tests.stores.cloud_storage import SEOUL, CloudStorage
-from tests.unit.gcs.published import KEY, PROJECT, Google, described
 
 pytestmark = pytest.mark.e2e
-CHUNK = 256 << 10
-SIZE = 3 * CHUNK + 1000
 WAYS = ("multipart", "resumable-chunks", "resumable-one", "simple")
 
 
@@ -34,13 +28,30 @@ WAYS = ("multipart", "resumable-chunks", "resumable-one", "simple")
 class World:
     """The agent between a person and a bucket of the institution's in Seoul."""
 
-    lab: Laboratory
-    store: CloudStorage
+    cloud: CloudLab
     proxy: int
     bundle: Path
-    tagged: bytes
-    sealed: bytes
     harmless: bytes
+
+    @property
+    def lab(self) -> Laboratory:
+        """The person's machine."""
+        return self.cloud.lab
+
+    @property
+    def store(self) -> CloudStorage:
+        """What stands for Google."""
+        return self.cloud.store
+
+    @property
+    def tagged(self) -> bytes:
+        """Protected content."""
+        return self.cloud.tagged.read_bytes()
+
+    @property
+    def sealed(self) -> bytes:
+        """The same, sealed."""
+        return self.cloud.sealed.read_bytes()
 
     def session(self) -> requests.Session:
         """What goes through the agent, and trusts its certificates."""
@@ -58,7 +69,7 @@ class World:
             _http=self.session(),
             client_options={"api_endpoint": f"https://{host}"},
         )
-        return client.bucket("ours").blob(key)
+        return client.bucket(BUCKET).blob(key)
 
     def upload(self, way: str, key: str, data: bytes, host: str = SEOUL) -> None:
         """By one of the ways that clients have. Raises ``Forbidden``."""
@@ -77,30 +88,23 @@ class World:
         # Of an unknown size: then the SDK begins a session however small the file is.
         blob.upload_from_file(io.BytesIO(data), content_type="application/octet-stream", retry=None, checksum=None)
 
+    def begin(self, key: str) -> str:
+        """Begin a session; its URL."""
+        target = f"https://{SEOUL}/upload/storage/v1/b/ours/o?uploadType=resumable"
+        answer = self.session().post(target, json={"name": key}, timeout=30)
+        answer.raise_for_status()
+        return str(answer.headers["location"])
+
+    def send(self, where: str, data: bytes, start: int, total: int) -> requests.Response:
+        """One piece of a session."""
+        said = {"content-range": f"bytes {start}-{start + len(data) - 1}/{total}"}
+        return self.session().put(where, data=data, headers=said, timeout=30, allow_redirects=False)
+
 
 @pytest.fixture(scope="module")
 def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("gcs")
-    with ExitStack() as stack:
-        google, store = stack.enter_context(Google()), stack.enter_context(CloudStorage(folder, "ours"))
-        described(google)
-        more = (
-            f'[destinations.endpoints]\nstorage = "{google.url}"\ncloudkms = "{google.url}"\n'
-            f'[destinations.credentials]\n"gcs.credentials_file" = "{google.credentials(folder)}"\n'
-        )
-        lab = stack.enter_context(Laboratory(hosts=store.hosts, roots=(store.ca,), more=more))
-        lab.institution.publish(provider="gcp", accounts=[PROJECT, "nct"], keys=[KEY])
-        lab.configure()
-        tagged = os.urandom(SIZE)
-        (lab.work / "recipe.bin").write_bytes(tagged)
-        lab.start()
-        file, sealed = lab.work / "recipe.bin", lab.work / "recipe.bin.age"
-        tag = ("tag", file, "--technology", "SEM-01", "--grade", "A", "--owner", "공정팀")
-        for command in (tag, ("seal", file, "-o", sealed)):
-            done = lab.haechi(*command)
-            assert done.status == 0, done.said
-        path = lab.status()["parts"]["data_path"]
-        yield World(lab, store, path["proxy_port"], Path(path["bundle"]), tagged, sealed.read_bytes(), os.urandom(SIZE))
+    with cloud_lab(tmp_path_factory.mktemp("gcs")) as cloud:
+        yield World(cloud, cloud.proxy, cloud.bundle, os.urandom(SIZE))
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -133,28 +137,15 @@ def test_the_endpoint_without_a_region_is_no_place_in_korea(at: World, way: str)
 def test_a_session_goes_on_over_connections_and_a_restart_of_the_agent(at: World) -> None:
     """The protected bytes lie over the seam: neither piece alone holds more than one block that could be recognised."""
     (at.lab.work / "small.bin").write_bytes(secret := os.urandom(8192))
-    done = at.lab.haechi(
-        "tag", at.lab.work / "small.bin", "--technology", "SEM-01", "--grade", "A", "--owner", "공정팀"
-    )
+    done = at.lab.haechi("tag", at.lab.work / "small.bin", *TAG)
     assert done.status == 0, done.said
     data = os.urandom(CHUNK - 4096) + secret + os.urandom(CHUNK - 4096)
-    begun = at.session().post(
-        f"https://{SEOUL}/upload/storage/v1/b/ours/o?uploadType=resumable", json={"name": "seam"}, timeout=30
-    )
-    where = begun.headers["location"]
-
-    def send(start: int) -> requests.Response:
-        said = {"content-range": f"bytes {start}-{start + CHUNK - 1}/{2 * CHUNK}"}
-        return at.session().put(
-            where, data=data[start : start + CHUNK], headers=said, timeout=30, allow_redirects=False
-        )
-
-    assert send(0).status_code == 308
+    where = at.begin("seam")
+    assert at.send(where, data[:CHUNK], 0, len(data)).status_code == 308
     at.lab.stop()
     at.lab.start()
-    path = at.lab.status()["parts"]["data_path"]
-    at.proxy, at.bundle = path["proxy_port"], Path(path["bundle"])
-    assert send(CHUNK).status_code == 403
+    at.proxy, at.bundle = at.cloud.proxy, at.cloud.bundle
+    assert at.send(where, data[CHUNK:], CHUNK, len(data)).status_code == 403
     assert at.store.held("ours", "seam") is None
 
 
@@ -163,3 +154,33 @@ def test_a_refusal_is_not_tried_again(at: World) -> None:
         at.blob("once").upload_from_string(at.tagged, checksum=None)  # the SDK's own idea of trying again
     decided = [one for one in at.lab.settled() if "once" in repr(one.get("destination"))]
     assert len(decided) == 1
+
+
+def test_a_session_that_was_refused_in_the_middle_is_given_up(at: World) -> None:
+    """Nothing goes on in it: neither other bytes nor the request that would make an object of what had passed."""
+    first = os.urandom(CHUNK)
+    where, total = at.begin("middle"), CHUNK + len(at.tagged)
+    assert at.send(where, first, 0, total).status_code == 308
+    refused = at.send(where, at.tagged, CHUNK, total)
+    assert refused.status_code == 403
+    assert "haechi seal" in refused.json()["error"]["message"]
+    ends = at.session().put(where, headers={"content-range": f"bytes */{CHUNK}"}, timeout=30, allow_redirects=False)
+    assert ends.status_code == 403
+    assert at.send(where, os.urandom(CHUNK), CHUNK, 2 * CHUNK).status_code == 403
+    at.lab.stop()
+    at.lab.start()
+    at.proxy, at.bundle = at.cloud.proxy, at.cloud.bundle
+    assert at.send(where, os.urandom(CHUNK), CHUNK, 2 * CHUNK).status_code == 403
+    assert at.session().delete(where, timeout=30).status_code == 499  # as Google answers who gives a session up
+    assert at.store.held("ours", "middle") is None
+
+
+def test_a_session_may_ask_how_far_it_is_and_end_without_a_body(at: World) -> None:
+    """What was let through may be finished: clients of streams learn the size last."""
+    data = os.urandom(CHUNK)
+    where = at.begin("stream")
+    said = {"content-range": f"bytes 0-{CHUNK - 1}/*"}
+    assert at.session().put(where, data=data, headers=said, timeout=30, allow_redirects=False).status_code == 308
+    ends = at.session().put(where, headers={"content-range": f"bytes */{CHUNK}"}, timeout=30, allow_redirects=False)
+    assert ends.status_code == 200
+    assert at.store.held("ours", "stream") == data

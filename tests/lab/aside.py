@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = (ROOT / "agent", ROOT / "connectors")
 """What a program has to find to use a guard; nothing of the project's own requirements."""
+
+
+SOURCES = "# from source: "
+"""Begins the line of ``NAME.in`` that lists what has no wheel. What builds it is locked with it, and comes first."""
 
 
 def python_with(name: str) -> Path:
@@ -20,6 +25,20 @@ def python_with(name: str) -> Path:
     if not stamp.exists() or stamp.read_bytes() != wanted:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         pip = [str(folder / "bin/python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--require-hashes", "--only-binary", ":all:", "-r", str(lock)], check=True)
+        pip += ["--require-hashes", "--only-binary", ":all:"]
+        asked = lock.with_suffix(".in").read_text(encoding="utf-8").splitlines()
+        sources = [line.removeprefix(SOURCES).replace(" ", ",") for line in asked if line.startswith(SOURCES)]
+        if sources:
+            builder = folder / "builder.txt"
+            builder.write_text(_entry("setuptools", wanted.decode()), encoding="utf-8")
+            subprocess.run([*pip, "-r", str(builder)], check=True)
+            pip += ["--no-binary", sources[0], "--no-build-isolation"]
+        subprocess.run([*pip, "-r", str(lock)], check=True)
         stamp.write_bytes(wanted)
     return folder / "bin" / "python"
+
+
+def _entry(name: str, lock: str) -> str:
+    """A package's line of a lock, with its hashes."""
+    found = re.search(rf"^{name}==.*\n(?: .*\n)*", lock, re.MULTILINE)
+    return found[0] if found else ""

@@ -1,35 +1,27 @@
-"""An emulator of Google Cloud Storage that others wrote (gcp-storage-emulator), over TLS and behind Google's own names.
+"""fake-gcs-server, an emulator of Google Cloud Storage that others wrote, over TLS and behind Google's own names.
 
-It knows the JSON API with simple, related and resumable uploads. It checks no credentials, and knows neither IAM nor
-keys: facts about its buckets come from elsewhere (``tests.unit.gcs.published``).
+It takes the JSON API, signed URLs of the XML API and sessions. What is asked of it at another endpoint's path of the
+XML API than Seoul's is not found. It knows neither owners nor keys nor policies, checks no signature, and is no proof
+of how sessions go on: it takes a question about a session for its end, and bytes for as many as their range says.
 """
 
 from __future__ import annotations
 
-import ssl
-import threading
-from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
-from gcp_storage_emulator import server
-from gcp_storage_emulator.storage import Storage
+import requests
 
+from tests.stores import tokens
 from tests.stores.certificates import StoreAuthority
+from tests.stores.process import StoreProcess, free_port
+from tests.stores.tokens import Tokens
 
+BINARY = Path(__file__).resolve().parents[2] / ".tools" / "bin" / "fake-gcs-server"
 SEOUL = "storage.asia-northeast3.rep.googleapis.com"
-NAMES = (SEOUL, "storage.googleapis.com", "*.storage.googleapis.com", "www.googleapis.com")
-
-
-class _Request(server.Request):
-    """The emulator takes itself for plain HTTP when it says where a session goes on."""
-
-    def __init__(self, *said: Any) -> None:
-        super().__init__(*said)
-        self._full_url = self._full_url.replace("http://", "https://", 1)
-        self._base_url = self._base_url.replace("http://", "https://", 1)
+NAMES = ("localhost", SEOUL, "storage.googleapis.com", "*.storage.googleapis.com", "www.googleapis.com")
 
 
 class CloudStorage:
@@ -37,38 +29,47 @@ class CloudStorage:
 
     def __init__(self, folder: Path, *buckets: str) -> None:
         authority = StoreAuthority(folder)
-        self.ca = authority.ca
+        self.ca, self._port, self._plain, data = authority.ca, free_port(), free_port(), folder / "buckets"
         leaf = authority.issue(NAMES, "cloud-storage")
-        self._storage = Storage(use_memory_fs=True)
         for bucket in buckets:
-            server.buckets.create_bucket(bucket, self._storage)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(leaf.cert, leaf.key)
-        server.Request = _Request
-        handler = partial(server.RequestHandler, self._storage)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-        self._thread = threading.Thread(target=self._server.serve_forever)
+            (data / bucket).mkdir(parents=True)
+        command = [BINARY, "-scheme", "both", "-host", "127.0.0.1", "-port", self._port, "-port-http", self._plain]
+        command += ["-backend", "memory", "-data", data, "-public-host", SEOUL, "-external-url", f"https://{SEOUL}"]
+        command += ["-cert-location", leaf.cert, "-private-key-location", leaf.key, "-log-level", "warn"]
+        self._tokens = Tokens(authority.issue((tokens.HOST,), "tokens"))
+        self._process = StoreProcess([str(one) for one in command], {}, self._port, self.ca, folder / "store.log")
 
     @property
     def hosts(self) -> dict[str, str]:
         """Google's names, and where they lead."""
-        return {"*.googleapis.com": f"127.0.0.1:{self._server.server_address[1]}"}
+        return {"*.googleapis.com": f"127.0.0.1:{self._port}", tokens.HOST: self._tokens.address}
 
     def held(self, bucket: str, key: str) -> bytes | None:
         """What the store holds under a name."""
-        try:
-            found: bytes = self._storage.get_file(bucket, key)
-        except server.objects.NotFound:
+        answer = self._get(f"/b/{bucket}/o/{quote(key, safe='')}?alt=media")
+        if answer.status_code == 404:
             return None
-        return found
+        answer.raise_for_status()
+        return answer.content
+
+    def keys(self, bucket: str) -> list[str]:
+        """The names of all objects."""
+        answer = self._get(f"/b/{bucket}/o")
+        answer.raise_for_status()
+        items: list[dict[str, Any]] = answer.json().get("items") or []
+        return [str(item["name"]) for item in items]
+
+    def _get(self, path: str) -> requests.Response:
+        """Straight, without a proxy."""
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.get(f"http://127.0.0.1:{self._plain}/storage/v1{path}", timeout=10)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._process.start()
+        self._tokens.__enter__()
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._tokens.__exit__()
+        self._process.stop()

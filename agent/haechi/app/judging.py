@@ -220,7 +220,7 @@ class Judgement:
         action = numbered(action, case.assemblies)
         self._about = about = dataclasses.replace(about, action=applied(action, case.assemblies))
         if action.body.framing is Framing.NONE or action.body.wire_length == 0:
-            return await self._decide_now(Content(ContentState.CLEAN, size=0))
+            return await self._decide_now(case.pieces.without_body(action.destination, action.assembly))
         worst = await case.assessor.assess(about, case.assessor.worst_case())
         if case.index.ready and worst.decision.effect is Effect.ALLOW and not worst.decision.causes:
             # Even the strictest protected content may go there (or nothing is protected): nobody needs to look.
@@ -388,6 +388,7 @@ class Judgement:
         self._unheard = False
         effect = settled.decision.effect
         if effect is Effect.BLOCK:
+            self._remember_refused(made.content)
             self._state = State.REFUSED
             self._keep_nothing()
             return Refuse(self._connector.refusal(case.conclude.refusal(settled, about.action), self._request))
@@ -425,6 +426,14 @@ class Judgement:
             return
         with contextlib.suppress(HaechiError):
             await self._case.pieces.broken_off(place, assembly, looking.inspection, looking.cuts)
+
+    def _remember_refused(self, content: Content) -> None:
+        """The same for a piece that is refused: what was released of it may be kept."""
+        about, looking = self._certain(), self._looking
+        place, assembly = about.action.destination, about.action.assembly
+        if place is not None and assembly is not None and looking is not None and looking.cuts is not None:
+            with contextlib.suppress(HaechiError):
+                self._case.pieces.refused(place, assembly, content)
 
     def _keep_nothing(self) -> None:
         if self._looking is not None:

@@ -14,12 +14,12 @@ from haechi.app.inspection import Inspection
 from haechi.app.joining import Cuts, again, continues, in_cuts, passed
 from haechi.app.preparations import UNSETTLED
 from haechi.app.reassembling import Copy, Part, Reading, Reassembly
-from haechi.app.stored import PACKED, as_read, joined, looked_at, opaque_alone, placed, so_far, together
-from haechi.domain.content import Content, union
+from haechi.app.stored import NO_EDGES, PACKED, as_read, joined, looked_at, opaque_alone, placed, so_far, together
+from haechi.domain.content import Content, ContentState, union
 from haechi.domain.upload import Action, Assembly, Location
 from haechi.payload.anchors import RUN
 from haechi.ports.index import ContentIndex
-from haechi.ports.objects import Around, Assemblies, Piece
+from haechi.ports.objects import REFUSED, Around, Assemblies, Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,21 @@ class Pieces:
         known = self._known_from(place, assembly, near)
         whole = dataclasses.replace(content, state=seams.state, matches=seams.matches)
         self.assemblies.put_all(place, assembly, in_cuts(whole, mine, known))
+
+    def refused(self, place: Location, assembly: Assembly, content: Content) -> None:
+        """A piece was refused of which the store may keep what had been released: nothing goes on in that object, and
+        nothing ends it, without being judged with what was recognised there.
+        """
+        kept = dataclasses.replace(content, size=None, digest="")
+        self.assemblies.put(place, assembly, Piece(REFUSED, kept, NO_EDGES))
+
+    def without_body(self, place: Location | None, assembly: Assembly | None) -> Content:
+        """What a request carries that has no body. Where a store keeps parts of pieces it may end the object."""
+        nothing = Content(ContentState.CLEAN, size=0)
+        if place is None or assembly is None or not assembly.grid:
+            return nothing
+        found = union(self.assemblies.around(place, assembly, 1).found)
+        return dataclasses.replace(found, size=0, digest="") if found.state is not ContentState.CLEAN else nothing
 
     def _known_from(self, place: Location, assembly: Assembly, near: Around) -> tuple[Piece, ...]:
         """What was seen of the object from this piece on."""

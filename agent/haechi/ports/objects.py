@@ -44,6 +44,10 @@ REPLACED = "part-replaced"
 """Noted on a piece that was sent again with other bytes, or given up: the store may have kept either."""
 
 
+REFUSED = -1
+"""The part under which what was recognised in refused pieces stands, where the store may have kept some of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What the request that begins an object asks for it."""

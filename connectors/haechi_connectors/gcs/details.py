@@ -163,8 +163,8 @@ def codings(*values: str) -> tuple[str, ...]:
 
 
 def chunk(head: Head, session: str) -> Assembly | None:
-    """Where in its object the body of a request to a session belongs; None where it only asks how far that is. Raises
-    ``AmbiguousError``.
+    """Where in its object the body of a request to a session belongs; None where it only asks how far that is. One that
+    names the object's size without a body ends it, if that much is there. Raises ``AmbiguousError``.
     """
     said = head.value("content-range")
     if not said:
@@ -175,7 +175,9 @@ def chunk(head: Head, session: str) -> Assembly | None:
     if match["first"] is None:
         if head.has_body:
             raise AmbiguousError("content-range")
-        return None
+        if match["total"] == "*":
+            return None
+        return Assembly(session, int(match["total"]), grows=True, grid=GRID)
     first = int(match["first"])
     if match["last"] != "*":
         last = int(match["last"])

@@ -40,8 +40,18 @@ HARMLESS = frozenset({
     "storageClass", "location", "locationType", "projectNumber", "owner", "satisfiesPZS", "satisfiesPZI",
     "softDeletePolicy", "hierarchicalNamespace", "updatedStorageClass", "contentEncoding", "contentDisposition",
     "contexts", "metadata",
+    # set by the store alone; a resource that was read and is sent back has them
+    "componentCount", "customerEncryption", "hardDeleteTime", "restoreToken", "retentionExpirationTime",
+    "softDeleteTime", "timeDeleted", "timeFinalized", "timeStorageClassUpdated",
 })  # fmt: skip
 """Fields of buckets and objects that open nothing and move nothing."""
+OBJECT_FIELDS = frozenset({"acl", "retention", "eventBasedHold", "temporaryHold", "kmsKeyName"})
+BUCKET_FIELDS = frozenset({
+    "acl", "defaultObjectAcl", "iamConfiguration", "encryption", "logging", "versioning", "retentionPolicy",
+    "objectRetention", "labels", "website", "cors", "lifecycle", "customPlacementConfig", "rpo", "billing", "autoclass",
+    "defaultEventBasedHold", "ipFilter",
+})  # fmt: skip
+"""Fields that are read for what they change."""
 
 
 class _UnreadableError(Exception):
@@ -145,7 +155,7 @@ def _object(action: Action, said: Document) -> Iterable[ExposureChange]:
     held = [name for name in ("retention", "eventBasedHold", "temporaryHold") if name in said]
     if held and not _makes(action):
         yield ExposureChange("object-lock", ",".join(held), False)
-    yield from _others(said, {"acl", "retention", "eventBasedHold", "temporaryHold", "kmsKeyName"})
+    yield from _others(said, OBJECT_FIELDS)
 
 
 def _bucket(action: Action, said: Document) -> Iterable[ExposureChange]:
@@ -176,11 +186,7 @@ def _bucket(action: Action, said: Document) -> Iterable[ExposureChange]:
     for field in ("billing", "autoclass", "defaultEventBasedHold", "ipFilter"):
         if field in said:
             yield ExposureChange("other", field, False)
-    yield from _others(said, {
-        "acl", "defaultObjectAcl", "iamConfiguration", "encryption", "logging", "versioning", "retentionPolicy",
-        "objectRetention", "labels", "website", "cors", "lifecycle", "customPlacementConfig", "rpo", "billing",
-        "autoclass", "defaultEventBasedHold", "ipFilter",
-    })  # fmt: skip
+    yield from _others(said, BUCKET_FIELDS)
 
 
 def _whole_bucket(action: Action, said: Document) -> Iterable[ExposureChange]:

@@ -23,6 +23,10 @@ PROVIDER: Final = "gcp"
 REGION = r"(?P<region>[a-z]{2,}(?:-[a-z]+)*-[a-z]+\d{1,2}|us|eu)"
 ENDPOINT = r"(?P<endpoint>[a-z0-9][a-z0-9-]*)"
 ANY = r"(?:[a-z0-9_-]+\.)*[a-z0-9_-]+"
+NOWHERE: Final = Unknown("global-endpoint")
+"""The country of an endpoint without a region in its name: it takes bytes in wherever Google's nearest front end stands
+(Google's page "Regional endpoints": the global ones may process a request elsewhere than where the bucket lies).
+"""
 LABELS = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?")
 
 
@@ -115,8 +119,7 @@ def find(host: str) -> Host | None:
             "" if bucket == "*" else bucket,
             form.others,
             region,
-            # Without a region in its name an endpoint takes bytes in wherever Google's nearest front end stands.
-            Route(private_endpoint=form.private, country=country_of(region)),
+            Route(private_endpoint=form.private, country=country_of(region) if named or form.private else NOWHERE),
             colon + port,
         )
     return None

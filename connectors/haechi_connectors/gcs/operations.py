@@ -2,7 +2,8 @@
 
 Theory. The JSON API names its operation by path, the XML API by method, whether there is a key, and a *subresource*: a
 query argument such as ``acl``. Reading methods need no table. What changes state and is not here is unrecognised. The
-JSON names are those of the API's discovery document (``storage:v1``). Must not know hosts or bodies.
+JSON names are those of the API's discovery document (``storage:v1``), which a
+test holds the table against. Must not know hosts or bodies.
 """
 
 from __future__ import annotations
@@ -138,8 +139,10 @@ JSON_API = _rows(
     # folders
     ("POST", "b/{bucket}/folders", prepare("folders.insert", "folder")),
     ("DELETE", "b/{bucket}/folders/{object}", read("folders.delete")),
+    ("POST", "b/{bucket}/folders/{object}/deleteRecursive", read("folders.deleteRecursive")),
     ("POST", "b/{bucket}/folders/{from_object}/renameTo/folders/{object}", Operation("folders.rename", COPY)),
     ("POST", "b/{bucket}/managedFolders", prepare("managedFolders.insert", "folder")),
+    ("PATCH", "b/{bucket}/managedFolders/{object}", expose("managedFolders.update", "replication", resource="cache")),
     ("DELETE", "b/{bucket}/managedFolders/{object}", read("managedFolders.delete")),
     (
         "PUT",
@@ -166,6 +169,9 @@ JSON_API = _rows(
         "b/{bucket}/anywhereCaches/{entity}/resume",
         Operation("anywhereCaches.resume", ActionKind.EXPOSE, Carries.NOTHING, "replication", "cache"),
     ),
+    ("POST", "b/{bucket}/rapidCaches", expose("rapidCaches.insert", "replication", "cache", resource="cache")),
+    ("PATCH", "b/{bucket}/rapidCaches/{entity}", expose("rapidCaches.update", "other", "cache", resource="plain")),
+    ("POST", "b/{bucket}/rapidCaches/{entity}/disable", read("rapidCaches.disable")),
     ("POST", "b/{bucket}/operations/{entity}/cancel", read("operations.cancel")),
     (
         "POST",

@@ -49,6 +49,7 @@ JSON_ARGUMENTS = frozenset({
     "generation", "sourceGeneration", "rewriteToken", "maxBytesRewrittenPerCall", "project", "serviceAccountEmail",
     "enableObjectRetention", "overrideUnlockedRetention", "copySourceAcl", "recursive", "allowNonEmpty",
     "provisionalUserProject", "restoreToken", "softDeleted", "entity",
+    "dropContextGroups",
 })  # fmt: skip
 """Arguments of the JSON API that make no other operation of a request."""
 FOLDERS = ("folders.", "managedFolders.")

@@ -3,7 +3,8 @@
 # description: |
 #   Accelerated endpoints and multi-region access points take the bytes through places that nobody can tell
 #   beforehand; turning acceleration on does so for every later request. An endpoint of a region abroad takes in the
-#   bytes for a container in Korea over there; one that names no region may stand anywhere.
+#   bytes for a container in Korea over there; one that names no region may stand anywhere. An institution may accept
+#   the latter for sealed content (choices.sealed_through_global_endpoints); plain content is refused by R13 in any case.
 # custom:
 #   requirement: R32
 #   also: [R10]
@@ -37,9 +38,15 @@ findings contains {
 # Of a container that is not in Korea itself, r10_region speaks.
 findings contains {
 	"rule": "r32_route",
-	"params": {"host": input.request.host, "container": input.destination.facts.container, "reason": "endpoint"},
+	"params": {
+		"host": input.request.host,
+		"container": input.destination.facts.container,
+		"region": input.destination.facts.region,
+		"reason": reason,
+	},
 } if {
 	not input.request.route.country in facts.home
+	not accepted
 	input.request.route.accelerated == false
 	input.request.route.multi_region == false
 	input.destination.facts.country in facts.home
@@ -54,4 +61,16 @@ findings contains {
 	change.aspect == "acceleration"
 	not lower(change.value) in {"suspended", "off", "disabled"}
 	exposure.exposes
+}
+
+# An endpoint that a provider has for the whole world has one of the region beside it, which the remedy names.
+reason := "global" if {
+	input.request.route.country.unknown == "global-endpoint"
+} else := "endpoint"
+
+# The institution's own choice: sealed content may be taken in where nobody knows.
+accepted if {
+	data.choices.sealed_through_global_endpoints.value == true
+	input.request.route.country.unknown == "global-endpoint"
+	facts.sealed
 }

@@ -44,7 +44,7 @@ def test_a_host_names_api_and_bucket(name, endpoint, bucket, apis):
         ("storage.us-east1.rep.googleapis.com", "us-east1", "US", False),
         ("us-central1-storage.googleapis.com", "us-central1", "US", False),
         ("storage.eu.rep.googleapis.com", "eu", Unknown("region-not-listed"), False),
-        ("storage.googleapis.com", Unknown("not-in-host"), Unknown("not-in-host"), False),
+        ("storage.googleapis.com", Unknown("not-in-host"), Unknown("global-endpoint"), False),
         ("storage-nct.p.googleapis.com", Unknown("not-in-host"), Unknown("not-in-host"), True),
     ],
 )

@@ -239,3 +239,42 @@ async def test_a_composition_may_hold_anything(gcs: Case) -> None:
     """What its pieces were is not kept together: each may be shorter than what is recognised."""
     document = b'{"sourceObjects": [{"name": "a"}, {"name": "b"}]}'
     assert not await gcs.allowed("POST", "/storage/v1/b/ours-seoul/o/k/compose", document, host=HOST)
+
+
+async def end(case: Case, size: int | str, session: str = "U") -> bool:
+    """Without a body: how far is it, or, with the size of what is there, the end."""
+    said = ("content-range", f"bytes */{size}")
+    return await case.allowed("PUT", f"{UP}?upload_id={session}", b"", said, host=HOST)
+
+
+async def test_nothing_goes_on_in_a_session_after_a_refused_piece(gcs: Case) -> None:
+    """What was released of the piece may be kept, and then an object be made of it."""
+    await begin(gcs)
+    assert await send(gcs, noise(202, GRID))
+    gcs.tag("recipe", secret := noise(203, 2 * GRID))
+    assert not await send(gcs, secret, GRID)
+    assert not await end(gcs, 2 * GRID)
+    assert not await end(gcs, GRID)
+    assert not await send(gcs, noise(204, GRID), GRID)
+    assert await end(gcs, "*")  # only asks
+    assert await end(gcs, 2 * GRID, session="V")
+
+
+async def test_a_session_refused_with_its_first_piece_is_refused_on(gcs: Case) -> None:
+    gcs.tag("recipe", secret := noise(203, 2 * GRID))
+    await begin(gcs)
+    assert not await send(gcs, secret)
+    assert not await end(gcs, GRID)
+    assert not await send(gcs, noise(204, GRID))
+
+
+async def test_a_sealed_piece_that_was_refused_for_another_reason_may_come_again(gcs: Case) -> None:
+    sealed = noise(205, 2 * GRID)
+    gcs.tag("recipe", noise(203, 2 * GRID))
+    gcs.seal(sealed)
+    there = gcs.destinations.known["ours-seoul"]
+    await begin(gcs)
+    gcs.destinations.known["ours-seoul"] = dataclasses.replace(there, account="999999999999", revision="other")
+    assert not await send(gcs, sealed, total=len(sealed))
+    gcs.destinations.known["ours-seoul"] = there
+    assert await send(gcs, sealed, total=len(sealed))

@@ -128,6 +128,7 @@ class _Chosen(msgspec.Struct, frozen=True):
     policy_max_age_days: _Age = _Age(None)
     policy_max_unconfirmed_days: _Age = _Age(None)
     cumulative_share_limit: _Choice[_Share] = _Choice(0.0)
+    sealed_through_global_endpoints: _Choice[bool] = _Choice(False)
     grades: _Choice[tuple[str, ...]] = _Choice(())
     pledge_max_age_days: _Age = _Age(None)
     training_max_age_days: _Age = _Age(None)

@@ -72,7 +72,12 @@ _FAILS = (FailMode.OPEN, FailMode.CLOSED)
 _SCOPES = (ScopeMode.LIST, ScopeMode.CLOUD, ScopeMode.ALL)
 _TYPED = ("modes", "severities", "scope", "tag_rules")
 """Choices that are compared part by part."""
-_MORE_IS_STRICTER = {"approved_keys_only": True, "listed_credentials_only": True, "home_countries": False}
+_MORE_IS_STRICTER = {
+    "approved_keys_only": True,
+    "listed_credentials_only": True,
+    "home_countries": False,
+    "sealed_through_global_endpoints": False,
+}
 """Choices with a direction: whether true, or a longer list, is the stricter."""
 _LIMITS = ("registry_max_age_days", "clock_tolerance_seconds", "cumulative_share_limit")
 """Of these a lower number is the stricter."""

@@ -1,8 +1,9 @@
 """The words of the rules: what a finding is told in, in Korean and English. Rendered here, never in Rego.
 
 ``words.yaml`` beside a rule holds ``title``, ``message``, ``remedy``, ``why``, each ``{ko, en}``; ``reasons`` and
-``labels`` translate the parameters ``reason`` and ``role``; other values are told by ``haechi.words``
-(``value.<parameter>.<value>``, a cause by ``unknown.<cause>``). Must not know engines.
+``labels`` translate the parameters ``reason`` and ``role``, ``remedies`` may hold another remedy for a reason; other
+values are told by ``haechi.words`` (``value.<parameter>.<value>``, a cause by ``unknown.<cause>``). Must not know
+engines.
 
 What a rule says may rest on a fact that nobody knows, and is then caution, not fact. ``unsure`` names the parameters
 that it rests on (``by``), and may hold a ``message`` of its own for that case, which may also name ``{why}``.
@@ -64,6 +65,8 @@ class RuleBook:
         doubt: Mapping[str, Any] = texts.get("unsure", {})
         cause = next(filter(None, (_cause(params.get(name)) for name in doubt.get("by", ()))), "")
         said = {**texts, **({"message": doubt["message"]} if cause and "message" in doubt else {})}
+        named = params.get("reason")
+        said["remedy"] = texts.get("remedies", {}).get(named if isinstance(named, str) else "", said.get("remedy", {}))
         if cause:
             filled["why"] = why_unknown(cause, language)
         title, message, remedy, why = (
