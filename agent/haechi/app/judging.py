@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from haechi.app.assessing import Assessment, Assessor, Circumstances
+from haechi.app.browsers import answered
 from haechi.app.concluding import Conclude
 from haechi.app.holding import BY_PLACE, Holds
 from haechi.app.inspection import Inspection
@@ -386,7 +387,8 @@ class Judgement:
         if effect is Effect.BLOCK:
             self._state = State.REFUSED
             self._keep_nothing()
-            return Refuse(self._connector.refusal(case.conclude.refusal(settled, about.action), self._request))
+            text = case.conclude.refusal(settled, about.action)
+            return Refuse(answered(self._connector.refusal, text, self._request))
         if about.action.kind is ActionKind.EXPOSE and about.action.destination is not None:
             case.assessor.destinations.forget(about.action.destination)
         self._state = State.OBSERVING if effect is Effect.WOULD_BLOCK else State.DECIDED
