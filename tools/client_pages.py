@@ -2,7 +2,8 @@
 
 ``python -m tools.client_pages FOLDER`` takes what a run left in a folder (``HAECHI_CLIENTS``) into the record, drops
 clients that the matrix has no more, and writes both pages; without a folder it writes them from the record alone, and
-with ``--check`` it exits with 1 where a page is stale. ``make clients`` does the first, a test the last.
+with ``--check`` it exits with 1 where a page is stale. ``make clients`` does the first, a test the last. A client that
+no run has seen yet has its row, which says so.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tests.e2e.matrix.listing import clients
+from tests.e2e.matrix.listing import asked, clients
 from tests.e2e.matrix.outcomes import Outcome, record, recorded, reported
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,7 +26,7 @@ LANGUAGES = ("en", "ko")
 def page(outcomes: Sequence[Outcome], lang: str) -> str:
     """One page."""
     lines = [f"# {WORDS['title'][lang]}", "", f"*{WORDS['other'][lang]}*", "", WORDS["generated"][lang], ""]
-    lines += [WORDS["told"][lang].format(count=len(outcomes)).strip(), ""]
+    lines += [WORDS["told"][lang].format(count=sum(bool(one.version) for one in outcomes)).strip(), ""]
     for cloud in _clouds(outcomes):
         lines += _table(cloud, [one for one in outcomes if one.cloud == cloud], lang)
     lines += [f"## {WORDS['legend'][lang]}", "", *_legend(outcomes, lang), ""]
@@ -41,8 +42,9 @@ def _clouds(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def _table(cloud: str, outcomes: Sequence[Outcome], lang: str) -> Iterator[str]:
-    title = WORDS["clouds"].get(cloud, {}).get(lang, cloud)
-    stores = sorted({store for one in outcomes for store in one.stores})
+    about = WORDS["clouds"].get(cloud, {})
+    title, usual = about.get(lang, cloud), {about["store"]} if "store" in about else set()
+    stores = sorted({store for one in outcomes for store in one.stores} or usual)
     yield from (f"## {title}", "")
     if stores:
         named = "; ".join(WORDS["stores"].get(store, {}).get(lang, store) for store in stores)
@@ -59,7 +61,8 @@ def _cells(one: Outcome, lang: str) -> tuple[str, ...]:
     count = str(one.requests) if one.requests == 1 else WORDS["upto"][lang].format(count=one.requests)
     short = (WORDS[column][code]["short"][lang] for column, code in _codes(one))
     words, sealed, left = short
-    return one.client, one.version, way(one.way, lang), words, count, sealed, left
+    version = one.version or WORDS["never"][lang]
+    return one.client, version, way(one.way, lang), words, count, sealed, left
 
 
 def _codes(one: Outcome) -> tuple[tuple[str, str], ...]:
@@ -99,16 +102,15 @@ def main(arguments: Sequence[str]) -> int:
         for path in stale:
             sys.stderr.write(f"{path.relative_to(ROOT)} is stale: run python -m tools.client_pages\n")
         return 1 if stale else 0
-    there = {(one.cloud, one.name, one.way) for one in clients()}
-    known = {one.row: one for one in outcomes}
-    if arguments:
-        known |= {one.row: one for one in reported(Path(arguments[0]))}
-    outcomes = [one for row, one in sorted(known.items()) if row in there]
+    there = {one.row: one for one in map(asked, clients())}
+    seen = {one.row: one for one in outcomes} | {one.row: one for folder in arguments for one in reported(Path(folder))}
+    outcomes = [seen.get(row) or there[row] for row in sorted(there)]
     record(outcomes)
     for path, text in pages(outcomes).items():
         path.write_text(text, encoding="utf-8")
-    for row in sorted(there - set(known)):
-        sys.stderr.write(f"{' · '.join(row)} was never run: it is on no page\n")
+    for one in outcomes:
+        if not one.version:
+            sys.stderr.write(f"{' · '.join(one.row)} was never run: the page says so\n")
     return 0
 
 

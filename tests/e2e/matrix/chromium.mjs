@@ -44,7 +44,7 @@ try {
   if (how === 'form') {
     const [answer] = await Promise.all([page.waitForNavigation({timeout: 40_000}), page.click('button')]);
     status = answer.status();
-    console.log(status, await page.evaluate(() => document.documentElement.textContent));
+    console.log(status, await page.evaluate(() => document.body?.innerText ?? document.documentElement.textContent));
   } else {
     await page.click('button');
     await page.waitForSelector('#out.done', {timeout: 40_000});

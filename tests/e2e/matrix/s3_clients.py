@@ -119,6 +119,19 @@ def rclone_version() -> str:
     return said_by(found("rclone"), "version")
 
 
+def gsutil_program() -> Path:
+    return python_with("gsutil").parent / "gsutil"
+
+
+def gsutil(at: Place, file: Path, key: str) -> Finished:
+    options = ["-o", f"s3:host={HOST}", "-o", "s3:use-sigv4=True", "-o", "GSUtil:check_hashes=never"]
+    return at.lab.through(gsutil_program(), *options, "cp", file, f"s3://{bucket(at)}/{key}")
+
+
+def gsutil_version() -> str:
+    return said_by(gsutil_program(), "--version")
+
+
 def curl(at: Place, file: Path, key: str) -> Finished:
     return at.lab.through(found("curl"), "-sS", "--fail-with-body", "-T", file, presigned(at, key))
 
@@ -169,7 +182,9 @@ def chromium(at: Place, how: str, file: Path, said: object, picture: Path | None
 
 
 def form(at: Place, file: Path, key: str) -> Finished:
-    return chromium(at, "form", file, signer().generate_presigned_post(bucket(at), key))
+    """The store is asked for an answer that a browser shows: its usual one (204) leaves the person on the form."""
+    answer = {"success_action_status": "201"}
+    return chromium(at, "form", file, signer().generate_presigned_post(bucket(at), key, answer, [answer]))
 
 
 def fetch(at: Place, file: Path, key: str) -> Finished:

@@ -66,7 +66,7 @@ def curl_version() -> str:
     return said_by(found("curl"), "--version")
 
 
-unknown = partial(Client, "elsewhere", sealed=Sealed.REFUSED)
+unknown = partial(Client, "Other hosts", sealed=Sealed.REFUSED)
 CLIENTS = [
     unknown("git", "push over HTTPS", push, git_version),
     unknown("curl", "form (multipart/form-data)", form, curl_version),

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from tests.e2e.matrix import s3_clients as by
-from tests.e2e.matrix.client import Client, Left, Place, meets
+from tests.e2e.matrix.client import Client, Left, Place, Words, meets
 from tests.e2e.s3_lab import World, world
 
 pytestmark = pytest.mark.e2e
@@ -20,7 +20,7 @@ ONE, PARTS, LINK, FORM, FETCH = (
     "form (presigned POST)",
     "fetch, presigned URL",
 )
-s3 = partial(Client, "S3")
+s3 = partial(Client, "Amazon S3")
 CLIENTS = [
     s3("AWS CLI", ONE, by.aws, by.aws_version),
     s3("AWS CLI", PARTS, by.aws, by.aws_version, tries=2),
@@ -32,6 +32,7 @@ CLIENTS = [
     s3("rclone", PARTS, by.rclone, by.rclone_version, tries=6),
     s3("AWS SDK for Node", ONE, by.node_put, by.node_version),
     s3("AWS SDK for Node", PARTS, by.node_upload, by.node_version, tries=3),
+    s3("gsutil", ONE, by.gsutil, by.gsutil_version, words=Words.REASON),
     s3("curl", LINK, by.curl, by.curl_version),
     s3("Chromium", FORM, by.form, by.chromium_version),
     s3("Chromium", FETCH, by.fetch, by.chromium_version),

@@ -36,7 +36,7 @@ def test_a_person_sees_a_page_with_all_of_it(connector: object) -> None:
     assert made.status == 403
     assert header(made, "content-type") == ["text/html; charset=utf-8"]
     assert header(made, "access-control-allow-origin") == []
-    assert '<html lang="ko">' in page and "업로드하지 않았습니다" in page
+    assert '<html lang="ko">' in page and "업로드가 차단되었습니다" in page
     assert "계정 111122223333 &lt;b&gt;" in page and "<b>" not in page
     assert "haechi explain hd-1" in page and "R24 승인" in page
 
