@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help deps deps-python deps-tools demo test unit e2e root bench lint format lock clean
+.PHONY: help deps deps-python deps-tools demo test unit e2e root bench clients lint format lock clean
 
 export PYTHON
 venv := .venv
@@ -34,6 +34,10 @@ unit: deps ## the quick tests only
 
 bench: deps ## the figures of docs/benchmarks.md, into bench/results.json
 	@$(run) $(venv)/bin/python bench/run.py $(BENCH)
+
+clients: deps ## drives every client of the matrix, and writes docs/clients.md of what was seen (PYTEST="-k s3": some of them)
+	@tools/node-tools.sh
+	@$(run) tools/clients.sh
 
 lint: deps ## style, types, import directions, words, policies, scripts
 	@$(run) tools/lint.sh

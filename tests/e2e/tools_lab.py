@@ -21,7 +21,8 @@ from tests.stores.moto import OURS
 
 ALWAYS = ("aws", "curl", "git")
 """`make deps` installs them."""
-IN_CI = ("node", "java", "javac")
+IN_CI = ("node", "java", "javac", "rclone", "chromium", "certutil")
+"""As do the tests' packages, where that may be: tools/packages.txt."""
 HOST = "s3.ap-northeast-2.amazonaws.com"
 
 

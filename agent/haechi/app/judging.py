@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from haechi.app.assessing import Assessment, Assessor, Circumstances
+from haechi.app.browsers import answered
 from haechi.app.concluding import Conclude
 from haechi.app.holding import BY_PLACE, Holds
 from haechi.app.inspection import Inspection
@@ -391,7 +392,8 @@ class Judgement:
             self._remember_refused(made.content)
             self._state = State.REFUSED
             self._keep_nothing()
-            return Refuse(self._connector.refusal(case.conclude.refusal(settled, about.action), self._request))
+            text = case.conclude.refusal(settled, about.action)
+            return Refuse(answered(self._connector.refusal, text, self._request))
         place, kind = about.action.destination, about.action.kind
         if place is not None and (kind is ActionKind.EXPOSE or (kind is ActionKind.PREPARE and not place.key)):
             case.assessor.destinations.forget(place)  # its settings change, or it is another of the same name

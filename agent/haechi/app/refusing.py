@@ -23,6 +23,8 @@ OWN_CAUTION: Final = "haechi"
 
 _WHAT: Final = {ActionKind.EXPOSE: "change", ActionKind.UNRECOGNISED: "request"}
 """What is refused where it is no upload."""
+_Parts = tuple[tuple[str, str], ...]
+"""As ``RefusalText.told``."""
 
 
 class SpokenRule(Protocol):
@@ -62,53 +64,61 @@ class RefusalWriter:
     def __call__(self, decision: Decision, action: Action, decision_id: str) -> RefusalText:
         """The refusal of one request. ``decision_id`` is empty where no record of it is left to ask for."""
         blocking = [one for one in decision.findings if one.forbids and one.rule not in decision.lifted]
-        reason = (
+        reason, told = (
             self._of_cause(decision.causes, blocking) if decision.causes or not blocking else self._of_finding(blocking)
         )
         if decision_id and not decision.causes and all(one.severity is Severity.JUSTIFY for one in blocking):
-            reason = f"{reason} {say('refusal.justify', self.lang, id=decision_id)}"
+            justify = say("refusal.justify", self.lang, id=decision_id)
+            reason, told = f"{reason} {justify}", (*told, ("justify", justify))
         line = "refusal.line" if decision_id else "refusal.line-unrecorded"
         what = say(f"refusal.what-{_WHAT.get(action.kind, 'upload')}", self.lang)
         message = say(line, self.lang, what=what, reason=reason, id=decision_id)
-        return RefusalText("AccessDenied", " ".join(message.split()), decision_id)
+        parts = tuple((part, words) for part, words in told if words)
+        return RefusalText("AccessDenied", " ".join(message.split()), decision_id, self.lang, parts)
 
-    def _of_finding(self, blocking: list[Finding]) -> str:
+    def _of_finding(self, blocking: list[Finding]) -> tuple[str, _Parts]:
         first = blocking[0]
         words = self.rule_words(first.rule, self.lang, first.params)
         name = self._name(first)
-        also = self._also(other for other in blocking[1:] if other.rule != first.rule)
+        others = self._named(other for other in blocking[1:] if other.rule != first.rule)
         basis = say(f"basis.{(Basis.INFERENCE if words.unsure else first.basis).value}", self.lang)
-        return say(
+        line = say(
             "refusal.finding",
             self.lang,
             requirement=name,
             basis=basis,
             message=words.message,
             remedy=words.remedy,
-            also=also,
+            also=self._also(others),
         )
+        why = f"{words.message} [{name}, {basis}]"
+        return line, (("why", why), ("remedy", words.remedy), ("also", " · ".join(others)))
 
     def _name(self, finding: Finding) -> str:
         if finding.requirement != OWN_CAUTION:
             return finding.requirement
         return self.rule_words(finding.rule, self.lang, finding.params).title or finding.rule
 
-    def _named(self, finding: Finding) -> str:
-        """By number and title: whoever must also seal is to read so at once."""
+    def _named(self, others: Iterable[Finding]) -> list[str]:
+        """Each once, by number and title: whoever must also seal is to read so at once."""
+        return list(dict.fromkeys(self._title(other) for other in others))
+
+    def _title(self, finding: Finding) -> str:
         title = self.rule_words(finding.rule, self.lang, finding.params).title
         return f"{finding.requirement} {title}" if finding.requirement != OWN_CAUTION else title or finding.rule
 
-    def _of_cause(self, causes: tuple[Cause, ...], blocking: list[Finding]) -> str:
+    def _of_cause(self, causes: tuple[Cause, ...], blocking: list[Finding]) -> tuple[str, _Parts]:
         """What kept us from seeing all of it; the findings rest on the worst that may be in what was not seen."""
         if not causes:
-            return say("cause.unnamed", self.lang)
+            words = say("cause.unnamed", self.lang)
+            return words, (("why", words),)
         first = causes[0]
-        words: dict[str, object] = {**first.params}
+        params: dict[str, object] = {**first.params}
         problem, about = first.params.get("problem"), first.params.get("about")
         if isinstance(problem, str) and isinstance(about, Mapping):
-            words["problem"] = say(problem, self.lang, **about)
-        return f"{say(f'cause.{first.code}', self.lang, **words)} {self._also(blocking)}"
+            params["problem"] = say(problem, self.lang, **about)
+        words, others = say(f"cause.{first.code}", self.lang, **params), self._named(blocking)
+        return f"{words} {self._also(others)}", (("why", words), ("also", " · ".join(others)))
 
-    def _also(self, others: Iterable[Finding]) -> str:
-        named = dict.fromkeys(self._named(other) for other in others)
-        return say("refusal.also", self.lang, others=", ".join(named)) if named else ""
+    def _also(self, others: list[str]) -> str:
+        return say("refusal.also", self.lang, others=", ".join(others)) if others else ""

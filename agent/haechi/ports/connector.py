@@ -19,6 +19,10 @@ class RefusalText:
     message: str
     """One line: rule, reason, remedy, decision id: tools print just this."""
     decision_id: str
+    lang: str = ""
+    """The language it is in; empty: that of the machine."""
+    told: tuple[tuple[str, str], ...] = ()
+    """The same in parts, for a page: ``why``, ``remedy``, ``also``, ``justify``, each with its words."""
 
 
 class Connector(Protocol):

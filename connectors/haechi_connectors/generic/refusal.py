@@ -15,12 +15,12 @@ None of the tools tries a 403, or a failed unpacking, again by itself.
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Iterator
 from typing import Final
 
+from haechi.app import browsers
 from haechi.domain.upload import Request
 from haechi.ports.connector import RefusalText
 from haechi.ports.judge import Reply
@@ -43,7 +43,7 @@ def reply(text: RefusalText, request: Request) -> Reply:
     if kind == PUSH and request.method == "POST":
         return Reply(200, (("content-type", REPORT), *always), _report(text, number))
     form = _preferred(request.header("accept") or "")
-    body = {"text/html": _page, "application/json": _json}.get(form, _plain)(text)
+    body = {"text/html": browsers.page, "application/json": _json}.get(form, _plain)(text)
     headers = (("content-type", f"{form}; charset=utf-8"), ("x-content-type-options", "nosniff"), *always)
     return Reply(403, headers, b"" if request.method == "HEAD" else body)
 
@@ -55,17 +55,6 @@ def _plain(text: RefusalText) -> bytes:
 def _json(text: RefusalText) -> bytes:
     error = {"code": text.code, "message": text.message}
     return json.dumps({"error": error, "decision": text.decision_id}, ensure_ascii=False).encode("utf-8", "replace")
-
-
-def _page(text: RefusalText) -> bytes:
-    """One page without anything to fetch."""
-    words = html.escape(text.message)
-    page = (
-        '<!doctype html><html><head><meta charset="utf-8"><title>Haechi · 해치</title></head>'
-        f'<body style="font-family:sans-serif;max-width:42em;margin:4em auto"><h1>Haechi · 해치</h1><p>{words}</p>'
-        "</body></html>\n"
-    )
-    return page.encode("utf-8", "replace")
 
 
 def _preferred(accept: str) -> str:

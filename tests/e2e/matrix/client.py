@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -22,11 +22,32 @@ class Words(StrEnum):
     """That access was denied, in the client's own words: the agent's stand in ``haechi explain --last``."""
 
 
+class Sealed(StrEnum):
+    """What becomes of the sealed file."""
+
+    ARRIVES = "arrives"
+    """Byte-identical."""
+    REFUSED = "refused"
+    """Nothing is known of the destination: sealed content does not go there either. What is not tagged arrives."""
+
+
+class Left(StrEnum):
+    """What a refused client leaves at the store beside the object, which is never there."""
+
+    NOTHING = "nothing"
+    """It aborted what it had begun, or had begun nothing."""
+    BEGUN = "begun"
+    """An upload that was begun and never ended, without its refused parts: the store keeps it until it expires."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A running agent, a store behind it, and a person's files: one that is tagged, and the same sealed.
 
     ``held`` are an object's bytes at the store, None where there is none. ``more`` is what this cloud's clients need.
+    ``store`` names what stands behind (tools/client_pages.yaml has its words). ``begun`` are the keys of uploads that
+    were begun there and have not ended, where the store has such. ``plain`` is a file that is not tagged, for places
+    to which sealed content does not go.
     """
 
     lab: Laboratory
@@ -34,6 +55,9 @@ class Place:
     sealed: Path
     held: Callable[[str], bytes | None]
     more: Any = None
+    store: str = ""
+    begun: Callable[[], Collection[str]] | None = None
+    plain: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +74,8 @@ class Client:
     version: Callable[[], str]
     words: Words = Words.WHOLE
     tries: int = 1
+    sealed: Sealed = Sealed.ARRIVES
+    leaves: Left = Left.NOTHING
 
     @property
     def slug(self) -> str:
@@ -60,24 +86,51 @@ class Client:
 
 def meets(client: Client, place: Place) -> Outcome:
     """A tagged file is refused, in words that the person sees, at once, and is not at the store; sealed it arrives as
-    it is. Raises where the client is not installed (skipped; fails in CI) or anything else was seen.
+    it is, where that is allowed. What is seen is what the page says. Raises where the client is not installed (skipped;
+    fails in CI) or anything else was seen.
     """
     version = client.version()
+    key = f"{client.slug}-tagged"
     before = len(place.lab.decisions())
     since = time.monotonic()
-    refused = client.upload(place, place.tagged, f"{client.slug}-tagged")
+    refused = client.upload(place, place.tagged, key)
     took = time.monotonic() - since
-    blocked = [one for one in place.lab.decisions()[before:] if one["decision"]["effect"] == "block"]
+    blocked = _blocked(place, before)
     assert refused.status != 0, refused.said
-    assert place.held(f"{client.slug}-tagged") is None
+    assert place.held(key) is None
     assert blocked, refused.said
     assert len(blocked) <= client.tries, [one["id"] for one in blocked]
     assert took < 60, refused.said  # nothing is retried for minutes; this is no measurement
-    shown = any(one["id"] in refused.said for one in blocked) and "haechi seal" in refused.said
+    # Where sealed content does not go either, nobody is advised to seal.
+    way_on = "haechi seal" if client.sealed is Sealed.ARRIVES else "haechi explain"
+    shown = any(one["id"] in refused.said for one in blocked) and way_on in refused.said
     assert shown is (client.words is Words.WHOLE), refused.said
-    went = client.upload(place, place.sealed, f"{client.slug}-sealed")
-    assert went.status == 0, went.said
-    assert place.held(f"{client.slug}-sealed") == place.sealed.read_bytes()
-    outcome = Outcome(client.cloud, client.name, client.way, version, client.words, len(blocked))
+    if place.begun is not None:
+        assert (key in place.begun()) is (client.leaves is Left.BEGUN), place.begun()
+    _sealed(client, place)
+    outcome = Outcome(
+        client.cloud, client.name, client.way, version, client.words, client.tries, client.sealed, client.leaves,
+        (place.store,) if place.store else (),
+    )  # fmt: skip
     report(outcome)
     return outcome
+
+
+def _sealed(client: Client, place: Place) -> None:
+    before = len(place.lab.decisions())
+    key, file = f"{client.slug}-sealed", place.sealed
+    went = client.upload(place, file, key)
+    if client.sealed is Sealed.REFUSED:
+        assert went.status != 0, went.said
+        assert place.held(key) is None
+        # Recognised as that file; in a form or a pack the body is more than it, so not "sealed" as a whole.
+        assert any(one["content"]["state"] == "matched" for one in _blocked(place, before)), went.said
+        assert place.plain is not None
+        key, file = f"{client.slug}-plain", place.plain
+        went = client.upload(place, file, key)
+    assert went.status == 0, went.said
+    assert place.held(key) == file.read_bytes()
+
+
+def _blocked(place: Place, before: int) -> list[dict[str, Any]]:
+    return [one for one in place.lab.decisions()[before:] if one["decision"]["effect"] == "block"]
