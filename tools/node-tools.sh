@@ -3,7 +3,7 @@
 # Without Node there are none, and the tests that need them say so.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
-command -v npm >/dev/null 2>&1 || { note "no npm: the tests against Azurite are left out"; exit 0; }
+command -v npm >/dev/null 2>&1 || { note "no npm: the tests against Azurite and with AzCopy are left out"; exit 0; }
 export npm_config_update_notifier=false npm_config_fund=false npm_config_audit=false
 
 install() { # name
@@ -19,3 +19,10 @@ install() { # name
     printf '%s' "$wanted" >"$to/.stamp"
 }
 install azurite
+install azure-storage-blob
+install azcopy
+# npm keeps no right to execute where scripts are not run. It stands beside the other tools, where a person would have it.
+azcopy=$tools/node/azcopy/node_modules/@azure-tools/azcopy-linux/dist/bin/azcopy_linux_amd64
+chmod 0755 "$azcopy"
+mkdir -p "$tools/bin"
+ln -sfn "$azcopy" "$tools/bin/azcopy"

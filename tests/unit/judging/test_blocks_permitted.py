@@ -11,7 +11,7 @@ from haechi.domain.upload import Action, ActionKind, Assembly
 from haechi.outbound.trust.exceptions import StatedPlace
 
 from tests.unit.judging.conftest import Case, noise
-from tests.unit.judging.test_blocks import OURS, append, block, blobs, create, join, name_of
+from tests.unit.judging.test_blocks import OURS, append, blobs, block, create, join, name_of
 from tests.unit.judging.test_permit_bounds import unfit
 
 __all__ = ["blobs"]
