@@ -18,4 +18,9 @@ install() { # name
         die "$1 could not be installed (the reason is above)." "A network error: set npm_config_registry (a mirror) or HTTPS_PROXY."
     printf '%s' "$wanted" >"$to/.stamp"
 }
-for name in azurite aws-sdk chromium; do install "$name"; done
+for name in azurite aws-sdk chromium azure-storage-blob azcopy; do install "$name"; done
+# npm keeps no right to execute where scripts are not run. It stands beside the other tools, where a person would have it.
+azcopy=$tools/node/azcopy/node_modules/@azure-tools/azcopy-linux/dist/bin/azcopy_linux_amd64
+chmod 0755 "$azcopy"
+mkdir -p "$tools/bin"
+ln -sfn "$azcopy" "$tools/bin/azcopy"

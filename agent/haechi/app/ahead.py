@@ -15,7 +15,7 @@ from haechi.app.judging import JudgeUploads
 from haechi.app.reassembling import Copy, Part, Reading, Reassembly
 from haechi.domain.content import Content, Match
 from haechi.domain.upload import Assembly, Location
-from haechi.ports.objects import Around, Assemblies, Piece, Wish
+from haechi.ports.objects import Around, Assemblies, Called, Piece, Wish
 
 
 def ahead(judge: JudgeUploads) -> JudgeUploads:
@@ -60,7 +60,7 @@ class _Read:
         """See the port. A name's number is given here already: without its piece it says nothing."""
         return self.known.numbered(place, assembly)
 
-    def named(self, place: Location, assembly: Assembly) -> Sequence[tuple[Assembly, Piece]] | None:
+    def named(self, place: Location, assembly: Assembly) -> Sequence[Called] | None:
         """See the port."""
         return self.known.named(place, assembly)
 

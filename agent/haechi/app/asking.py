@@ -18,7 +18,7 @@ from haechi.app.concluding import STORING, enforcing
 from haechi.app.cutting import Cutting
 from haechi.app.explaining import Records
 from haechi.app.permitting import JUSTIFIED_FOR, Permits
-from haechi.domain.bound import Place
+from haechi.domain.bound import How, Place
 from haechi.domain.decision import Basis, Effect, Finding, Severity
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import Unknown
@@ -152,10 +152,6 @@ class JustifyUpload:
         return permit
 
 
-PARTS: Final = frozenset({"UploadPart", "UploadPartCopy", "PutBlock", "AppendBlock", "PutPage", "AppendPath"})
-"""Operations whose body is a piece of the object."""
-
-
 def reason_of(text: str) -> str:
     """A person's reason, or ``HaechiError('permit.reason')`` for one that says nothing or is no text."""
     said = " ".join(text.split())
@@ -182,7 +178,7 @@ def _content(record: Mapping[str, Any], decision_id: str) -> tuple[str, int]:
     if action.get("kind") not in {kind.value for kind in STORING}:
         raise HaechiError("permit.no-content", id=decision_id)
     size = content.get("size")
-    if content.get("digest") and isinstance(size, int) and action.get("operation") not in PARTS:
+    if content.get("digest") and isinstance(size, int) and action.get("travels") == How.WHOLE.value:
         return str(content["digest"]), size
     named = {(str(match.get("digest", "")), int(match.get("total_bytes", 0))) for match in content.get("matches", ())}
     if len(named) != 1 or "" in {digest for digest, _ in named}:

@@ -15,9 +15,10 @@ from haechi.domain.bound import Cut
 from haechi.domain.errors import HaechiError
 
 MIB: Final = 1 << 20
-PART_SIZES: Final = tuple(size * MIB for size in (5, 8, 10, 15, 16, 20, 25, 32, 50, 64, 100, 128, 256, 512))
-"""Bytes of a part: the smallest that S3 takes (5 MiB), what common clients take by themselves (the AWS CLI and boto3 8,
-doubled for files of many parts; s3cmd 15), and round ones that people set. This project's choice.
+PART_SIZES: Final = tuple(size * MIB for size in (4, 5, 8, 10, 15, 16, 20, 25, 32, 50, 64, 100, 128, 256, 512))
+"""Bytes of a part: the smallest that S3 takes (5 MiB), what common clients take by themselves (4 where blobs
+go in blocks; the AWS CLI and boto3 8, doubled for files of many parts; s3cmd 15), and round ones that people set. This
+project's choice.
 """
 MOST_PARTS: Final = 10_000
 """That an object may have at S3."""

@@ -116,6 +116,8 @@ class Judgement:
         self._looking: Looking | None = None
         self._document = bytearray()
         self._own_use = secrets.token_hex(8)
+        self._joined = ""
+        """The assembly of the pieces that a list of names joins."""
         self._patient = False
         """A permit may let it go: nothing is decided, and nothing let go, before all was seen."""
         self._unheard = False
@@ -333,7 +335,7 @@ class Judgement:
         if place is None or assembly is None:
             return await self._decide_now(case.assessor.worst_case())
         self._about = dataclasses.replace(self._certain(), action=applied(action, case.assemblies))
-        content = await case.pieces.whole(self._certain().action, place, assembly)
+        content, self._joined = await case.pieces.whole(self._certain().action, place, assembly)
         verdict = await self._decide_now(beside(content or case.assessor.worst_case(), carried))
         if isinstance(verdict, Forward):
             case.assemblies.finished(place, assembly)
@@ -405,9 +407,10 @@ class Judgement:
         """What a permit is spent on: the object under assembly, else this request."""
         action = self._certain().action
         place, assembly = action.destination, action.assembly
-        if place is not None and assembly is not None and not (assembly.grows or assembly.alone):
-            return use_of(place, assembly.id)
-        return self._own_use
+        if place is None or assembly is None or assembly.grows:
+            return self._own_use
+        id_ = self._joined if assembly.alone and not assembly.name else assembly.id
+        return use_of(place, id_) if id_ else self._own_use
 
     # --- small things -----------------------------------------------------------------------------------------------
 

@@ -113,12 +113,16 @@ class Pieces:
         start = assembly.part or 0
         return tuple(piece for piece in self.assemblies.pieces(place, assembly) if piece.part >= start)
 
-    async def whole(self, action: Action, place: Location, assembly: Assembly) -> Content | None:
+    async def whole(self, action: Action, place: Location, assembly: Assembly) -> tuple[Content | None, str]:
         """What the object holds that a completion makes; None where that is not known. Parts that are those of a
-        permitted file make that file: then the whole has its digest.
+        permitted file make that file: then the whole has its digest. Also the id of the assembly that all of them are
+        of; empty where there is no such one.
         """
         if assembly.alone:
             return await self._named(action, place, assembly)
+        return await self._numbered(action, place, assembly), assembly.id
+
+    async def _numbered(self, action: Action, place: Location, assembly: Assembly) -> Content | None:
         seen = {piece.part: piece for piece in self.assemblies.pieces(place, assembly)}
         known = joined(assembly.parts, tuple(seen.values()), self.index)
         if known is None:
@@ -137,26 +141,31 @@ class Pieces:
             return None
         return dataclasses.replace(known, digest=digest)
 
-    async def _named(self, action: Action, place: Location, assembly: Assembly) -> Content | None:
+    async def _named(self, action: Action, place: Location, assembly: Assembly) -> tuple[Content | None, str]:
         """The same where a list calls the pieces by their names. They lie in the list's order; which of two versions of
-        a name the store takes is told by the newest alone. No permit covers them: their numbers say nothing.
+        a name the store takes is told by the newest alone. A permitted file is made of pieces of one assembly, under
+        names of which there is one version.
         """
         codings = action.body.content_encodings
         listed = self.assemblies.named(place, assembly) if assembly.names is not None else None
         if codings or not listed:  # the blocks were read without the codings that their list names
-            return None
+            return None, ""
         order = range(1, len(listed) + 1)
-        seen = tuple(dataclasses.replace(piece, part=at) for at, (_, piece) in zip(order, listed, strict=True))
+        seen = tuple(dataclasses.replace(one.piece, part=at) for at, one in zip(order, listed, strict=True))
         known = joined(tuple(order), seen, self.index)
         if known is None:
-            return None
-        within = {one.id: one for one, _ in listed}
+            return None, ""
+        within = {one.assembly.id: one.assembly for one in listed}
+        shared = next(iter(within)) if len(within) == 1 else ""
+        if shared and all(one.only for one in listed):
+            digest = self.file_of([(piece.part, piece.content.digest) for piece in seen])
+            known = dataclasses.replace(known, digest=digest)
         if PACKED not in seen[0].content.notes:  # what its pieces tell is all
             for one in within.values():
                 self.reassembly.anew(place, one)
-        elif len(within) == 1:
-            parts = [Part(piece.part, piece.content.digest, piece.edges.size) for _, piece in listed]
-            read = await self.reassembly.completed(place, next(iter(within.values())), parts)
+        elif shared:
+            parts = [Part(one.piece.part, one.piece.content.digest, one.piece.edges.size) for one in listed]
+            read = await self.reassembly.completed(place, within[shared], parts)
             if read is not None:
-                return as_read(known, read)
-        return None if opaque_alone(tuple(order), seen) else known
+                return dataclasses.replace(as_read(known, read), digest=known.digest), shared
+        return None if opaque_alone(tuple(order), seen) else known, shared

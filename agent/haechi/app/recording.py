@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from haechi.app.assessing import Assessment, Circumstances
 from haechi.app.tagging import Released
+from haechi.domain.bound import Travels
 from haechi.domain.content import ContentState
 from haechi.domain.decision import Cause, Decision, Effect, Mode, Modes
 from haechi.domain.errors import HaechiError
@@ -81,6 +82,7 @@ class Judged:
                 "reason": action.reason,
                 "access_key": action.access_key,
                 "presigned": action.presigned,
+                "travels": Travels.of(action).how.value,
             },
             "request": {
                 "method": request.method,

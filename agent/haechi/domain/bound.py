@@ -68,7 +68,9 @@ class Cut:
     parts: Mapping[int, tuple[str, ...]]
 
     def has(self, number: int, digest: str) -> bool:
-        """Whether a part, numbered from 1, is one of this file's."""
+        """Whether a part, numbered from 1, is one of this file's; with 0, whichever."""
+        if not number:
+            return digest == self.digest or any(digest in cut for cut in self.parts.values())
         return (number == 1 and digest == self.digest) or any(
             0 < number <= len(cut) and cut[number - 1] == digest for cut in self.parts.values()
         )
@@ -86,14 +88,16 @@ class How(StrEnum):
     WHOLE = "whole"
     """The object's bytes and nothing besides, in this request or in the parts that it joins."""
     PART = "part"
-    """A numbered part of an object that is completed later."""
+    """A part of an object that is completed later, by its number or by a name."""
     MIXED = "mixed"
     """With other bytes, or out of sight: a form, related parts, an append, a copy at the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class Travels:
-    """How the content of a request travels; ``number`` is of a part."""
+    """How the content of a request travels; ``number`` is of a part, 0 where it has but a name: the list tells its
+    place.
+    """
 
     how: How
     number: int = 0
@@ -108,5 +112,6 @@ class Travels:
             return mixed
         if assembly is None or assembly.begins:
             return cls(How.WHOLE)
-        apart = assembly.grows or assembly.part is None or bool(assembly.name)  # names tell no order
-        return mixed if apart else cls(How.PART, assembly.part or 0)
+        if assembly.name:
+            return cls(How.PART)
+        return mixed if assembly.grows or assembly.part is None else cls(How.PART, assembly.part)

@@ -40,6 +40,17 @@ class Around:
     reached: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A piece that a completion calls by its name, in an assembly of its own. ``only``: no other bytes are remembered
+    under that name, which a store that did not take these might join in their place.
+    """
+
+    assembly: Assembly
+    piece: Piece
+    only: bool
+
+
 REPLACED = "part-replaced"
 """Noted on a piece that was sent again with other bytes, or given up: the store may have kept either."""
 
@@ -74,7 +85,7 @@ class Assemblies(Protocol):
         made or written to, and so may hold anything. What names nothing is unchanged.
         """
 
-    def named(self, place: Location, assembly: Assembly) -> Sequence[tuple[Assembly, Piece]] | None:
+    def named(self, place: Location, assembly: Assembly) -> Sequence[Called] | None:
         """The pieces that ``assembly.names`` call, in that order, each the newest that was seen and with the assembly
         of its own; those in ``assembly.older`` the newest of what a completion joined. None where one was never seen.
         """

@@ -122,7 +122,7 @@ async def test_a_copy_at_the_store_is_of_what_nobody_sees(plain: Case) -> None:
         {1: FIRST, 2: SECOND[:-1]},
         {1: SECOND},
         {2: FIRST},
-        {1: FIRST[: 4 * MIB]},
+        {1: FIRST[: 3 * MIB]},
         {1: FIRST, 2: SECOND[: 4 * MIB] + noise(36, MIB)},
     ],
 )

@@ -530,7 +530,7 @@ def test_names_are_numbered_as_they_come_and_keep_their_number_over_restarts(tmp
 def test_a_list_gives_its_pieces_in_its_order(assemblies):
     for name, content in (("b", TAGGED), ("a", CLEAN)):
         send(assemblies, name, content)
-    assert [one.content for _, one in assemblies.named(PLACE, listed("a", "b", "a"))] == [CLEAN, TAGGED, CLEAN]
+    assert [one.piece.content for one in assemblies.named(PLACE, listed("a", "b", "a"))] == [CLEAN, TAGGED, CLEAN]
     assert assemblies.named(PLACE, listed("a", "never")) is None
     assert assemblies.named(PLACE, listed()) == []
 
@@ -543,8 +543,8 @@ def test_what_was_joined_is_of_an_earlier_round(assemblies, clock):
     second = send(assemblies, "a")
     assert (first.part, second.part) == (1, 1)
     assert first.id != second.id
-    assert [one.content for _, one in assemblies.named(PLACE, listed("a"))] == [CLEAN]
-    assert [one.content for _, one in assemblies.named(PLACE, listed("a", older=("a",)))] == [TAGGED]
+    assert [one.piece.content for one in assemblies.named(PLACE, listed("a"))] == [CLEAN]
+    assert [one.piece.content for one in assemblies.named(PLACE, listed("a", older=("a",)))] == [TAGGED]
 
 
 def test_rounds_go_with_their_pieces_and_living_ones_stay(assemblies, clock):

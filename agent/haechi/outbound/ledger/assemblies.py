@@ -29,7 +29,7 @@ from haechi.outbound.ledger.database import Database
 from haechi.outbound.ledger.places import Place, place_of
 from haechi.ports.clock import Clock
 from haechi.ports.index import Edges
-from haechi.ports.objects import REPLACED, Around, Piece, Wish
+from haechi.ports.objects import REPLACED, Around, Called, Piece, Wish
 
 _SCHEMA = """
 CREATE TABLE piece (
@@ -119,11 +119,12 @@ class SqliteAssemblies:
             return dataclasses.replace(assembly, part=end)
         return assembly
 
-    def named(self, place: Location, assembly: Assembly) -> Sequence[tuple[Assembly, Piece]] | None:
+    def named(self, place: Location, assembly: Assembly) -> Sequence[Called] | None:
         """As the port says."""
         where = place_of(place).container
-        found: dict[str, tuple[Assembly, Piece]] = {}
-        committed: dict[str, tuple[Assembly, Piece]] = {}
+        found: dict[str, Called] = {}
+        committed: dict[str, Called] = {}
+        digests: dict[str, set[str]] = {}
         with self._database.transaction() as db:
             for number in naming.rounds(db, (*where, assembly.id)):
                 id_ = naming.of_round(assembly.id, number)
@@ -132,12 +133,19 @@ class SqliteAssemblies:
                 for name, part in naming.parts(db, (*where, assembly.id), number).items():
                     if part in pieces and name in (assembly.names or ()):
                         row, joined = pieces[part]
-                        one = dataclasses.replace(assembly, id=id_), self._piece(row)
+                        one = Called(dataclasses.replace(assembly, id=id_), self._piece(row), only=True)
                         found.setdefault(name, one)
                         committed.update({name: one} if joined and name not in committed else {})
+                        digests.setdefault(name, set()).add(one.piece.content.digest)
         listed = [(committed if name in assembly.older else found).get(name) for name in assembly.names or ()]
         whole = [one for one in listed if one is not None]
-        return whole if len(whole) == len(listed) else None
+        if len(whole) != len(listed):
+            return None
+        several = {name for name, seen in digests.items() if len(seen) > 1}
+        return [
+            dataclasses.replace(one, only=name not in several)
+            for name, one in zip(assembly.names or (), whole, strict=True)
+        ]
 
     def emptied(self, place: Location, assembly: Assembly) -> None:
         """As the port says."""
