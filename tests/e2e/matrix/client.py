@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +18,9 @@ class Words(StrEnum):
     """How much of a refusal a person sees who uses the client."""
 
     WHOLE = "whole"
-    """The sentence, the way on, and the decision's number."""
+    """The rule that was broken, the way on, and the decision's number."""
+    GENERAL = "general"
+    """That it was refused, the way on and the decision's number, but no rule: a site's script learns no more (ADR 17)."""
     REASON = "reason"
     """That access was denied, in the client's own words: the agent's stand in ``haechi explain --last``."""
 
@@ -103,8 +106,7 @@ def meets(client: Client, place: Place) -> Outcome:
     assert took < 60, refused.said  # nothing is retried for minutes; this is no measurement
     # Where sealed content does not go either, nobody is advised to seal.
     way_on = "haechi seal" if client.sealed is Sealed.ARRIVES else "haechi explain"
-    shown = any(one["id"] in refused.said for one in blocked) and way_on in refused.said
-    assert shown is (client.words is Words.WHOLE), refused.said
+    assert _words(refused.said, blocked, way_on) is client.words, refused.said
     if place.begun is not None:
         assert (key in place.begun()) is (client.leaves is Left.BEGUN), place.begun()
     _sealed(client, place)
@@ -130,6 +132,15 @@ def _sealed(client: Client, place: Place) -> None:
         went = client.upload(place, file, key)
     assert went.status == 0, went.said
     assert place.held(key) == file.read_bytes()
+
+
+def _words(said: str, blocked: Sequence[dict[str, Any]], way_on: str) -> Words:
+    """What of these refusals a person was shown."""
+    shown = [one for one in blocked if one["id"] in said]
+    if not shown or way_on not in said:
+        return Words.REASON
+    asked = {finding["requirement"] for one in shown for finding in one["decision"]["findings"]}
+    return Words.WHOLE if any(re.search(rf"\b{one}\b", said) for one in asked) else Words.GENERAL
 
 
 def _blocked(place: Place, before: int) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ CLIENTS = [
     s3("gsutil", ONE, by.gsutil, by.gsutil_version, words=Words.REASON),
     s3("curl", LINK, by.curl, by.curl_version),
     s3("Chromium", FORM, by.form, by.chromium_version),
-    s3("Chromium", FETCH, by.fetch, by.chromium_version),
+    s3("Chromium", FETCH, by.fetch, by.chromium_version, words=Words.GENERAL),
 ]
 
 
