@@ -20,7 +20,7 @@ class Words(StrEnum):
     WHOLE = "whole"
     """The rule that was broken, the way on, and the decision's number."""
     GENERAL = "general"
-    """That it was refused, the way on and the decision's number, but no rule: a site's script learns no more (ADR 17)."""
+    """That it was refused, the way on and the decision's number, no rule: a site's script learns no more (ADR 17)."""
     REASON = "reason"
     """That access was denied, in the client's own words: the agent's stand in ``haechi explain --last``."""
 

@@ -199,6 +199,7 @@ def _host(name: str, domains: list[str], cluster: str) -> Config:
         "domains": domains,
         # Envoy adds the first to every request and has no switch for that; a client's own is lost with it.
         "request_headers_to_remove": [ADDED_HEADER, APART_HEADER],
+        "request_headers_to_add": [_EXPECT_AGAIN],
         "routes": [
             asked([pieces], route, {CHECK_FILTER: _CHECK_OFF, BODY_FILTER: _IN_PIECES}),
             asked([_present(BODY_HEADER)], {**route, "cluster": cluster + clusters.HELD}, {CHECK_FILTER: _CHECK_OFF}),
@@ -208,6 +209,19 @@ def _host(name: str, domains: list[str], cluster: str) -> Config:
             asked([], route, judge_only),
         ],
     }
+
+
+_EXPECT_AGAIN: Config = {
+    "header": {
+        "key": "expect",
+        "value": "%CEL('authorization' in request.headers && "
+        "request.headers['authorization'].matches('SignedHeaders=[a-z0-9;-]*\\\\bexpect\\\\b') ? '100-Continue' : '')%",
+    },
+    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+}
+"""The header that Envoy answered and took out, put back for the store where the client signed it (boto 2 and gsutil
+sign every header, and write this one so): without it no signature is right. The store gets the body without waiting.
+"""
 
 
 def _scheme(*, tls: bool) -> str:
