@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import pwd
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,7 @@ class Institution:
         others: Mapping[str, tuple[Sequence[str], Sequence[str]]] | None = None,
     ) -> None:
         """Write and sign the next registry; accounts, keys and statements are at or about one provider. ``others``:
-        accounts and keys at further ones.
+        accounts and keys at further ones, with the same statements about them.
         """
         self.sequence += 1
         people = [me()] if personnel is None else personnel
@@ -134,8 +134,10 @@ class Institution:
             "accounts": [{"provider": at, "id": account} for at, (those, _) in owned.items() for account in those],
             "keys": [{"provider": at, "id": key} for at, (_, those) in owned.items() for key in those],
             "personnel": [_person(who) for who in people],
-            "takeouts": [_standing(account, provider) for account in accounts] if takeouts is None else [*takeouts],
-            "attestations": _attestations(provider),
+            "takeouts": [_standing(account, at) for at, (those, _) in owned.items() for account in those]
+            if takeouts is None
+            else [*takeouts],
+            "attestations": _attestations(owned),
             "authorisations": [dict(entry) for entry in authorisations],
             "orders": [dict(entry) for entry in orders],
             "watched": [dict(entry) for entry in watched],
@@ -165,7 +167,7 @@ def _standing(account: str, provider: str) -> dict[str, Any]:
     """A standing approval to take anything out to an account of the institution's in Korea (R08)."""
     today = dt.datetime.now(KST).date()
     return {
-        "id": f"TAKE-{account.rpartition('/')[2]}",
+        "id": f"TAKE-{provider}-{account.rpartition('/')[2]}",
         "approver": "정보보호팀장",
         "technologies": "all",
         "destinations": [{"provider": provider, "account": account, "country": "KR"}],
@@ -175,13 +177,14 @@ def _standing(account: str, provider: str) -> dict[str, Any]:
     }
 
 
-def _attestations(provider: str) -> list[dict[str, Any]]:
+def _attestations(providers: Iterable[str]) -> list[dict[str, Any]]:
     """Everything stated today that no program can see."""
     today = dt.datetime.now(KST).date()
     holds = {"stated_on": today.isoformat(), "valid_until": (today + dt.timedelta(days=365)).isoformat()}
-    stated = [*((subject, provider) for subject in ABOUT_PROVIDER), *((subject, "") for subject in ABOUT_INSTITUTION)]
+    stated = [(subject, whom) for whom in providers for subject in ABOUT_PROVIDER]
+    stated += [(subject, "") for subject in ABOUT_INSTITUTION]
     return [
-        {"id": f"ATT-{subject}", "subject": subject, **holds} | ({"provider": whom} if whom else {})
+        {"id": f"ATT-{whom}-{subject}", "subject": subject, **holds} | ({"provider": whom} if whom else {})
         for subject, whom in stated
     ]
 

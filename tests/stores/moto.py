@@ -32,9 +32,12 @@ class MotoStore(TestStore):
         *,
         accounts: tuple[Account, ...] = ACCOUNTS,
         host: str = "127.0.0.1",
+        buckets_in_paths: bool = False,
         **options: Any,
     ) -> None:
+        """``buckets_in_paths``: no name holds a bucket, as where it is a site of another provider's."""
         super().__init__(account, **options)
+        self._in_paths = buckets_in_paths
         self._accounts = accounts
         self._host = host
 
@@ -48,4 +51,6 @@ class MotoStore(TestStore):
         command = [sys.executable, "-m", "tests.stores.moto_server", "--port", str(self.port), "--accounts", str(seed)]
         command += ["--host", self._host, "--cert", str(self.certificate.cert), "--key", str(self.certificate.key)]
         quiet = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "MOTO_PORT": str(self.port)}
+        if self._in_paths:
+            quiet["S3_IGNORE_SUBDOMAIN_BUCKETNAME"] = "true"
         return StoreProcess(command, quiet, self.port, self.ca, self.log)
