@@ -25,9 +25,14 @@ tests() { # pytest arguments…
     python -m pytest -rs "$@" ${PYTEST:-} </dev/null
 }
 
+# Clients that the end-to-end tests drive are installed meanwhile: a test must not wait for one.
+python -m tests.lab.aside </dev/null &
+aside=$!
 say "unit tests"
 tests -n auto -m 'not e2e and not root' --ignore=tests/e2e --ignore=tests/root
 judge $?
+
+wait "$aside" || die "a client of the tests could not be installed (the reason is above)." "A network error: set PIP_INDEX_URL or HTTPS_PROXY."
 
 as_root=$(mktemp)
 # shellcheck disable=SC2086 # a list of words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ssl
 from collections.abc import Iterator
@@ -31,7 +32,8 @@ def send(store: VersityStore, method: str, path: str, headers: dict[str, str], b
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in headers.items():
             connection.putheader(name, value)
-        connection.endheaders(body)
+        with contextlib.suppress(OSError):  # a store that refuses the head may hang up on the body
+            connection.endheaders(body)
         return connection.getresponse().status
     finally:
         connection.close()

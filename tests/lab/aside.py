@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import subprocess
 import sys
@@ -17,9 +18,18 @@ SOURCES = "# from source: "
 
 
 def python_with(name: str) -> Path:
-    """The interpreter of an environment with what ``requirements/clients/NAME.txt`` locks, hashes checked; made once.
-    The programs that came along lie beside it.
+    """The interpreter of an environment with what ``requirements/clients/NAME.txt`` locks, hashes checked; made once,
+    whoever asks for it meanwhile. The programs that came along lie beside it.
     """
+    folder = ROOT / ".tools" / "clients" / name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        _made(name)
+    return folder / "bin" / "python"
+
+
+def _made(name: str) -> None:
     lock, folder = ROOT / "requirements" / "clients" / f"{name}.txt", ROOT / ".tools" / "clients" / name
     stamp, wanted = folder / "stamp", lock.read_bytes()
     if not stamp.exists() or stamp.read_bytes() != wanted:
@@ -35,10 +45,14 @@ def python_with(name: str) -> Path:
             pip += ["--no-binary", sources[0], "--no-build-isolation"]
         subprocess.run([*pip, "-r", str(lock)], check=True)
         stamp.write_bytes(wanted)
-    return folder / "bin" / "python"
 
 
 def _entry(name: str, lock: str) -> str:
     """A package's line of a lock, with its hashes."""
     found = re.search(rf"^{name}==.*\n(?: .*\n)*", lock, re.MULTILINE)
     return found[0] if found else ""
+
+
+if __name__ == "__main__":  # all of them, before tests with a time limit ask for one
+    for each in sorted((ROOT / "requirements" / "clients").glob("*.txt")):
+        python_with(each.stem)
