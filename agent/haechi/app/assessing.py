@@ -11,7 +11,6 @@ depend on them and the same verdict holds for the next such upload (ages of fact
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import datetime as dt
 from collections import OrderedDict
@@ -19,10 +18,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
+from haechi.app.surroundings import FactsInTime
 from haechi.domain.actor import Actor
 from haechi.domain.content import Content, ContentState, Match, MatchHow, union
 from haechi.domain.decision import Cause, Decision, Modes, decide
-from haechi.domain.destination import Destination, KeyFacts
+from haechi.domain.destination import Destination
 from haechi.domain.disclosure import SensitiveWord, sensitive_words
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON, Unknown
@@ -30,7 +30,7 @@ from haechi.domain.permit import Permit, Unfit
 from haechi.domain.policy import NO_ISSUE, policy_input
 from haechi.domain.reads import ReadFacts, none_read
 from haechi.domain.tags import Funding, Grade, Tag
-from haechi.domain.upload import Action, ActionKind, Location
+from haechi.domain.upload import Action, ActionKind
 from haechi.ports.clock import Clock
 from haechi.ports.destinations import Destinations, Keys
 from haechi.ports.engine import Answered, PolicyEngine
@@ -44,19 +44,6 @@ CACHE_SECONDS = 30.0
 CACHE_ENTRIES = 4096
 CUMULATIVE_DAYS = 30
 """Over how many Korean days what a person sends adds up. No document gives a period; this is the project's choice."""
-PATIENCE_SECONDS = 12.0
-"""How long an upload waits for facts since it was first looked at, their turn included. Facts that are read at once end
-by their own deadline before that. With ``LAST_WAIT_SECONDS`` it stays below what the data path gives an answer (18 s),
-so that what was not read is refused for that and never for want of an answer. This project's choice.
-"""
-LAST_WAIT_SECONDS = 4.0
-"""What is waited for facts in any case: later questions of the same upload find what the first one began to read."""
-MOST_TARGETS = 4
-"""Containers that one change of settings may name and have read while the client waits; more are unknown."""
-
-TOO_MANY = Unknown("too-many-at-once")
-"""Facts for which the turn did not come in time."""
-
 UNDETERMINED = Tag("OFFICIAL-PENDING", Grade.A, Funding.UNKNOWN)
 """What an uninspected body may carry while no tag at all is known yet: material that waits for determination (R01)."""
 
@@ -143,32 +130,13 @@ class Assessor:
     reads: Reads = field(default_factory=Unwatched)
     _cache: OrderedDict[object, _Entry] = field(default_factory=OrderedDict)
 
+    @property
+    def _facts_in_time(self) -> FactsInTime:
+        return FactsInTime(self.destinations, self.keys, self.clock)
+
     async def places(self, action: Action) -> tuple[Destination | None, Destination | None]:
         """The live facts of destination and copy source; None where the action names no container."""
-        return await self._places(action, self._ends(None))
-
-    async def _places(self, action: Action, ends: float) -> tuple[Destination | None, Destination | None]:
-        here, there = action.destination, action.source
-        if there is None or not there.container:
-            return await self._place(here, ends), None
-        return await asyncio.gather(self._place(here, ends), self._place(there, ends))
-
-    async def _place(self, place: Location | None, ends: float) -> Destination | None:
-        if place is None or not place.container:
-            return None
-        cached = self.destinations.cached(place)
-        if cached is not None:
-            return cached
-        try:
-            async with asyncio.timeout(ends - self.clock.monotonic()):
-                return await self.destinations.facts(place)
-        except TimeoutError:  # it goes on being read, for whoever asks next
-            return Destination.unread(place.provider, place.container, TOO_MANY)
-
-    def _ends(self, since: float | None) -> float:
-        """Until when facts are waited for, on the monotonic clock."""
-        now = self.clock.monotonic()
-        return max(now + LAST_WAIT_SECONDS, (now if since is None else since) + PATIENCE_SECONDS)
+        return await self._facts_in_time.places(action)
 
     def worst_case(self) -> Content:
         """What a body that nobody looked into may carry: the strictest tags of all protected content, in the clear."""
@@ -179,10 +147,7 @@ class Assessor:
 
     async def assess(self, about: Circumstances, content: Content) -> Assessment:
         """Decide. Never raises for what provider, policy or engine did wrong: those are unknown facts and causes."""
-        ends = self._ends(about.since)
-        destination, source = await self._places(about.action, ends)
-        request_key = await self._request_key(about.action, ends)
-        targets = await self._targets(about.action, ends)
+        around = await self._facts_in_time.around(about.action, about.since)
         said, actor = about.action.said, about.actor
         reads = await self._reads(actor, content)
         reusable = _reusable(content)
@@ -195,12 +160,7 @@ class Assessor:
         key: object = None
         if reusable:
             revisions = (policies.revision, registry.revision)
-            key = (
-                revisions,
-                words,
-                reads,
-                *self._circumstances(about, content, destination, source, request_key, targets),
-            )
+            key = (revisions, words, reads, about, around.revisions, content.state, content.matches, content.notes)
         known = self._known(key)
         if known is not None:
             return dataclasses.replace(known, content=content, cached=True)
@@ -209,15 +169,15 @@ class Assessor:
             now=now,
             action=about.action,
             actor=about.actor,
-            destination=destination,
-            source=source,
+            destination=around.destination,
+            source=around.source,
             content=Content(content.state, content.matches, notes=content.notes) if reusable else content,
             registry=registry.facts(about.action.destination, about.actor, content, now, about.action.access_key),
             scheme=about.scheme,
             host=about.host,
             consistent=about.consistent,
-            request_key=request_key,
-            targets=targets,
+            request_key=around.request_key,
+            targets=around.targets,
             sent=self._sent(about, content),
             policy=self.policy_facts(now),
             words=words,
@@ -229,7 +189,14 @@ class Assessor:
         else:
             decision, seconds = decide((), policies.modes, (answer,), may_be_tagged=self._may_be_tagged(content)), 0.0
         made = Assessment(
-            decision, content, facts, policies.revision, registry.revision, policies.modes, seconds, False, destination
+            decision,
+            content,
+            facts,
+            policies.revision,
+            registry.revision,
+            policies.modes,
+            seconds,
+            destination=around.destination,
         )
         if key is not None and isinstance(answer, Answered):
             self._remember(key, made)
@@ -303,44 +270,6 @@ class Assessor:
             return content.state is not ContentState.CLEAN and not self.index.empty
         except HaechiError:
             return True
-
-    async def _targets(self, action: Action, ends: float) -> Mapping[Location, Destination]:
-        """Facts of the containers to which a change of settings would send copies or lists."""
-        named = dict.fromkeys(place for change in action.exposures for _, place in change.places)
-        if not named or len(named) > MOST_TARGETS:
-            return {}
-        facts = await asyncio.gather(*(self._place(place, ends) for place in named))
-        return {place: read for place, read in zip(named, facts, strict=True) if read is not None}
-
-    async def _request_key(self, action: Action, ends: float) -> KeyFacts | Unknown | None:
-        """Facts of the key that the request itself names; None where it names none."""
-        if not action.encryption.key_id or action.destination is None:
-            return None
-        try:
-            async with asyncio.timeout(ends - self.clock.monotonic()):
-                return await self.keys.key(action.destination, action.encryption.key_id)
-        except TimeoutError:
-            return TOO_MANY
-
-    @staticmethod
-    def _circumstances(
-        about: Circumstances,
-        content: Content,
-        destination: Destination | None,
-        source: Destination | None,
-        request_key: KeyFacts | Unknown | None,
-        targets: Mapping[Location, Destination],
-    ) -> tuple[object, ...]:
-        return (
-            destination.revision if destination else None,
-            source.revision if source else None,
-            about,
-            request_key,
-            tuple((place, read.revision) for place, read in targets.items()),
-            content.state,
-            content.matches,
-            content.notes,
-        )
 
     def _known(self, key: object) -> Assessment | None:
         entry = self._cache.get(key) if key is not None else None

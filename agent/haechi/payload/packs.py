@@ -18,25 +18,21 @@ DATA        the end of the zlib stream    ENTRY; DONE after the last object
 DONE        the checksum                  nothing
 ==========  ============================  ==================================================
 
-A delta is applied where its base is in the same pack and still kept: ``KEPT`` bytes of objects are, each of ``LARGEST``
-at most. Of another delta only what it inserts is seen; what it copies lies at the server, or was let go, so the rest is
-opaque. Libraries for packs (dulwich, pygit2) pull from a file, or keep the pack whole.
+A delta (``deltas``) is applied where its base is in the same pack and still kept: ``KEPT`` bytes of objects are, each
+of ``LARGEST`` at most. Of another delta only what it inserts is seen; what it copies lies at the server, or was let go,
+so the rest is opaque. Libraries for packs (dulwich, pygit2) pull from a file, or keep the pack whole.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Final
 
+from haechi.payload.deltas import KINDS, Bases, patched
 from haechi.payload.encodings import Inflater, ZlibInflater, inflated
 from haechi.payload.nesting import Stream, UnreadableError
 
-KEPT: Final = 32 << 20
-"""Bytes of objects that are kept as bases of deltas, of one pack."""
 LARGEST: Final = 8 << 20
 """Bytes of the largest object that is kept, and of the longest delta that is read."""
 PUSHED: Final = re.compile(rb"[0-9a-f]{4}(?:([0-9a-f]{40}|[0-9a-f]{64}) [0-9a-f]{40}|push-cert\0|shallow [0-9a-f]{40})")
@@ -44,49 +40,12 @@ PUSHED: Final = re.compile(rb"[0-9a-f]{4}(?:([0-9a-f]{40}|[0-9a-f]{64}) [0-9a-f]
 BUNDLES: Final = (b"# v2 git bundle\n", b"# v3 git bundle\n")
 MARK: Final = b"PACK"
 LINE_LIMIT: Final = 64 << 10
-KINDS: Final = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
 BY_OFFSET, BY_NAME = 6, 7
-NAMES: Final = {20: hashlib.sha1, 32: hashlib.sha256}
-"""How objects are named, by the length of a name."""
 
 
 def begins(head: bytes) -> bool:
     """Whether a push, a bundle or a pack begins here."""
     return head.startswith((*BUNDLES, MARK + b"\0\0\0\x02", MARK + b"\0\0\0\x03")) or bool(PUSHED.match(head))
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """An object that a delta may build on."""
-
-    kind: int
-    name: bytes
-    data: bytes
-
-
-class Bases:
-    """The objects of one pack that are kept, by where they begin and by name; the oldest go first."""
-
-    def __init__(self) -> None:
-        self._by_offset: OrderedDict[int, _Kept] = OrderedDict()
-        self._by_name: dict[bytes, _Kept] = {}
-        self._size = 0
-
-    def keep(self, offset: int, kind: int, data: bytes, digest: int) -> None:
-        """Keep an object, whose name has ``digest`` bytes."""
-        name = NAMES[digest](b"%b %d\0" % (KINDS[kind], len(data)), usedforsecurity=False)
-        name.update(data)
-        kept = _Kept(kind, name.digest(), data)
-        self._by_offset[offset] = self._by_name[kept.name] = kept
-        self._size += len(data)
-        while self._size > KEPT:
-            _, oldest = self._by_offset.popitem(last=False)
-            self._size -= len(oldest.data)
-            self._by_name.pop(oldest.name, None)
-
-    def find(self, base: int | bytes) -> _Kept | None:
-        """By offset or name."""
-        return self._by_name.get(base) if isinstance(base, bytes) else self._by_offset.get(base)
 
 
 class Pack:
@@ -298,7 +257,7 @@ class Pack:
             self._stream.opaque("unsupported")
         self._member = self._below()
         made: bytearray | None = bytearray() if base is not None else None
-        for piece in _patched(base.data if base else None, delta):
+        for piece in patched(base.data if base else None, delta):
             self._member.expand(memoryview(piece))
             if made is not None:
                 made += piece
@@ -307,45 +266,3 @@ class Pack:
         self._member = None
         if base is not None and made is not None:
             self._bases.keep(self._begun, base.kind, bytes(made), self._digest)
-
-
-def _patched(base: bytes | None, delta: bytes) -> Iterator[bytes]:
-    """The pieces of the target in order; those that are copied are left out without a base. Raises ``UnreadableError``
-    for what does not fit.
-    """
-    try:
-        _, at = _size(delta, 0)
-        size, at = _size(delta, at)
-        while at < len(delta):
-            step, at = delta[at], at + 1
-            if step & 0x80:
-                numbers = [0] * 7
-                for bit in range(7):
-                    if step >> bit & 1:
-                        numbers[bit], at = delta[at], at + 1
-                start = int.from_bytes(bytes(numbers[:4]), "little")
-                length = int.from_bytes(bytes(numbers[4:]), "little") or 0x10000
-                piece = base[start : start + length] if base is not None else b""
-                short = base is not None and len(piece) != length
-            else:
-                length, piece = step, delta[at : at + step]
-                at += step
-                short = len(piece) != length or not step
-            size -= length
-            if short or size < 0:
-                raise UnreadableError("malformed-member")
-            yield piece
-    except IndexError as problem:
-        raise UnreadableError("malformed-member") from problem
-    if size:
-        raise UnreadableError("malformed-member")
-
-
-def _size(delta: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte, at = delta[at], at + 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80 or shift > 63:
-            return value, at

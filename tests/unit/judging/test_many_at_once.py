@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from haechi.app import assessing
+from haechi.app import surroundings
 from haechi.app.assessing import Circumstances
 from haechi.domain.content import Content, ContentState
 from haechi.domain.decision import Effect
@@ -49,8 +49,8 @@ def provider(case: Case, monkeypatch: pytest.MonkeyPatch) -> Waiting:
     assessor = case.judge.assessor
     assessor.clock = SystemClock()
     assessor.destinations = assessor.keys = CachedDestinations({"aws": made}, SystemClock(), CountedMetrics())
-    monkeypatch.setattr(assessing, "PATIENCE_SECONDS", 0.02)
-    monkeypatch.setattr(assessing, "LAST_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(surroundings, "PATIENCE_SECONDS", 0.02)
+    monkeypatch.setattr(surroundings, "LAST_WAIT_SECONDS", 0.02)
     return made
 
 

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 from haechi.app.assessing import Assessor
+from haechi.app.standing import State
 from haechi.domain.content import Content, ContentState, Match, MatchHow
 from haechi.domain.decision import Mode, Modes
 from haechi.domain.errors import HaechiError
@@ -87,7 +88,7 @@ async def test_a_failure_at_what_was_recognised_in_mid_body_is_a_recorded_cause(
     judging = opened(case, "PUT", "/ours-seoul/a", 80_000)
     assert isinstance(await judging.head(), Inspect)
     if trailing:
-        judging._state = type(judging._state).TRAILING
+        judging._standing.state = State.TRAILING
 
     async def locked(self: Assessor, *of: object) -> None:
         raise HaechiError("index.locked", path="x")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from haechi.domain.upload import BodyShape, Framing
-from haechi.payload import packs
+from haechi.payload import deltas, packs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -205,7 +205,7 @@ def test_hostile_packs_are_read_or_opaque_however_they_are_cut(noise: bytes, cut
 
 
 def test_of_many_objects_only_the_last_are_kept_as_bases() -> None:
-    bases = packs.Bases()
+    bases = deltas.Bases()
     for at in range(12):
         bases.keep(at, 3, bytes((at,)) * (4 << 20), 20)
     assert bases.find(0) is None
