@@ -42,6 +42,15 @@ class Hashing:
         """Never: nothing is held."""
         raise NotImplementedError
 
+    @property
+    def heeds(self) -> bool:
+        """Never."""
+        return False
+
+    async def answered(self, status: int) -> None:
+        """Never: nobody heeds it."""
+        raise NotImplementedError
+
     async def abandoned(self, cause: str) -> None:
         """Nothing to do."""
 

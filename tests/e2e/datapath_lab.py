@@ -200,6 +200,7 @@ class ScriptedJudge:
     on_head: Forward | Inspect | Refuse = field(default_factory=Forward)
     on_piece: Callable[[ScriptedJudging, bytes, bool], Forward | Refuse] | None = None
     opened: list[ScriptedJudging] = field(default_factory=list)
+    heeds: bool = False
 
     def open(self, connection: Connection, request: Request) -> ScriptedJudging:
         judging = ScriptedJudging(self, connection, request)
@@ -216,6 +217,7 @@ class ScriptedJudging:
     pieces: int = 0
     last_seen: bool = False
     causes: list[str] = field(default_factory=list)
+    statuses: list[int] = field(default_factory=list)
     digest: object = field(default_factory=hashlib.sha256)
 
     async def head(self) -> Forward | Inspect | Refuse:
@@ -233,6 +235,13 @@ class ScriptedJudging:
     async def overflow(self) -> Refuse:
         self.causes.append("overflow")
         return Refuse(REFUSAL)
+
+    @property
+    def heeds(self) -> bool:
+        return self.script.heeds
+
+    async def answered(self, status: int) -> None:
+        self.statuses.append(status)
 
     async def abandoned(self, cause: str) -> None:
         self.causes.append(cause)

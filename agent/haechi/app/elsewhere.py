@@ -72,6 +72,14 @@ class _Answered:
         """Nothing is spooled."""
         return Refuse(self.reply)
 
+    @property
+    def heeds(self) -> bool:
+        """No store is asked."""
+        return False
+
+    async def answered(self, status: int) -> None:
+        """No store is asked."""
+
     async def abandoned(self, cause: str) -> None:
         """Nothing was begun."""
 

@@ -42,6 +42,11 @@ def continues(near: Around, assembly: Assembly) -> bool:
     return bool(near.before) and (end == 0 or near.reached)
 
 
+def surely(near: Around) -> bool:
+    """Whether none of the pieces around may be another than the one that was seen."""
+    return not any(REPLACED in piece.content.notes for piece in (*near.before, *near.after))
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """Bytes of an object from ``start`` on."""

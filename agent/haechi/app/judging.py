@@ -33,6 +33,7 @@ knows this one:
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -50,6 +51,7 @@ from haechi.app.pronouncing import Pronounce, Verdict
 from haechi.app.reassembling import Reassembly
 from haechi.app.standing import NOT_INSPECTED, Standing, State
 from haechi.app.unpacking import Unpacking
+from haechi.app.writes import taken
 from haechi.domain.content import Content, ContentState
 from haechi.domain.decision import Cause, Effect
 from haechi.domain.errors import HaechiError
@@ -105,6 +107,8 @@ class Judgement:
         pronounce = Pronounce(case.conclude, self._connector, connection, request)
         self._standing = Standing(case.assessor, case.matters, pronounce)
         self._document: Document | None = None
+        self._action = self._connector.action(request)
+        self._heeds: bool | None = None
         self._patient = False
         """A permit may let it go: nothing is decided, and nothing let go, before all was seen."""
 
@@ -114,7 +118,7 @@ class Judgement:
         """Judge the head."""
         standing = self._standing
         case, request, since = self._case, self._request, self._case.clock.monotonic()
-        action = self._connector.action(request)
+        action = self._action
         consistent = names_agree(self._connection.connect, self._connection.sni, request.host)
         case.matters.given_up(action)
         ordinary = not action.judged and consistent
@@ -156,6 +160,23 @@ class Judgement:
                 return verdict
             case Forward():
                 raise RuntimeError("a decision that blocks was not carried out")
+
+    @property
+    def heeds(self) -> bool:
+        """Whether the store's answer tells what lies where later requests go on."""
+        if self._heeds is None:
+            try:
+                self._heeds = not self._case.index.empty and self._case.matters.writes.awaited(self._action)
+            except HaechiError:  # judging meets the same, and says so
+                self._heeds = True
+        return self._heeds
+
+    async def answered(self, status: int) -> None:
+        """The store said whether it took what went. Where that cannot be remembered it counts as not said."""
+        took, answered = taken(status), self._standing.answered
+        if took is not None and answered is not None:
+            with contextlib.suppress(HaechiError):
+                answered(took)
 
     async def abandoned(self, cause: str) -> None:
         """The request ended early. What had been recognised in the released pieces is worth a record, and so is that a

@@ -19,27 +19,29 @@ from haechi.app.looking import Looking
 from haechi.app.pieces import Pieces
 from haechi.app.preparations import noted, numbered
 from haechi.app.stored import NO_EDGES, beside, held
+from haechi.app.writes import Answered, Writes
 from haechi.domain.content import Content, ContentState, union
 from haechi.domain.disclosure import SensitiveWord
 from haechi.domain.errors import HaechiError
-from haechi.domain.upload import Action, ActionKind, Assembly, Location
+from haechi.domain.upload import Action, ActionKind
 from haechi.ports.index import ContentIndex
 from haechi.ports.objects import Assemblies, ObjectLedger, Piece
 
 
-def _nothing() -> None:
+def _nothing() -> Answered | None:
     """Nothing is remembered."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
 class Matter:
     """One thing to judge. ``joined`` is the assembly of the pieces that a list of names joins, where there is one;
-    ``went`` is called once it may go.
+    ``went`` is called once it may go, and gives what is to be called with the store's answer, where that matters.
     """
 
     content: Content
     joined: str = ""
-    went: Callable[[], None] = _nothing
+    went: Callable[[], Answered | None] = _nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,11 @@ class Matters:
     index: ContentIndex
     worst_case: Callable[[], Content]
     words_in: Callable[[Action], tuple[SensitiveWord, ...]]
+
+    @property
+    def writes(self) -> Writes:
+        """What is remembered of the requests that go."""
+        return Writes(self.assemblies, self.pieces.reassembly)
 
     async def of(self, action: Action, carried: Content | None = None) -> Matter:
         """What a request is judged with that brings its content from elsewhere, or none; ``carried`` is what was
@@ -84,7 +91,7 @@ class Matters:
             return Matter(content)
         copy = looking.hand_over()
         whole, pieces = await self.pieces.arrived(place, assembly, content, looking.inspection, copy, looking.cuts)
-        return Matter(whole, went=lambda: self.assemblies.put_all(place, assembly, pieces))
+        return Matter(whole, went=lambda: self.writes.went(place, assembly, pieces))
 
     def of_no_body(self, action: Action) -> Matter:
         """What an upload is judged with that sends no byte."""
@@ -123,9 +130,11 @@ class Matters:
         if place is None or assembly is None:
             return Matter(self.worst_case())
         content, joined = await self.pieces.whole(action, place, assembly)
-        return Matter(
-            beside(content or self.worst_case(), carried), joined, lambda: self.assemblies.finished(place, assembly)
-        )
+
+        def went() -> None:
+            self.assemblies.finished(place, assembly)
+
+        return Matter(beside(content or self.worst_case(), carried), joined, went)
 
     def _copied(self, action: Action, carried: Content | None) -> Matter:
         """Copy on the server's side: what the source is known to hold, or the worst where it may hold something."""
@@ -135,7 +144,7 @@ class Matters:
         if place is None or assembly is None or assembly.part is None:
             return Matter(beside(content, carried))
         piece = Piece(assembly.part, content, NO_EDGES)
-        return Matter(beside(content, carried), went=lambda: self.assemblies.put(place, assembly, piece))
+        return Matter(beside(content, carried), went=lambda: self.writes.went(place, assembly, (piece,)))
 
     def _exposed(self, action: Action, carried: Content | None) -> Matter:
         """Change who can read a place: judged with what the place is known to hold."""
@@ -154,8 +163,4 @@ class Matters:
         place, assembly, nothing = action.destination, action.assembly, Content(ContentState.CLEAN)
         if place is None or assembly is None or not assembly.begins:
             return Matter(nothing)
-        return Matter(nothing, went=lambda: self._anew(place, assembly))
-
-    def _anew(self, place: Location, assembly: Assembly) -> None:
-        self.assemblies.emptied(place, assembly)
-        self.pieces.reassembly.anew(place, assembly)
+        return Matter(nothing, went=lambda: self.writes.anew(place, assembly))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from haechi.app.inspection import Inspection
-from haechi.app.joining import Cuts, again, continues, in_cuts, passed
+from haechi.app.joining import Cuts, again, continues, in_cuts, passed, surely
 from haechi.app.preparations import UNSETTLED
 from haechi.app.reassembling import Copy, Part, Reading, Reassembly
 from haechi.app.stored import NO_EDGES, PACKED, as_read, joined, looked_at, opaque_alone, placed, so_far, together
@@ -66,7 +66,7 @@ class Pieces:
         around = bool(near.before or near.after)
         found = (*near.found, content) if assembly.scattered and around else near.found
         unread = reading is Reading.LOST and any(PACKED in other.notes for other in found)
-        seen = assembly.scattered or continues(near, assembly)
+        seen = surely(near) if assembly.scattered else continues(near, assembly)
         if assembly.grows and (unread or not same or not seen):
             whole = union([whole, self.worst_case()])
         return dataclasses.replace(whole, digest=content.digest, size=content.size), pieces

@@ -15,6 +15,7 @@ from haechi.app.assessing import Assessment, Assessor, Circumstances
 from haechi.app.looking import Looking
 from haechi.app.matters import Matter, Matters
 from haechi.app.pronouncing import Pronounce, Verdict
+from haechi.app.writes import Answered
 from haechi.domain.content import Content, ContentState
 from haechi.domain.decision import Cause, Effect
 from haechi.domain.errors import HaechiError
@@ -47,6 +48,8 @@ class Standing:
     state: State = State.NEW
     circumstances: Circumstances | None = None
     body: Looking | None = None
+    answered: Answered | None = None
+    """What the store's answer to what went is told to."""
 
     @property
     def about(self) -> Circumstances:
@@ -85,7 +88,7 @@ class Standing:
         """Decide, and remember what went."""
         verdict = await self.decide(matter.content, matter.joined)
         if isinstance(verdict, Forward):
-            matter.went()
+            self.answered = matter.went()
         return verdict
 
     async def decide(self, content: Content, joined: str = "") -> Verdict:

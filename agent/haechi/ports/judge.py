@@ -101,6 +101,15 @@ class Judging(Protocol):
     async def overflow(self) -> Refuse:
         """The spool for a body held whole is full: the reply, recorded."""
 
+    @property
+    def heeds(self) -> bool:
+        """Whether the store's answer matters to what is judged later. May be asked at any time, and says the same."""
+
+    async def answered(self, status: int) -> None:
+        """The store's status (HTTP), before the client gets it. Called where the judge heeds it, all was released, and
+        an answer came. Never raises ``HaechiError``.
+        """
+
     async def abandoned(self, cause: str) -> None:
         """The client or the data path broke off before the last piece (``client-closed``, ``stream-reset``), or the
         judge was late or failed (``judge-late``, ``judge-failed``) and the data path refused.

@@ -17,11 +17,14 @@ from haechi.ports.index import Edges
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One piece of an object under assembly, as it was seen on the wire."""
+    """One piece of an object under assembly, as it was seen on the wire. ``awaited``: the store has not said yet
+    whether it took it.
+    """
 
     part: int
     content: Content
     edges: Edges
+    awaited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +91,24 @@ class Assemblies(Protocol):
     def named(self, place: Location, assembly: Assembly) -> Sequence[Called] | None:
         """The pieces that ``assembly.names`` call, in that order, each the newest that was seen and with the assembly
         of its own; those in ``assembly.older`` the newest of what a completion joined. None where one was never seen.
+        ``REPLACED`` where the newest is awaited and other bytes went under the same name before.
         """
 
-    def emptied(self, place: Location, assembly: Assembly) -> None:
-        """A request was let through that makes the growing object anew, without any bytes."""
+    def known(self, place: Location, assembly: Assembly) -> bool:
+        """Whether anything is remembered of the object."""
+
+    def answered(self, place: Location, assembly: Assembly, piece: Piece, before: Piece | None, *, taken: bool) -> None:
+        """The store ``took`` an awaited piece, or rejected it: then ``before`` still lies in its place, or nothing."""
+
+    def renewing(self, place: Location, assembly: Assembly) -> float:
+        """A request was let through that makes the growing object anew, without any bytes; the number that ``renewed``
+        asks for. Until then nobody knows whether the object holds what it held.
+        """
+
+    def renewed(self, place: Location, assembly: Assembly, since: float, *, taken: bool) -> bool:
+        """The store made the object anew, or did not. What was written meanwhile may lie there, before or behind: then
+        the object is known no more, which is what is told.
+        """
 
     def put(self, place: Location, assembly: Assembly, piece: Piece) -> None:
         """Remember a piece; the same part again replaces the earlier one, as stores do, but its matches stay."""

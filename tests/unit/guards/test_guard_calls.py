@@ -58,6 +58,13 @@ class Told:
         self.ends += last
         return NO if self.early or (last and self.refuse) else Forward()
 
+    @property
+    def heeds(self) -> bool:
+        return False
+
+    async def answered(self, status: int) -> None:
+        raise AssertionError("nobody heeds it")
+
     async def abandoned(self, cause: str) -> None:
         self.abandons.append(cause)
 

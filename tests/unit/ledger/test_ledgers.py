@@ -229,6 +229,8 @@ def test_names_of_an_older_file_are_counted(tmp_path, clock):
         for trigger in ("name_in", "name_out"):
             db.execute(f"DROP TRIGGER {trigger}")
         db.execute("UPDATE total SET bytes = 0")
+        db.execute("DROP TABLE renewal")
+        db.execute("ALTER TABLE piece DROP COLUMN awaited")
         db.execute("PRAGMA user_version=4")
     old.close()
     assert counted > 100
@@ -562,14 +564,19 @@ def test_rounds_go_with_their_pieces_and_living_ones_stay(assemblies, clock):
         assert db.execute("SELECT count(*) FROM name").fetchone() == (0,)
 
 
+def made_anew(assemblies, assembly):
+    assemblies._clock.at += 1  # what was written in the very same moment may have come behind
+    assemblies.renewed(PLACE, assembly, assemblies.renewing(PLACE, assembly), taken=True)
+
+
 def test_the_end_of_a_growing_object(assemblies):
     end = Assembly("append:key", grows=True)
     assert assemblies.numbered(PLACE, end).part is None
-    assemblies.emptied(PLACE, end)
+    made_anew(assemblies, end)
     assert assemblies.numbered(PLACE, end).part == 0
     assemblies.put(PLACE, dataclasses.replace(end, part=0), piece(0, TAGGED))
     assert assemblies.numbered(PLACE, end).part == 8
-    assemblies.emptied(PLACE, end)
+    made_anew(assemblies, end)
     assert assemblies.numbered(PLACE, end).part == 0
     assert assemblies.around(PLACE, dataclasses.replace(end, part=0), 10).found == ()
 
@@ -577,8 +584,103 @@ def test_the_end_of_a_growing_object(assemblies):
 def test_what_is_written_anywhere_must_have_been_seen_to_be_made(assemblies):
     page = Assembly("append:key", 512, grows=True, scattered=True)
     assert assemblies.numbered(PLACE, page).part is None
-    assemblies.emptied(PLACE, page)
+    made_anew(assemblies, page)
     assert assemblies.numbered(PLACE, page) == page
+
+
+END = Assembly("append:key", grows=True)
+
+
+def at(part: int) -> Assembly:
+    return dataclasses.replace(END, part=part)
+
+
+def awaited(part: int, content: Content, digest: str = "d") -> Piece:
+    return dataclasses.replace(piece(part, dataclasses.replace(content, digest=digest)), awaited=True)
+
+
+def test_the_end_is_not_known_while_the_store_owes_an_answer(assemblies):
+    made_anew(assemblies, END)
+    sent = awaited(0, CLEAN)
+    assemblies.put(PLACE, at(0), sent)
+    assert assemblies.numbered(PLACE, END).part is None
+    assemblies.answered(PLACE, at(0), sent, None, taken=True)
+    assert assemblies.numbered(PLACE, END).part == 8
+    rejected = awaited(8, CLEAN, "e")
+    assemblies.put(PLACE, at(8), rejected)
+    assemblies.answered(PLACE, at(8), rejected, None, taken=False)
+    assert assemblies.numbered(PLACE, END).part == 8
+    assert [one.part for one in assemblies.pieces(PLACE, END)] == [0]
+
+
+def test_an_answer_that_never_came_is_not_forgotten(tmp_path, clock):
+    ledger = SqliteAssemblies(tmp_path / "kept.db", clock)
+    made_anew(ledger, END)
+    ledger.put(PLACE, at(0), awaited(0, CLEAN))
+    ledger.renewing(PLACE, Assembly("append:other", grows=True))
+    ledger.close()
+    again = SqliteAssemblies(tmp_path / "kept.db", clock)
+    assert again.numbered(PLACE, END).part is None
+    assert again.numbered(PLACE, Assembly("append:other", grows=True)).part is None
+    assert again.known(PLACE, Assembly("append:other", grows=True))
+
+
+def test_a_rejected_piece_gives_its_place_back(assemblies):
+    first = piece(0, dataclasses.replace(TAGGED, digest="first"))
+    assemblies.put(PLACE, at(0), first)
+    second = awaited(0, dataclasses.replace(CLEAN, notes=(REPLACED,)), "second")
+    assemblies.put(PLACE, at(0), second)
+    assert REPLACED in assemblies.around(PLACE, at(0), 1).here.content.notes
+    assemblies.answered(PLACE, at(0), second, first, taken=False)
+    assert assemblies.around(PLACE, at(0), 1).here == first
+
+
+def test_a_piece_that_took_anothers_place_is_what_lies_there(assemblies):
+    first = piece(0, dataclasses.replace(CLEAN, digest="first"))
+    assemblies.put(PLACE, at(0), first)
+    second = awaited(0, dataclasses.replace(CLEAN, notes=(REPLACED,)), "second")
+    assemblies.put(PLACE, at(0), second)
+    assemblies.answered(PLACE, at(0), second, first, taken=True)
+    here = assemblies.around(PLACE, at(0), 1).here
+    assert (here.content.digest, here.content.notes, here.awaited) == ("second", (), False)
+
+
+def test_an_answer_to_what_another_write_took_over_changes_nothing(assemblies):
+    first, second = awaited(0, CLEAN, "first"), awaited(0, CLEAN, "second")
+    assemblies.put(PLACE, at(0), first)
+    assemblies.put(PLACE, at(0), second)
+    assemblies.answered(PLACE, at(0), first, None, taken=False)
+    assert assemblies.around(PLACE, at(0), 1).here == second
+
+
+def test_an_object_that_was_not_made_anew_is_what_it_was(assemblies):
+    made_anew(assemblies, END)
+    assemblies.put(PLACE, at(0), piece(0, TAGGED))
+    since = assemblies.renewing(PLACE, END)
+    assert assemblies.numbered(PLACE, END).part is None
+    assert assemblies.renewed(PLACE, END, since, taken=False)
+    assert assemblies.numbered(PLACE, END).part == 8
+
+
+def test_what_was_written_while_an_object_was_made_anew_is_not_known(assemblies):
+    made_anew(assemblies, END)
+    since = assemblies.renewing(PLACE, END)
+    assemblies.put(PLACE, at(0), piece(0, CLEAN))
+    assert not assemblies.renewed(PLACE, END, since, taken=True)
+    assert all(REPLACED in one.content.notes for one in assemblies.pieces(PLACE, END))
+
+
+def test_a_list_may_take_the_older_version_of_a_name_until_the_store_took_the_newer(assemblies):
+    send(assemblies, "a")
+    assemblies.finished(PLACE, listed("a"))
+    of_name = assemblies.numbered(PLACE, block("a"))
+    newer = awaited(of_name.part, CLEAN, "newer")
+    assemblies.put(PLACE, of_name, newer)
+    (one,) = assemblies.named(PLACE, listed("a"))
+    assert REPLACED in one.piece.content.notes
+    assemblies.answered(PLACE, of_name, newer, None, taken=True)
+    (one,) = assemblies.named(PLACE, listed("a"))
+    assert (one.piece.content.digest, one.piece.content.notes) == ("newer", ())
 
 
 def test_what_names_nothing_is_unchanged(assemblies):

@@ -7,8 +7,8 @@ one request and one answer over a Unix socket, and Envoy keeps head and body unt
 answer                what Envoy does
 ====================  =========================================================================================
 200                   forwards the request as it came
-200 and ``APART``     asks about it on a stream (``processor``), which sees the head's lines one by one, and which can
-                      give the client any answer
+200 and ``APART``     asks about it on a stream (``processor``), which sees the head's lines one by one, can give the
+                      client any answer, and hears the store's
 4xx                   gives the client this answer: the judge's refusal
 5xx, none, too late   refuses in the provider's shape (``http.UNANSWERED_STATUS``)
 ====================  =========================================================================================
@@ -107,7 +107,11 @@ class CheckServer:
             connection, request = said(asked)
             if _perhaps_repeated(request):
                 return web.Response(headers=_APART)
-            verdict = await self._verdict(connection, request, await asked.read())
+            body = await asked.read()
+            judging = self._judge.open(connection, request)
+            if judging.heeds:
+                return web.Response(headers=_APART)
+            verdict = await self._verdict(judging, body)
             if isinstance(verdict, Forward):
                 return web.Response()
             # What is answered in the store's place (self-tests of the tools) is no refusal, and a check has room for no
@@ -119,12 +123,11 @@ class CheckServer:
             self._log.error("datapath.judging-failed", error=type(error).__name__, exc_info=True)
             return web.Response(status=500)
 
-    async def _verdict(self, connection: Connection, request: Request, body: bytes) -> Forward | Refuse:
+    async def _verdict(self, judging: Judging, body: bytes) -> Forward | Refuse:
         """Not broken off when the client leaves: what was decided is recorded all the same. A judge that is late or
         fails is: its verdict reaches nobody.
         """
         self._tally.requests += 1
-        judging = self._judge.open(connection, request)
         try:
             async with asyncio.timeout(self._answer_s):
                 verdict = await self._judged(judging, body)

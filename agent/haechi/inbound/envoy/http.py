@@ -140,7 +140,8 @@ def judged_filters(way: str, settings: DataPathSettings, *, tls: bool) -> list[C
     """The judge's filters and the resolver behind them."""
     head_only = {"response_header_mode": "SKIP"}
     whole = {
-        "response_header_mode": "SKIP",
+        # Envoy takes no change of this from the judge where the body goes both ways.
+        "response_header_mode": "SEND",
         "request_body_mode": "FULL_DUPLEX_STREAMED",
         "request_trailer_mode": "SEND",
     }
@@ -277,6 +278,8 @@ def _asking(name: str, way: str, role: str, mode: Config, settings: DataPathSett
         message_timeout=duration(settings.judge_timeout_s),
         # Without this the body goes out chunked, which S3 answers with 501.
         allow_content_length_header=True,
+        # The judge says for which requests it hears the store's answer.
+        allow_mode_override=True,
         request_attributes=list(ATTRIBUTES),
     )
 

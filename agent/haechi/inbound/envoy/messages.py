@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from envoy.config.core.v3 import base_pb2
+from envoy.extensions.filters.http.ext_proc.v3 import processing_mode_pb2
 from envoy.service.ext_proc.v3 import external_processor_pb2 as ext_proc
 
 from haechi.domain.upload import Request
@@ -35,6 +36,11 @@ MARKED_HEAD_PASSES = _made(
         response=ext_proc.CommonResponse(header_mutation=ext_proc.HeaderMutation(remove_headers=[BODY_HEADER]))
     )
 )
+HEAD_PASSES_HEARD = _made(
+    request_headers=ext_proc.HeadersResponse(),
+    mode_override=processing_mode_pb2.ProcessingMode(response_header_mode=processing_mode_pb2.ProcessingMode.SEND),
+)
+"""The head passes, and the store's answer is to be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,13 @@ def request_of(head: ext_proc.HttpHeaders, scheme: str) -> Request:
     return Request(
         pseudo[":method"], scheme, pseudo.get(":authority", "").lower(), pseudo.get(":path", "*"), tuple(headers)
     )
+
+
+def status_of(head: ext_proc.HttpHeaders) -> int:
+    """The status of an answer; 0 where it has none that is a number."""
+    said = next((header.raw_value or header.value for header in head.headers.headers if header.key == ":status"), b"")
+    text = said.decode("latin-1") if isinstance(said, bytes) else said
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def token_of(head: ext_proc.HttpHeaders) -> str:

@@ -137,7 +137,9 @@ class Processor:
         match verdict:
             case Forward():
                 stream.judging = None
-                await stream.write(messages.HEAD_PASSES)
+                await stream.write(messages.HEAD_PASSES_HEARD if judging.heeds else messages.HEAD_PASSES)
+                if judging.heeds:
+                    await self._hear(stream, judging)
             case Refuse(reply):
                 await self._refuse(stream, reply)
             case Inspect(hold):
@@ -146,7 +148,7 @@ class Processor:
                 await stream.write(messages.head_marked(token))
 
     async def _pieces(self, stream: Stream, judging: Judging) -> None:
-        read, write, tally = stream.read, stream.write, self.tally
+        read, write, tally, early = stream.read, stream.write, self.tally, None
         while True:
             message = await read()
             if message is None:
@@ -160,6 +162,7 @@ class Processor:
             else:
                 kind = ext_proc.ProcessingRequest.FromString(message).WhichOneof("request")
                 if kind == "response_headers":
+                    early = _status(message)
                     stream.keep_answer()
                     continue
                 if kind != "request_trailers":
@@ -173,8 +176,23 @@ class Processor:
                 stream.judging = None
             await write(answer)
             if last:
+                if early is not None and judging.heeds:
+                    await judging.answered(early)
                 await stream.release_answer()
+                if early is None and judging.heeds:
+                    await self._hear(stream, judging)
                 return
+
+    async def _hear(self, stream: Stream, judging: Judging) -> None:
+        """Tell the judge what the store answers, if it heeds that, and let the answer pass. Where none comes there is
+        nothing to tell.
+        """
+        message = await stream.read()
+        if message is None:
+            return
+        if judging.heeds:
+            await judging.answered(_status(message))
+        await stream.write(messages.ANSWER_PASSES)
 
     async def _judge_body(self, stream: Stream) -> None:
         first = await stream.read()
@@ -212,7 +230,14 @@ class Processor:
                 return
             stream.judging = None
             await stream.write(messages.MARKED_HEAD_PASSES)
-            await self._give_back(stream, spool, trailers=trailers)
+            # The store may answer before it has all.
+            hearing = asyncio.create_task(self._hear(stream, judging))
+            try:
+                await self._give_back(stream, spool, trailers=trailers)
+                if judging.heeds:
+                    await hearing
+            finally:
+                hearing.cancel()
 
     async def _take_whole(self, stream: Stream, judging: Judging, spool: Spool) -> tuple[Forward | Refuse | None, bool]:
         """The last verdict, None when the client broke off; and whether trailers ended the body."""
@@ -303,6 +328,14 @@ class Processor:
             await judging.abandoned(cause)
         except Exception as error:
             self._log.error("datapath.abandon-failed", error=type(error).__name__, exc_info=True)
+
+
+def _status(message: bytes) -> int:
+    """The status that the store answered with. Raises ``ValueError`` for a message that is no answer."""
+    said = ext_proc.ProcessingRequest.FromString(message)
+    if said.WhichOneof("request") != "response_headers":
+        raise ValueError("a message out of turn")
+    return messages.status_of(said.response_headers)
 
 
 def _connection(message: ext_proc.ProcessingRequest, way: str) -> Connection:

@@ -24,9 +24,9 @@ import msgspec
 from haechi.domain.content import Content, ContentState, union
 from haechi.domain.errors import HaechiError
 from haechi.domain.upload import Assembly, Location
-from haechi.outbound.ledger import naming, wishes
+from haechi.outbound.ledger import awaiting, naming, wishes
 from haechi.outbound.ledger.database import Database
-from haechi.outbound.ledger.places import Place, place_of
+from haechi.outbound.ledger.places import place_of
 from haechi.ports.clock import Clock
 from haechi.ports.index import Edges
 from haechi.ports.objects import REPLACED, Around, Called, Piece, Wish
@@ -55,7 +55,7 @@ CREATE TABLE found (
 INSERT OR IGNORE INTO found SELECT provider, container, assembly, content FROM piece
 """
 _OF = "provider=? AND container=? AND assembly=?"
-_PIECE = "part, content, head, tail, size"
+_PIECE = "part, content, head, tail, size, awaited"
 _PRUNE_SECONDS = 60.0
 
 
@@ -77,9 +77,8 @@ class SqliteAssemblies:
         there are none ``put`` and ``numbered`` raise ``ledger.full``; ``max_wishes``, of which the oldest go first and
         then count as not seen. All are this project's choice.
         """
-        steps = {1: wishes.SCHEMA, 2: _FINISHING, 3: naming.SCHEMA, 4: naming.COUNTED}
-        script = "; ".join((_SCHEMA, wishes.SCHEMA, _FINISHING, naming.SCHEMA, naming.COUNTED))
-        self._database = Database(path, script, 5, steps)
+        forms = (_SCHEMA, wishes.SCHEMA, _FINISHING, naming.SCHEMA, naming.COUNTED, awaiting.SCHEMA)
+        self._database = Database(path, "; ".join(forms), len(forms), dict(enumerate(forms[1:], start=1)))
         self._max_wishes = max_wishes
         self._clock = clock
         self._max_age = max_age
@@ -112,10 +111,11 @@ class SqliteAssemblies:
             return dataclasses.replace(assembly, id=id_, part=part)
         if assembly.grows and not assembly.begins and (assembly.part is None or assembly.scattered):
             with self._database.transaction() as db:
-                end = naming.end(db, named)
-                known = naming.was_emptied(db, named)
-            if assembly.scattered:
-                return assembly if known else dataclasses.replace(assembly, part=None)
+                if assembly.scattered:
+                    seen = naming.was_emptied(db, named)
+                    return assembly if seen else dataclasses.replace(assembly, part=None)
+                # Where the end is depends on what the store makes of a write that it has not answered.
+                end = None if awaiting.awaits(db, named) else naming.end(db, named)
             return dataclasses.replace(assembly, part=end)
         return assembly
 
@@ -143,19 +143,53 @@ class SqliteAssemblies:
             return None
         several = {name for name, seen in digests.items() if len(seen) > 1}
         return [
-            dataclasses.replace(one, only=name not in several)
+            one if name not in several else _of_several(one)
             for name, one in zip(assembly.names or (), whole, strict=True)
         ]
 
-    def emptied(self, place: Location, assembly: Assembly) -> None:
+    def known(self, place: Location, assembly: Assembly) -> bool:
         """As the port says."""
         named = (*place_of(place).container, assembly.id)
+        with self._database.transaction() as db:
+            return awaiting.awaits(db, named) or naming.end(db, named) is not None
+
+    def answered(self, place: Location, assembly: Assembly, piece: Piece, before: Piece | None, *, taken: bool) -> None:
+        """As the port says. A row that another write has taken over since is left alone."""
+        where = place_of(place)
+        named = (*where.container, assembly.id)
+        with self._database.transaction(write=True) as db:
+            row = db.execute(f"SELECT {_PIECE} FROM piece WHERE {_OF} AND part=?", (*named, piece.part)).fetchone()  # noqa: S608
+            now = self._piece(row) if row else None
+            if now is None or not now.awaited or now.content.digest != piece.content.digest:
+                return
+            db.execute(f"DELETE FROM piece WHERE {_OF} AND part=?", (*named, piece.part))  # noqa: S608
+            if not taken and before is not None:
+                self._put(db, place, assembly, before)
+            elif taken:
+                kept = now.content if before and REPLACED in before.content.notes else _settled(now.content)
+                self._put(db, place, assembly, Piece(now.part, kept, now.edges))
+
+    def renewing(self, place: Location, assembly: Assembly) -> float:
+        """As the port says."""
         now = self._clock.now().timestamp()
         with self._database.transaction(write=True) as db:
             self._prune(db, now)
+            return awaiting.renewing(db, (*place_of(place).container, assembly.id), now)
+
+    def renewed(self, place: Location, assembly: Assembly, since: float, *, taken: bool) -> bool:
+        """As the port says."""
+        named = (*place_of(place).container, assembly.id)
+        with self._database.transaction(write=True) as db:
+            alone = awaiting.renewed(db, named, since)
+            if not taken:
+                return True
+            if not alone:
+                self._give_up(db, named)
+                return False
             for table in ("piece", "found"):
                 db.execute(f"DELETE FROM {table} WHERE {_OF}", named)  # noqa: S608 - from this module
-            naming.emptied(db, named, now)
+            naming.emptied(db, named, self._clock.now().timestamp())
+        return True
 
     def put(self, place: Location, assembly: Assembly, piece: Piece) -> None:
         """Remember a piece. The same part again replaces the bytes; what was once recognised in it stays."""
@@ -190,7 +224,7 @@ class SqliteAssemblies:
                 (*where.container, assembly.id, piece.part),
             )
         db.execute(
-            "INSERT INTO piece VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO piece VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
                 *where.container,
                 assembly.id,
@@ -203,6 +237,7 @@ class SqliteAssemblies:
                 size,
                 now,
                 int(assembly.grows),
+                int(piece.awaited),
             ),
         )
         if content.state is not ContentState.CLEAN or content.matches or content.notes:
@@ -213,11 +248,8 @@ class SqliteAssemblies:
         """All pieces seen, ordered by part."""
         where = place_of(place)
         with self._database.transaction() as db:
-            rows = db.execute(
-                "SELECT part, content, head, tail, size FROM piece "
-                "WHERE provider=? AND container=? AND assembly=? ORDER BY part",
-                (*where.container, assembly.id),
-            ).fetchall()
+            named = (*where.container, assembly.id)
+            rows = db.execute(f"SELECT {_PIECE} FROM piece WHERE {_OF} ORDER BY part", named).fetchall()  # noqa: S608
         return tuple(self._piece(row) for row in rows)
 
     def around(self, place: Location, assembly: Assembly, reach: int) -> Around:
@@ -251,25 +283,25 @@ class SqliteAssemblies:
         """Somebody asked to give the object up: bytes go, what was recognised stays, and the pieces are not to be
         relied on any more.
         """
-        where: Place = place_of(place)
-        named = (*where.container, assembly.id)
         with self._database.transaction(write=True) as db:
-            rows = db.execute(
-                "SELECT part, key, content, seen FROM piece WHERE provider=? AND container=? AND assembly=?", named
-            ).fetchall()
-            db.execute("DELETE FROM piece WHERE provider=? AND container=? AND assembly=?", named)
-            for part, key, raw, seen in rows:
-                kept = msgspec.json.encode(_given_up(self._database.content(raw)))
-                row = (*named, part, key, kept, b"", None, 0, len(kept) + len(assembly.id) + len(key), seen, 0)
-                db.execute("INSERT INTO piece VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", row)
+            self._give_up(db, (*place_of(place).container, assembly.id))
+
+    def _give_up(self, db: sqlite3.Connection, named: tuple[str, str, str]) -> None:
+        rows = db.execute(f"SELECT part, key, content, seen FROM piece WHERE {_OF}", named).fetchall()  # noqa: S608
+        db.execute(f"DELETE FROM piece WHERE {_OF}", named)  # noqa: S608 - from this module
+        for part, key, raw, seen in rows:
+            kept = msgspec.json.encode(_given_up(self._database.content(raw)))
+            row = (*named, part, key, kept, b"", None, 0, len(kept) + len(named[2]) + len(key), seen, 0, 0)
+            db.execute("INSERT INTO piece VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", row)
 
     def close(self) -> None:
         """Let the file go."""
         self._database.close()
 
     def _piece(self, row: tuple[Any, ...]) -> Piece:
-        part, raw, head, tail, size = row
-        return Piece(part, self._database.content(raw), Edges(head, head if tail is None else tail, size))
+        part, raw, head, tail, size, awaited = row
+        edges = Edges(head, head if tail is None else tail, size)
+        return Piece(part, self._database.content(raw), edges, bool(awaited))
 
     def _side(
         self, db: sqlite3.Connection, named: tuple[str, ...], which: str, part: int | None, reach: int
@@ -321,6 +353,21 @@ class SqliteAssemblies:
             "AND piece.container=found.container AND piece.assembly=found.assembly)"
         )
         naming.prune(db, now)
+        awaiting.prune(db, now - self._max_age.total_seconds())
+
+
+def _of_several(one: Called) -> Called:
+    """The newest of several versions of a name: the store may join an older one as long as it has not taken this."""
+    if not one.piece.awaited:
+        return dataclasses.replace(one, only=False)
+    notes = tuple(dict.fromkeys((*one.piece.content.notes, REPLACED)))
+    piece = dataclasses.replace(one.piece, content=dataclasses.replace(one.piece.content, notes=notes))
+    return dataclasses.replace(one, piece=piece, only=False)
+
+
+def _settled(content: Content) -> Content:
+    """The content of a piece that the store took in place of another."""
+    return dataclasses.replace(content, notes=tuple(note for note in content.notes if note != REPLACED))
 
 
 def _given_up(content: Content) -> Content:
