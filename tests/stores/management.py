@@ -41,7 +41,12 @@ def landscape() -> dict[str, Any]:
                     "name": name,
                     "location": region,
                     "sku": {"name": "Standard_ZRS"},
-                    "properties": {"allowBlobPublicAccess": False, "encryption": encryption},
+                    "properties": {
+                        "allowBlobPublicAccess": False,
+                        "encryption": encryption,
+                        "supportsHttpsTrafficOnly": True,
+                        "minimumTlsVersion": "TLS1_2",
+                    },
                 }
                 for name, region in (("fab1", "koreacentral"), ("abroad1", "eastus"))
             ]

@@ -48,6 +48,7 @@ ASKED: Final = {
     "versioning": "blobServices",
     "object_lock": "blobServices/containers",
     "logging": "diagnosticSettings",
+    "ways": "storageAccounts",
     "account": "storageAccounts of the registered subscriptions",
 }
 
@@ -116,6 +117,7 @@ class AzurePosture:
             object_lock=reading.object_lock(about),
             logging=reading.logging(second["diagnostics"]),
             acceleration=False,
+            ways=reading.ways(account),
             read_at=self._clock.now(),
             asked=ASKED,
         )

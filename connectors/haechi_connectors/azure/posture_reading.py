@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from haechi.domain.destination import EncryptionFacts, KeyFacts, PublicAccess, ReplicaTarget
+from haechi.domain.destination import EncryptionFacts, KeyFacts, PublicAccess, ReplicaTarget, WaysIn
 from haechi.domain.facts import Known, Unknown
 
 from haechi_connectors.azure.posture_answers import Answer, of
@@ -22,6 +22,7 @@ ACCOUNT_KEY = "$account-encryption-key"
 """The scope that stands for the account's own key."""
 GEO = frozenset({"GRS", "RAGRS", "GZRS", "RAGZRS"})
 LOCAL = frozenset({"LRS", "ZRS"})
+TLS = {"TLS1_0": "1.0", "TLS1_1": "1.1", "TLS1_2": "1.2", "TLS1_3": "1.3"}
 LOGS = frozenset({"StorageRead", "StorageWrite", "StorageDelete"})
 RESOURCE = re.compile(
     r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)/.*/(?P<name>[^/]+)", re.I
@@ -191,6 +192,24 @@ def _target(account: str, container: str, accounts: Mapping[str, Found]) -> Repl
 def _short(name: str) -> str:
     """An account's name, of its id or as it is."""
     return name.rstrip("/").rpartition("/")[2].lower()
+
+
+def ways(account: Found) -> WaysIn:
+    """The account's doors, which are its containers' too. SFTP and NFS were never opened where nothing is said of them,
+    and local users come in by SFTP alone.
+    """
+    told = account.properties
+    sftp, nfs = (_switch(told.get(name, False)) for name in ("isSftpEnabled", "isNfsV3Enabled"))
+    local = _switch(told.get("isLocalUserEnabled", False if sftp is False else None))
+    https = _switch(told.get("supportsHttpsTrafficOnly"))
+    oldest = TLS.get(str(told.get("minimumTlsVersion", "TLS1_0")))  # Microsoft takes 1.0 where nothing is set
+    return WaysIn(
+        sftp, nfs, local, https if isinstance(https, Unknown) else not https, oldest or Unknown("unrecognised-value")
+    )
+
+
+def _switch(value: object) -> Known[bool]:
+    return value if isinstance(value, bool) else Unknown("not-told" if value is None else "unrecognised-value")
 
 
 def versioning(service: Answer) -> Known[str]:

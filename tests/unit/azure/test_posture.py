@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
-from haechi.domain.destination import KeyFacts, ReplicaTarget
+from haechi.domain.destination import KeyFacts, ReplicaTarget, WaysIn
 from haechi.domain.facts import Unknown
 from haechi.domain.registry import Site
 from haechi.domain.upload import Location
@@ -41,6 +41,8 @@ WHOLE: dict[str, Any] = {
                     "primaryLocation": "koreacentral",
                     "secondaryLocation": "koreasouth",
                     "allowBlobPublicAccess": False,
+                    "supportsHttpsTrafficOnly": True,
+                    "minimumTlsVersion": "TLS1_2",
                     "encryption": {
                         "keySource": "Microsoft.Keyvault",
                         "keyvaultproperties": {"keyvaulturi": "https://ours.vault.azure.net/", "keyname": "nct"},
@@ -135,6 +137,35 @@ async def test_everything_is_read(said: Said) -> None:
     assert (facts.public.blocked, facts.public.acl_public, facts.public.policy_public) == (True, False, False)
     assert facts.replicas == (ReplicaTarget("fab1-secondary", "koreasouth", "KR", OURS),)
     assert (facts.versioning, facts.object_lock, facts.logging) == ("Enabled", False, "/workspaces/ours")
+
+
+async def test_the_ways_in_are_those_of_the_account(said: Said) -> None:
+    assert (await posture(said).read(PLACE)).ways == WaysIn(False, False, False, False, "1.2")
+    said.change(ACCOUNTS, isSftpEnabled=True, isNfsV3Enabled=True, isLocalUserEnabled=True)
+    said.change(ACCOUNTS, supportsHttpsTrafficOnly=False, minimumTlsVersion="TLS1_0")
+    assert (await posture(said).read(PLACE)).ways == WaysIn(True, True, True, True, "1.0")
+
+
+@pytest.mark.parametrize(
+    ("told", "ways"),
+    [
+        ({"isSftpEnabled": True}, WaysIn(True, False, Unknown("not-told"), False, "1.2")),
+        ({"isSftpEnabled": "yes"}, WaysIn(Unknown("unrecognised-value"), False, Unknown("not-told"), False, "1.2")),
+        ({"supportsHttpsTrafficOnly": None}, WaysIn(False, False, False, Unknown("not-told"), "1.2")),
+        ({"minimumTlsVersion": "TLS9"}, WaysIn(False, False, False, False, Unknown("unrecognised-value"))),
+    ],
+)
+async def test_what_the_account_does_not_say_of_its_ways_is_unknown(
+    said: Said, told: dict[str, Any], ways: WaysIn
+) -> None:
+    said.change(ACCOUNTS, **told)
+    assert (await posture(said).read(PLACE)).ways == ways
+
+
+async def test_an_account_whose_tls_was_never_set_answers_the_oldest(said: Said) -> None:
+    said.change(ACCOUNTS)
+    del said.answers[ACCOUNTS]["value"][0]["properties"]["minimumTlsVersion"]
+    assert (await posture(said).read(PLACE)).ways.minimum_tls == "1.0"
 
 
 async def test_the_lists_are_asked_once_for_many_containers(said: Said) -> None:
