@@ -163,7 +163,7 @@ def replicas(
     found = []
     if redundancy in GEO:
         second = account.properties.get("secondaryLocation")
-        where: Known[str] = normal(second) if isinstance(second, str) and second else Unknown("invalid-answer")
+        where: Known[str] = normal(second) if isinstance(second, str) and second else Unknown("not-told")
         found.append(ReplicaTarget(f"{_short(account.id)}-secondary", where, country_of(where), account.owner))
     if not policies.ok:
         return policies.unknown

@@ -139,6 +139,12 @@ async def test_everything_is_read(said: Said) -> None:
     assert (facts.versioning, facts.object_lock, facts.logging) == ("Enabled", False, "/workspaces/ours")
 
 
+async def test_a_second_region_that_the_answer_leaves_out_is_said_to_be_left_out(said: Said) -> None:
+    said.change(ACCOUNTS, secondaryLocation=None)
+    (target,) = (await posture(said).read(PLACE)).replicas
+    assert (target.region, target.country) == (Unknown("not-told"), Unknown("not-told"))
+
+
 async def test_the_ways_in_are_those_of_the_account(said: Said) -> None:
     assert (await posture(said).read(PLACE)).ways == WaysIn(False, False, False, False, "1.2")
     said.change(ACCOUNTS, isSftpEnabled=True, isNfsV3Enabled=True, isLocalUserEnabled=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import io
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -294,3 +295,43 @@ async def test_findings_by_kind_are_a_metric(tmp_path: Path) -> None:
     assert b'haechi_drift_open{kind="public"} 2.0' in await asyncio.to_thread(generate_latest, metrics.registry)
     with pytest.raises(KeyError):
         metrics.gauges("haechi_policy_sequence", lambda: {})
+
+
+LOST = {
+    "provider": "azure", "container": "fab1/ours", "kind": "unreadable", "grave": True, "id": "hd-2",
+    "raised": "2026-11-02T03:00:00+00:00", "state": "open", "reason": "", "by": "", "objects": [], "more": False,
+    "objects_total": 1,
+    "was": {"region.region": "koreacentral", "key.region": "koreacentral", "key.account": "t/s", "logging.logging": "x"},
+    "now": dict.fromkeys(("region.region", "key.region", "key.account", "logging.logging"), {"unknown": "not-read"}),
+    "rules": [{"rule": "r10_region", "title": "In Korea", "remedy": "Go there."}, {"rule": "r14", "title": "Layer 2"}],
+}  # fmt: skip
+OWNER = {**LOST, "kind": "owner", "id": "hd-3", "was": {"account": "t/s"}, "now": {"account": {"unknown": "not-ours"}}}
+KEY = {**LOST, "kind": "key", "id": "hd-1", "was": {"region": "koreacentral", "id": "k"}, "now": {"region": "x", "id": "l"}}
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    from haechi.commands.drift import _show
+    from rich.console import Console
+
+    def show(*findings):
+        console = Console(width=200, record=True, file=io.StringIO())
+        _show(console, {"findings": list(findings), "looked": None, "age_seconds": 3, "unread": 0})
+        return console.export_text()
+
+    monkeypatch.setenv("HAECHI_LANG", "en")
+    return show
+
+
+def test_the_gravest_comes_first_and_what_went_out_of_sight_is_one_line(shown):
+    said = shown(LOST, KEY, OWNER)
+    assert said.index("another owner") < said.index("lost its key") < said.index("read no more")
+    lost = said[said.index("read no more"):]
+    assert "region, the key's region, the key's account, access logging → unknown (it was not read)" in lost
+    assert "assume the worst while it is unknown: In Korea, Layer 2" in lost and "Go there." not in lost
+
+
+def test_a_key_s_region_and_account_are_told_as_the_key_s(shown):
+    said = shown({**KEY, "now": {"region": "x", "account": "y"}, "was": {"region": "koreacentral", "account": "t/s"}})
+    assert "the key's region: koreacentral → x" in said and "the key's account: t/s → y" in said
+    assert "owning account" not in said
