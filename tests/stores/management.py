@@ -55,6 +55,9 @@ def landscape() -> dict[str, Any]:
             "value": [{"id": f"{_GROUP}/Microsoft.KeyVault/vaults/ours", "name": "ours", "location": "koreacentral"}]
         },
     }
+    answers[f"{_GROUP}/Microsoft.KeyVault/vaults/ours/keys/nct"] = {
+        "name": "nct", "properties": {"attributes": {"enabled": True}, "keyUri": KEY},
+    }  # fmt: skip
     for name in ("fab1", "abroad1"):
         account = f"{_GROUP}/Microsoft.Storage/storageAccounts/{name}"
         blobs = f"{account}/blobServices/default"

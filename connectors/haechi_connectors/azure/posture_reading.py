@@ -22,6 +22,9 @@ ACCOUNT_KEY = "$account-encryption-key"
 """The scope that stands for the account's own key."""
 GEO = frozenset({"GRS", "RAGRS", "GZRS", "RAGZRS"})
 LOCAL = frozenset({"LRS", "ZRS"})
+GONE = frozenset({"KeyNotFound", "ResourceNotFound", "NotFound"})
+"""How a 404 of a key's own is called."""
+KEY_NAME = re.compile(r"[0-9A-Za-z-]{1,127}")
 TLS = {"TLS1_0": "1.0", "TLS1_1": "1.1", "TLS1_2": "1.2", "TLS1_3": "1.3"}
 LOGS = frozenset({"StorageRead", "StorageWrite", "StorageDelete"})
 RESOURCE = re.compile(
@@ -146,6 +149,26 @@ def key(uri: str, vaults: Mapping[str, Found], read: Mapping[str, Answer]) -> Ke
     return KeyFacts(
         name, vault.owner, vault.region, country_of(vault.region), _origin(hsm), manager, False, Unknown("not-read")
     )
+
+
+def key_path(found: Known[KeyFacts | None], vaults: Mapping[str, Found]) -> str:
+    """Where the management API has a key of one of our vaults; empty for every other."""
+    if not isinstance(found, KeyFacts) or isinstance(found.id, Unknown):
+        return ""
+    parts = urlsplit(found.id)
+    vault = vaults.get((parts.hostname or "").partition(".")[0])
+    name = parts.path.rpartition("/")[2]
+    return f"{vault.id}/keys/{name}" if vault is not None and KEY_NAME.fullmatch(name) else ""
+
+
+def enabled(answer: Answer) -> Known[bool]:
+    """Whether a key's newest version can be used. One that is not there was deleted, and waits for its end or is gone;
+    that it was never there is no other case: an account encrypts with it.
+    """
+    if not answer.ok:
+        return False if answer.code in GONE else answer.unknown
+    told = of(answer.properties, "attributes").get("enabled")
+    return told if isinstance(told, bool) else Unknown("not-told")
 
 
 def _origin(hsm: bool) -> str:

@@ -25,6 +25,7 @@ GROUP = f"/subscriptions/{SUB}/resourceGroups/storage/providers"
 ACCOUNT = f"{GROUP}/Microsoft.Storage/storageAccounts/fab1"
 BLOBS = f"{ACCOUNT}/blobServices/default"
 KEY = "https://ours.vault.azure.net/keys/nct"
+STATE = f"{GROUP}/Microsoft.KeyVault/vaults/ours/keys/nct"
 PLACE = Location("azure", "fab1/lots", "k", endpoint="fab1.blob.core.windows.net")
 ROLE = Path(__file__).resolve().parents[3] / "deploy" / "permissions" / "azure" / "destination-facts-role.json"
 
@@ -54,6 +55,7 @@ WHOLE: dict[str, Any] = {
     f"/subscriptions/{SUB}/providers/Microsoft.KeyVault/vaults": {
         "value": [{"id": f"{GROUP}/Microsoft.KeyVault/vaults/ours", "name": "ours", "location": "Korea Central"}]
     },
+    STATE: {"name": "nct", "properties": {"attributes": {"enabled": True}, "keyUri": KEY}},
     f"{BLOBS}/containers/lots": {
         "name": "lots",
         "properties": {"publicAccess": "None", "defaultEncryptionScope": "$account-encryption-key"},
@@ -132,11 +134,36 @@ async def test_everything_is_read(said: Said) -> None:
     assert (facts.exists, facts.region, facts.country, facts.account) == (True, "koreacentral", "KR", OURS)
     assert facts.encryption.mode == "kms"
     assert facts.encryption.key == KeyFacts(
-        KEY, OURS, "koreacentral", "KR", "AZURE_KEY_VAULT", "customer", False, Unknown("not-read")
+        KEY, OURS, "koreacentral", "KR", "AZURE_KEY_VAULT", "customer", False, True
     )
     assert (facts.public.blocked, facts.public.acl_public, facts.public.policy_public) == (True, False, False)
     assert facts.replicas == (ReplicaTarget("fab1-secondary", "koreasouth", "KR", OURS),)
     assert (facts.versioning, facts.object_lock, facts.logging) == ("Enabled", False, "/workspaces/ours")
+
+
+@pytest.mark.parametrize(
+    ("answer", "enabled"),
+    [
+        ({"properties": {"attributes": {"enabled": False}}}, False),
+        (Refusal(404, "KeyNotFound"), False),
+        (Refusal(403, "AuthorizationFailed"), Unknown("access-denied")),
+        (Refusal(404, "SubscriptionNotFound"), Unknown("access-denied")),
+        ({"properties": {}}, Unknown("not-told")),
+    ],
+)
+async def test_whether_the_key_can_be_used_is_read(said: Said, answer: Any, enabled: object) -> None:
+    said.answers[STATE] = answer
+    facts = await posture(said).read(PLACE)
+    assert isinstance(facts.encryption.key, KeyFacts) and facts.encryption.key.enabled == enabled
+    assert facts.encryption.key.account == OURS and facts.exists is True, "all else is known without it"
+
+
+async def test_the_key_of_a_scope_of_its_own_has_its_state(said: Said) -> None:
+    said.change(LOTS, defaultEncryptionScope="held")
+    said.answers[STATE] = {"properties": {"attributes": {"enabled": False}}}
+    facts = await posture(said).read(PLACE)
+    assert isinstance(facts.encryption.key, KeyFacts) and facts.encryption.key.enabled is False
+    assert (await posture(said).key(PLACE, "scope/held")).enabled is False
 
 
 async def test_a_second_region_that_the_answer_leaves_out_is_said_to_be_left_out(said: Said) -> None:
@@ -179,7 +206,7 @@ async def test_the_lists_are_asked_once_for_many_containers(said: Said) -> None:
     await facts.read(PLACE)
     before = len(said.asked)
     await facts.read(PLACE)
-    assert len(said.asked) - before == 5
+    assert len(said.asked) - before == 6
     assert said.asked.count(ACCOUNTS) == 1
 
 
