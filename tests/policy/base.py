@@ -10,7 +10,8 @@ from typing import Any
 
 from haechi.domain.actor import Actor, Certainty
 from haechi.domain.content import Content, ContentState, Match, MatchHow
-from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess
+from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess, WaysIn
+from haechi.domain.facts import Unknown
 from haechi.domain.policy import policy_input
 from haechi.domain.reads import none_read
 from haechi.domain.registry import (
@@ -72,6 +73,7 @@ DESTINATION = Destination(
     object_lock=False,
     logging="ours-logs",
     acceleration=False,
+    ways=WaysIn(False, False, False, Unknown("no-setting"), Unknown("no-setting")),
     read_at=NOW - dt.timedelta(seconds=12),
     revision="r1",
 )

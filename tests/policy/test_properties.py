@@ -33,6 +33,7 @@ IRRELEVANT = (
     "destination.facts.encryption",  # the effective encryption is judged
     "destination.facts.versioning", "destination.facts.mfa_delete", "destination.facts.object_lock",
     "destination.facts.logging", "destination.facts.acceleration", "destination.facts.age_seconds",
+    "destination.facts.ways.local_users", "destination.facts.ways.plain_http", "destination.facts.ways.minimum_tls",
     "destination.facts.public.flags", "destination.facts.public.acl_public", "destination.facts.public.policy_public",
     "encryption.key.region", "encryption.key.origin", "encryption.key.enabled",
     "content.size", "content.digest", "content.notes",

@@ -41,7 +41,12 @@ def landscape() -> dict[str, Any]:
                     "name": name,
                     "location": region,
                     "sku": {"name": "Standard_ZRS"},
-                    "properties": {"allowBlobPublicAccess": False, "encryption": encryption},
+                    "properties": {
+                        "allowBlobPublicAccess": False,
+                        "encryption": encryption,
+                        "supportsHttpsTrafficOnly": True,
+                        "minimumTlsVersion": "TLS1_2",
+                    },
                 }
                 for name, region in (("fab1", "koreacentral"), ("abroad1", "eastus"))
             ]
@@ -50,6 +55,9 @@ def landscape() -> dict[str, Any]:
             "value": [{"id": f"{_GROUP}/Microsoft.KeyVault/vaults/ours", "name": "ours", "location": "koreacentral"}]
         },
     }
+    answers[f"{_GROUP}/Microsoft.KeyVault/vaults/ours/keys/nct"] = {
+        "name": "nct", "properties": {"attributes": {"enabled": True}, "keyUri": KEY},
+    }  # fmt: skip
     for name in ("fab1", "abroad1"):
         account = f"{_GROUP}/Microsoft.Storage/storageAccounts/{name}"
         blobs = f"{account}/blobServices/default"

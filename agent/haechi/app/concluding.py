@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from haechi.app.assessing import Assessment, Assessor, Circumstances
+from haechi.app.inspection import merge_matches
 from haechi.app.permitting import Permits
 from haechi.app.recording import Judged, Recorder, Settled
 from haechi.domain.bound import Place, Travels
-from haechi.domain.content import ContentState, union
+from haechi.domain.content import Content, ContentState
 from haechi.domain.decision import Cause, Decision, Effect, Finding, Modes, decide
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import Unknown
 from haechi.domain.permit import Held
-from haechi.domain.upload import Action, ActionKind, Request
+from haechi.domain.upload import Action, ActionKind, Assembly, Request
 from haechi.ports.clock import Clock
 from haechi.ports.connector import RefusalText
 from haechi.ports.judge import Connection
@@ -151,7 +152,7 @@ class Conclude:
             return False
         earlier = self.ledger.holds(place)
         how = LetThrough(_user(about), decision_id, content.digest, made.destination)
-        self.ledger.stored(place, union([earlier, content]) if earlier else content, how)
+        self.ledger.stored(place, held(earlier, content, action.assembly), how)
         self.assessor.sent.add(_user(about), place, content.matches)
         return True
 
@@ -159,6 +160,28 @@ class Conclude:
 def _user(about: Circumstances) -> str:
     user = about.actor.user
     return "" if isinstance(user, Unknown) else user
+
+
+def held(earlier: Content | None, content: Content, assembly: Assembly | None) -> Content:
+    """What an object is known to hold once ``content`` was let through to it. Both may lie there now, the one or the
+    other: nothing that was recognised is forgotten, nothing is counted twice, and a size or digest in which they differ
+    is not known. An object that grows holds what was there, and ends with the newest piece where that stands at its end.
+    """
+    if assembly is not None and assembly.grows and not assembly.begins:
+        end = None if assembly.scattered or assembly.part is None or content.size is None else assembly.part
+        content = dataclasses.replace(
+            content, size=None if end is None else end + (content.size or 0), digest=content.digest if end == 0 else ""
+        )
+        earlier = dataclasses.replace(earlier, size=content.size, digest=content.digest) if earlier else None
+    if earlier is None:
+        return content
+    return Content(
+        ContentState.MATCHED,
+        merge_matches([*earlier.matches, *content.matches]),
+        content.size if content.size == earlier.size else None,
+        content.digest if content.digest == earlier.digest else "",
+        tuple(dict.fromkeys((*earlier.notes, *content.notes))),
+    )
 
 
 def enforcing(findings: Iterable[Finding], modes: Modes) -> tuple[Finding, ...]:

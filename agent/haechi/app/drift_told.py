@@ -54,15 +54,16 @@ class DriftTold:
         watched = await asyncio.to_thread(self.ledger.watched, drift.provider, drift.container)
         return {
             **drift.as_json(),
-            "rules": [self._rule(rule, lang) for rule in drift.rules],
+            "rules": [self._rule(rule, lang, drift.provider) for rule in drift.rules],
             "objects": [_short(one) for one in named[:NAMED]],
             "more": len(named) > NAMED,
             "objects_total": holding.objects if holding is not None and user is None else None,
             "read_at": watched.read_at.isoformat() if watched and watched.read_at else None,
         }
 
-    def _rule(self, rule: Mapping[str, Any], lang: str) -> dict[str, Any]:
-        return described(rule, self.engine.rules.get(str(rule.get("rule"))), self.rule_words, lang)
+    def _rule(self, rule: Mapping[str, Any], lang: str, provider: str) -> dict[str, Any]:
+        known = self.engine.rules.get(str(rule.get("rule")))
+        return described(rule, known, self.rule_words, lang, about={"@cloud": provider})
 
 
 def object_told(one: StoredObject) -> dict[str, Any]:

@@ -150,13 +150,13 @@ class WatchDrift:
 
         Raises ``HaechiError``: ``drift.unknown``, ``drift.ended``, ``permit.reason``, ``audit.…``, ``ledger.…``.
         """
-        said = reason_of(reason)
         async with self._one:  # no look in between may raise it anew
             drift = await asyncio.to_thread(self.ledger.find, drift_id)
             if drift is None:
                 raise HaechiError("drift.unknown", id=drift_id)
             if drift.state is not State.OPEN:
                 raise HaechiError("drift.ended", id=drift_id, state=drift.state.value)
+            said = reason_of(reason)
             watched = await asyncio.to_thread(self.ledger.watched, drift.provider, drift.container)
             ended = dataclasses.replace(drift, state=State.ACCEPTED, ended=self.clock.now(), by=user, reason=said)
             await self._record(ended)

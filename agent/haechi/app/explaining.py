@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from haechi.app.refusing import RuleWords
 from haechi.domain.errors import HaechiError
+from haechi.domain.facts import JSON
 from haechi.ports.engine import PolicyEngine, RuleInfo
 from haechi.words import say
 
@@ -47,7 +49,7 @@ class ExplainDecision:
             "id": decision_id,
             "record": _told(record, only_uid),
             "effect": decision.get("effect", ""),
-            "findings": [self._finding(finding, lang) for finding in decision.get("findings", [])],
+            "findings": [self._finding(finding, lang, _about(record)) for finding in decision.get("findings", [])],
             "causes": [
                 {**cause, "message": say(f"cause.{cause['code']}", lang, **cause.get("params", {}))}
                 for cause in decision.get("causes", [])
@@ -61,8 +63,9 @@ class ExplainDecision:
         actor = record.get("actor")
         return only_uid is None or (isinstance(actor, Mapping) and actor.get("uid") == only_uid)
 
-    def _finding(self, finding: Mapping[str, Any], lang: str) -> dict[str, Any]:
-        return described(finding, self.engine.rules.get(finding["rule"]), self.rule_words, lang, self.rule_text)
+    def _finding(self, finding: Mapping[str, Any], lang: str, about: Mapping[str, JSON]) -> dict[str, Any]:
+        rule = self.engine.rules.get(finding["rule"])
+        return described(finding, rule, self.rule_words, lang, self.rule_text, about)
 
 
 def _told(record: Mapping[str, Any], only_uid: int | None) -> dict[str, Any]:
@@ -77,15 +80,26 @@ def _told(record: Mapping[str, Any], only_uid: int | None) -> dict[str, Any]:
     return told | {"input": {**record["input"], "reads": {**record["input"]["reads"], "latest": kept}}}
 
 
+def _about(record: Mapping[str, Any]) -> dict[str, JSON]:
+    """Where the request went and what it was, as far as the record says."""
+    request, place = record.get("request"), record.get("destination")
+    said = {
+        "@cloud": place.get("provider") if isinstance(place, Mapping) else None,
+        "@operation": request.get("operation") if isinstance(request, Mapping) else None,
+    }
+    return {name: value for name, value in said.items() if isinstance(value, str)}
+
+
 def described(
     finding: Mapping[str, Any],
     rule: RuleInfo | None,
     rule_words: RuleWords,
     lang: str,
     rule_text: Callable[[RuleInfo], str] = lambda rule: "",
+    about: Mapping[str, JSON] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """A finding with its words, source and text; ``unsure`` where it rests on something unknown. A rule that is
-    loaded no more keeps its id and parameters.
+    loaded no more keeps its id and parameters. ``about`` as of ``RuleWords``.
     """
     document = {
         **finding,
@@ -98,7 +112,7 @@ def described(
         "unsure": False,
     }
     if rule is not None:
-        words = rule_words(rule.id, lang, finding.get("params", {}))
+        words = rule_words(rule.id, lang, {**finding.get("params", {}), **about})
         document |= {
             "title": rule.title.get(lang, ""),
             "message": words.message,

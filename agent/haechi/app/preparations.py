@@ -23,6 +23,10 @@ _ONCE = (Where.TAG, Where.METADATA, Where.FILENAME)
 """Said by the beginning alone; every later request names container and key again."""
 NOT_SEEN = RequestEncryption("not-seen")
 """The wish is unknown: not the same as ``unset``, where the container's default is known to apply."""
+NOT_MADE = RequestEncryption("object-not-seen")
+"""As of an object that grows: nobody saw it made."""
+DIFFERS = RequestEncryption("differs")
+"""Beginnings there wished for different things."""
 
 
 def noted(action: Action, assemblies: Assemblies, words: tuple[SensitiveWord, ...] = ()) -> None:
@@ -61,7 +65,9 @@ def applied(action: Action, assemblies: Assemblies) -> Action:
     exposures = tuple(sorted({e for wish in wishes for e in wish.exposures}, key=repr))
     encryption = action.encryption
     if encryption.mode == "unset":
-        encryption = encryptions.pop() if len(encryptions) == 1 else NOT_SEEN
+        appended = action.assembly.grows and not action.assembly.grid
+        unseen = DIFFERS if encryptions else NOT_MADE if appended else NOT_SEEN
+        encryption = encryptions.pop() if len(encryptions) == 1 else unseen
     body = action.body
     codings = {wish.content_encodings for wish in wishes} - {()}
     if codings:

@@ -51,7 +51,9 @@ class RuleWords(Protocol):
     """The words of the rules, which live beside them."""
 
     def __call__(self, rule_id: str, lang: str, params: Mapping[str, JSON]) -> SpokenRule:
-        """The words of one rule, filled from a finding's parameters."""
+        """The words of one rule, filled from a finding's parameters. What begins with ``@`` says where it was found:
+        ``@cloud`` (the provider) and ``@operation``.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,13 @@ class RefusalWriter:
     def __call__(self, decision: Decision, action: Action, decision_id: str) -> RefusalText:
         """The refusal of one request. ``decision_id`` is empty where no record of it is left to ask for."""
         blocking = [one for one in decision.findings if one.forbids and one.rule not in decision.lifted]
+        about = {"@cloud": action.provider, "@operation": action.operation}
+        if action.kind is ActionKind.UNRECOGNISED:
+            blocking = _at_fault(blocking)
         reason, told = (
-            self._of_cause(decision.causes, blocking) if decision.causes or not blocking else self._of_finding(blocking)
+            self._of_cause(decision.causes, blocking)
+            if decision.causes or not blocking
+            else self._of_finding(blocking, about)
         )
         if decision_id and not decision.causes and all(one.severity is Severity.JUSTIFY for one in blocking):
             justify = say("refusal.justify", self.lang, id=decision_id)
@@ -76,9 +83,9 @@ class RefusalWriter:
         parts = tuple((part, words) for part, words in told if words)
         return RefusalText("AccessDenied", " ".join(message.split()), decision_id, self.lang, parts)
 
-    def _of_finding(self, blocking: list[Finding]) -> tuple[str, _Parts]:
+    def _of_finding(self, blocking: list[Finding], about: Mapping[str, JSON]) -> tuple[str, _Parts]:
         first = blocking[0]
-        words = self.rule_words(first.rule, self.lang, first.params)
+        words = self.rule_words(first.rule, self.lang, {**first.params, **about})
         name = self._name(first)
         others = self._named(other for other in blocking[1:] if other.rule != first.rule)
         basis = say(f"basis.{(Basis.INFERENCE if words.unsure else first.basis).value}", self.lang)
@@ -122,3 +129,11 @@ class RefusalWriter:
 
     def _also(self, others: list[str]) -> str:
         return say("refusal.also", self.lang, others=", ".join(others)) if others else ""
+
+
+def _at_fault(blocking: list[Finding]) -> list[Finding]:
+    """Of a request that nobody understands, that it is so, and what was recognised in it: all else follows from having
+    to assume the worst, and would accuse where nothing was found. The record has everything.
+    """
+    named = [one for one in blocking if "operation" in one.params]
+    return [*named, *(one for one in blocking if one.params.get("name"))] if named else blocking

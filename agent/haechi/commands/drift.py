@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from haechi.commands._frame import Exit, answer, json_option, one_line, progress
+from haechi.domain.drift import KINDS, UNREADABLE
 from haechi.words import catalogue, language, say, unknown
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _show(console: Console, document: Mapping[str, Any]) -> None:
         console.print(say("drift.not-looked"))
     if document["unread"]:
         console.print("✗ " + say("drift.unread", count=document["unread"]))
-    for one in document["findings"]:
+    for one in gravest_first(document["findings"]):
         _show_finding(console, one)
     if not document["findings"]:
         console.print("✓ " + say("drift.nothing"))
@@ -103,13 +104,8 @@ def _show_finding(console: Console, one: Mapping[str, Any]) -> None:
     title = f"{mark} {one['provider']} · {one['container']}: {say('drift.kind-' + one['kind'])}{state}"
     console.print("\n" + one_line(title), style="bold", soft_wrap=True)
     console.print(f"  {one['id']} · {moment(one['raised'])}", soft_wrap=True)
-    for leaf, now in one["now"].items():
-        told = f"{_leaf(leaf)}: {_value(one['was'].get(leaf))} → {_value(now)}"
-        console.print(f"  {one_line(told)}", soft_wrap=True)
-    for rule in one["rules"]:
-        console.print(f"  {one_line(rule.get('title') or rule['rule'])} ({rule['rule']})", soft_wrap=True)
-        if rule.get("remedy"):
-            console.print(f"    → {one_line(rule['remedy'])}", soft_wrap=True)
+    for line in _lost(one) if one["kind"] == UNREADABLE else _changed(one):
+        console.print(f"  {one_line(line)}", soft_wrap=True)
     if one["reason"]:
         console.print("  " + one_line(f"{one['by']}: {one['reason']}"), soft_wrap=True)
     count = one["objects_total"] if one["objects_total"] is not None else len(one["objects"])
@@ -120,10 +116,47 @@ def _show_finding(console: Console, one: Mapping[str, Any]) -> None:
         console.print("    " + one_line(say("drift.more-named", container=one["container"])), soft_wrap=True)
 
 
-def _leaf(leaf: str) -> str:
-    """A fact by its name; one that was lost stands behind its aspect."""
-    name = leaf.rpartition(".")[2]
-    return say(f"drift.leaf-{name}") if f"drift.leaf-{name}" in catalogue() else leaf
+def gravest_first(findings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Container by container as they came, in each the gravest kind first."""
+    places = list(dict.fromkeys((one["provider"], one["container"]) for one in findings))
+    order = {kind: at for at, kind in enumerate(KINDS)}
+
+    def weight(one: Mapping[str, Any]) -> tuple[int, bool, int]:
+        at = places.index((one["provider"], one["container"]))
+        return at, not one["grave"], order.get(one["kind"], len(order))
+
+    return sorted(findings, key=weight)
+
+
+def _changed(one: Mapping[str, Any]) -> Iterator[str]:
+    """What was and is, line by line, and each rule with its remedy."""
+    for leaf, now in one["now"].items():
+        yield f"{_leaf(one['kind'], leaf)}: {_value(one['was'].get(leaf))} → {_value(now)}"
+    for rule in one["rules"]:
+        yield f"{rule.get('title') or rule['rule']} ({rule['rule']})"
+        if rule.get("remedy"):
+            yield f"  → {rule['remedy']}"
+
+
+def _lost(one: Mapping[str, Any]) -> Iterator[str]:
+    """All that went out of sight for one cause, in one line; so, too, the rules that must assume the worst of it."""
+    names: dict[str, list[str]] = {}
+    for leaf, now in one["now"].items():
+        aspect, _, name = leaf.rpartition(".")
+        names.setdefault(_value(now), []).append(_leaf(aspect, name))
+    for cause, lost in names.items():
+        yield f"{', '.join(dict.fromkeys(lost))} → {cause}"
+    titles = dict.fromkeys(str(rule.get("title") or rule["rule"]) for rule in one["rules"])
+    if titles:
+        yield say("drift.worst-assumed", rules=", ".join(titles))
+
+
+def _leaf(aspect: str, name: str) -> str:
+    """A fact by its name: that of its aspect where several have one of it."""
+    for word in (f"drift.leaf-{aspect}-{name}", f"drift.leaf-{name}"):
+        if word in catalogue():
+            return say(word)
+    return name
 
 
 def _value(value: object) -> str:

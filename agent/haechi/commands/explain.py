@@ -11,6 +11,7 @@ import click
 
 from haechi.commands._findings import print_causes, print_findings
 from haechi.commands._frame import answer, json_option
+from haechi.domain.registry import KST
 from haechi.words import catalogue, language, say, unknown
 
 if TYPE_CHECKING:
@@ -67,9 +68,10 @@ def explain(decision_id: str, facts: bool, no_rules: bool, as_json: bool) -> Non
 
 
 def moment(text: str) -> str:
-    """An instant as the person's clock shows it."""
+    """An instant as the person's clock shows it; in Korean by Korea's, as the registry's dates are."""
     try:
-        return dt.datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+        at = dt.datetime.fromisoformat(text).astimezone(KST if language() == "ko" else None)
+        return at.strftime("%Y-%m-%d %H:%M:%S %Z")
     except ValueError:
         return text
 

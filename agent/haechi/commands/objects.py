@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,17 +10,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from haechi.commands._frame import Exit, answer, json_option, one_line
+from haechi.domain.errors import HaechiError
 from haechi.words import say
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+DIGEST = re.compile(r"blake3:[0-9a-f]{64}")
 SHOWN = 1000
 """Objects without ``--limit``."""
 
 
 @click.command()
-@click.option("--container", metavar="NAME", help="Only of this container: s3://bucket, or its bare name.")
+@click.option(
+    "--container",
+    metavar="NAME",
+    help="Only of this container: by its URL (s3://, gs://, azure://ACCOUNT/CONTAINER, https://…) or its bare name; of "
+    "an account, azure://ACCOUNT, all its containers.",
+)
 @click.option(
     "--content",
     metavar="FILE|DIGEST",
@@ -41,7 +49,7 @@ def objects(container: str | None, content: str | None, limit: int, as_json: boo
 
     asked: dict[str, Any] = {}
     if container:
-        asked["container"] = container.partition("://")[2].strip("/") or container
+        asked["container"] = container_named(container)
     if content:
         asked["digest"] = _digest(content)
     found: list[dict[str, Any]] = []
@@ -52,21 +60,38 @@ def objects(container: str | None, content: str | None, limit: int, as_json: boo
         after = page["next"]
     more = after is not None or len(found) > limit
     document = {"objects": found[:limit], "more": more}
-    answer(document, as_json, lambda console: _show(console, document))
+    answer(document, as_json, lambda console: _show(console, document, asked.get("container", "")))
     return Exit.OK if found else Exit.NEGATIVE
+
+
+def container_named(word: str) -> str:
+    """The name by which the agent knows a container, or all of an account, of a URL; a bare name is one already. Raises
+    ``HaechiError('objects.no-container')`` for a URL of no cloud's: what names nothing must not read as nothing there.
+    """
+    if "://" not in word:
+        return word.strip("/")
+    from haechi_connectors.clouds import clouds
+
+    found = next((name for cloud in clouds() if (name := cloud.container(word))), None)
+    if found is None:
+        raise HaechiError("objects.no-container", name=word)
+    return found
 
 
 def _digest(content: str) -> str:
     if content.startswith("blake3:"):
+        if not DIGEST.fullmatch(content):
+            raise HaechiError("objects.no-digest", digest=content)
         return content
     from haechi.commands._digests import digest_named
 
     return digest_named(f"file={Path(content).expanduser()}")
 
 
-def _show(console: Console, document: Mapping[str, Any]) -> None:
+def _show(console: Console, document: Mapping[str, Any], container: str) -> None:
     if not document["objects"]:
-        console.print(say("drift.no-objects"))
+        nothing = say("drift.no-objects-in", container=container) if container else say("drift.no-objects")
+        console.print(one_line(nothing), soft_wrap=True)
         return
     last = None
     for one in document["objects"]:

@@ -72,6 +72,33 @@ class PublicAccess:
 
 
 @dataclass(frozen=True, slots=True)
+class WaysIn:
+    """By which ways, beside the HTTPS that is judged, what lies there can be read and written.
+
+    Where a provider has no such setting of a container, and no such way, a fact is the good one; where the setting is
+    the provider's for everybody, it is ``Unknown('no-setting')``.
+    """
+
+    sftp: Known[bool] = field(default_factory=_unread)
+    nfs: Known[bool] = field(default_factory=_unread)
+    local_users: Known[bool] = field(default_factory=_unread)
+    """Accounts of the container alone, with a password or key of their own and no second factor."""
+    plain_http: Known[bool] = field(default_factory=_unread)
+    """Whether requests over plain HTTP are answered."""
+    minimum_tls: Known[str] = field(default_factory=_unread)
+    """The oldest version that is answered: ``1.0`` … ``1.3``."""
+
+    @classmethod
+    def unread(cls, why: Unknown) -> WaysIn:
+        """All of them unknown for one cause."""
+        return cls(why, why, why, why, why)
+
+    def as_json(self) -> dict[str, JSON]:
+        """The form used in policy input and audit."""
+        return {name: as_json(getattr(self, name)) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaTarget:
     """One place that copies go to."""
 
@@ -114,6 +141,7 @@ class Destination:
     logging: Known[str] = field(default_factory=_unread)
     """The log bucket, ``off``, or unknown."""
     acceleration: Known[bool] = field(default_factory=_unread)
+    ways: WaysIn = field(default_factory=WaysIn)
     read_at: dt.datetime | None = None
     asked: Mapping[str, str] = field(default_factory=dict)
     revision: str = ""
@@ -136,6 +164,7 @@ class Destination:
             object_lock=why,
             logging=why,
             acceleration=why,
+            ways=WaysIn.unread(why),
         )
 
     def as_json(self, now: dt.datetime) -> dict[str, JSON]:
@@ -159,5 +188,6 @@ class Destination:
             "object_lock": as_json(self.object_lock),
             "logging": as_json(self.logging),
             "acceleration": as_json(self.acceleration),
+            "ways": self.ways.as_json(),
             "age_seconds": round(age, 3) if age is not None else {"unknown": "never-read"},
         }

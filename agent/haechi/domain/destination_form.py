@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
 
-from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess, ReplicaTarget
+from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess, ReplicaTarget, WaysIn
 from haechi.domain.facts import JSON, Known, Unknown
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -44,6 +44,7 @@ def destination_from(form: Mapping[str, Any]) -> Destination:
             _known(public.get("acl_public", _missing())),
             _known(public.get("policy_public", _missing())),
         ),
+        ways=WaysIn(**_each(WaysIn, _part(form, "ways"))),
         replicas=tuple(map(_replica, replicas)) if isinstance(replicas, list) else _known(replicas),
         read_at=dt.datetime.fromisoformat(read_at) if isinstance(read_at, str) else None,
         revision=str(form.get("revision") or ""),
@@ -68,8 +69,12 @@ def _key(value: Any) -> Known[KeyFacts | None]:
     if not isinstance(value, Mapping) or "unknown" in value:
         unknown: Unknown = _known(value)
         return unknown
-    named = (entry.name for entry in dataclasses.fields(KeyFacts))
-    return KeyFacts(**{name: _known(value.get(name, _missing())) for name in named})
+    return KeyFacts(**_each(KeyFacts, value))
+
+
+def _each(kind: type[KeyFacts | WaysIn], form: Mapping[str, Any]) -> dict[str, Any]:
+    named = (entry.name for entry in dataclasses.fields(kind))
+    return {name: _known(form.get(name, _missing())) for name in named}
 
 
 def _replica(value: Any) -> ReplicaTarget:

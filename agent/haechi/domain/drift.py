@@ -32,6 +32,8 @@ class Aspect(StrEnum):
     OBJECT_LOCK = "object-lock"
     LOGGING = "logging"
     ACCELERATION = "acceleration"
+    WAYS = "ways"
+    TRANSPORT = "transport"
 
 
 UNREADABLE: Final = "unreadable"

@@ -58,6 +58,10 @@ def carried(into: Destination, source: Destination, aspect: Aspect) -> Destinati
     """``into`` with one aspect of ``source``. The guard alone is carried where what it guards differs too: that is
     another change, with an answer of its own.
     """
+    if aspect in _SHARED:
+        names = _SHARED[aspect]
+        ways = dataclasses.replace(into.ways, **{name: getattr(source.ways, name) for name in names})
+        return dataclasses.replace(into, ways=ways)
     if aspect is Aspect.GUARD and _public(into) != _public(source):
         public = dataclasses.replace(into.public, blocked=source.public.blocked, flags=source.public.flags)
         return dataclasses.replace(into, public=public)
@@ -106,6 +110,15 @@ def _key(facts: Destination) -> Leaves:
     if isinstance(key, KeyFacts):
         return {"mode": as_json(mode), **{name: as_json(getattr(key, name)) for name in names}}
     return {"mode": as_json(mode), **dict.fromkeys(names, as_json(key))}
+
+
+_DOORS: Final = ("sftp", "nfs", "local_users")
+_OLDEST: Final = "1.2"
+"""The oldest version of TLS that the rules take, too."""
+
+
+def _ways(*names: str) -> Callable[[Destination], Leaves]:
+    return lambda facts: {name: as_json(getattr(facts.ways, name)) for name in names}
 
 
 def _single(name: str) -> Callable[[Destination], Leaves]:
@@ -180,6 +193,18 @@ def _versioning_off(was: Destination, now: Destination) -> bool:
     return was_on and isinstance(now.versioning, str) and not is_on
 
 
+def _another_way(was: Destination, now: Destination) -> bool:
+    return any(getattr(now.ways, name) is True and getattr(was.ways, name) is not True for name in _DOORS)
+
+
+def _weaker_transport(was: Destination, now: Destination) -> bool:
+    """Plain HTTP is answered, or an older TLS than before, and than the rules take."""
+    oldest = now.ways.minimum_tls
+    before = _OLDEST if isinstance(was.ways.minimum_tls, Unknown) else min(was.ways.minimum_tls, _OLDEST)
+    older = not isinstance(oldest, Unknown) and oldest < before
+    return older or (now.ways.plain_http is True and was.ways.plain_http is not True)
+
+
 def _logging_off(was: Destination, now: Destination) -> bool:
     return now.logging == "off" and isinstance(was.logging, str) and was.logging != "off"
 
@@ -209,7 +234,16 @@ _RULES: Final[Mapping[Aspect, _Rule]] = {
         lambda was, now: was.acceleration is False and now.acceleration is True,
         ("acceleration",),
     ),
+    Aspect.WAYS: _Rule(_ways(*_DOORS), _another_way, ("ways",)),
+    Aspect.TRANSPORT: _Rule(_ways("plain_http", "minimum_tls"), _weaker_transport, ("ways",)),
 }
+
+
+_SHARED: Final[Mapping[Aspect, tuple[str, ...]]] = {
+    Aspect.WAYS: _DOORS,
+    Aspect.TRANSPORT: ("plain_http", "minimum_tls"),
+}
+"""Aspects of one part of the facts, each carried by its own names."""
 
 
 # --- unknown --------------------------------------------------------------------------------------------------------

@@ -31,6 +31,12 @@ DECISION_SCHEMA = "haechi.decision/1"
 NO_ISSUE: Mapping[str, JSON] = MappingProxyType({"sequence": None, "age_seconds": None, "unconfirmed_seconds": None})
 """Policies without a number, a date and a source: those that ship, and a folder's."""
 _KEYED_MODES = ("kms", "kms-dual")
+_NOT_SEEN = {
+    "not-seen": "begin-not-seen",
+    "object-not-seen": "object-not-seen",
+    "differs": "beginnings-differ",
+}
+"""A wish that nobody knows, to why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +157,11 @@ def effective_encryption(
     """What the object will be encrypted with on the provider's side: the request's word, else the container's.
 
     ``key`` is null where the mode has no key of its own (none, provider, client-key). The wish of an assembled object
-    whose beginning was not seen (mode ``not-seen``) is unknown, mode and key.
+    whose beginning was not seen, or is one of several (the modes of ``_NOT_SEEN``), is unknown, mode and key.
     """
-    if asked.mode == "not-seen":
-        return {"mode": as_json(Unknown("begin-not-seen")), "key": as_json(Unknown("begin-not-seen"))}
+    if asked.mode in _NOT_SEEN:
+        why = as_json(Unknown(_NOT_SEEN[asked.mode]))
+        return {"mode": why, "key": why}
     if asked.mode == "unset":
         return facts.encryption.as_json()
     if asked.mode not in _KEYED_MODES:

@@ -115,5 +115,11 @@ class Cloud(Protocol):
         endpoint of its API; None where the URL is not this cloud's.
         """
 
+    def container(self, url: str) -> str | None:
+        """The name by which containers are remembered (``Location.container``) of what ``url`` names: one
+        (``s3://bucket``, its address at the provider, whatever stands behind it), or, where they lie in accounts, an
+        account: its containers' names begin with that and a slash. None where the URL is not this cloud's.
+        """
+
     def in_region(self, request: Request, region: Known[str]) -> Request:
         """The same as a tool sends it that is set to the container's region."""

@@ -215,7 +215,8 @@ class StoredObjects(Protocol):
         digests: Sequence[str] = (),
         user: str | None = None,
     ) -> tuple[StoredObject, ...]:
-        """The next ``most`` behind ``after``: those in the container, with one of these contents, that the user alone
+        """The next ``most`` behind ``after``: those in the container (without a provider: at any, and in the containers
+        of an account of that name), with one of these contents, that the user alone
         wrote; without a condition all.
         """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from haechi.domain.facts import Known
 from haechi.domain.registry import Site
@@ -82,6 +82,17 @@ class AzureCloud:
         if at.scheme not in ("http", "https"):
             return None
         return Request("PUT", at.scheme, at.netloc.lower(), f"/{parts.netloc.lower()}{target}", headers)
+
+    def container(self, url: str) -> str | None:
+        """Of ``azure://ACCOUNT/CONTAINER`` and of addresses at Azure; without a container, the account."""
+        parts = urlsplit(url)
+        container = unquote(parts.path.lstrip("/").partition("/")[0])
+        if parts.scheme == SCHEME:
+            account = parts.netloc.lower()
+        else:
+            host = Hosts().find(parts.netloc) if parts.scheme in ("http", "https") else None
+            account = host.account if host is not None and host.service in ("blob", "dfs") else ""
+        return "/".join(filter(None, (account, container))) if account else None
 
     def in_region(self, request: Request, region: Known[str]) -> Request:
         """An account has one host, wherever it lies."""

@@ -1,8 +1,9 @@
 """Reads the facts about a container through Azure's management API, in two rounds of parallel questions. Never raises.
 
 First round: the storage accounts and key vaults of every registered subscription, and whose tenant it is in: that
-finds the account and proves its owner. Second round: what belongs to the account and the container. The data plane can
-tell none of it but who may read, so it is not asked. Questions that miss the deadline are ``Unknown('timeout')``.
+finds the account and proves its owner. Second round: what belongs to the account and the container, and the state of
+the account's key; a container with an encryption scope of its own costs a third, for that scope's key. The data plane
+can tell none of it but who may read, so it is not asked. Questions that miss the deadline are ``Unknown('timeout')``.
 
 **The owner** is the entry of the registry that names the subscription: ``TENANT/SUBSCRIPTION``, or the subscription
 alone. With a tenant it counts only while the subscription is in that tenant: subscriptions can be handed over.
@@ -14,9 +15,10 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
-from haechi.domain.destination import Destination, KeyFacts
+from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts
 from haechi.domain.facts import Known, Unknown
 from haechi.domain.registry import Site
 from haechi.domain.upload import Location
@@ -25,7 +27,7 @@ from haechi.ports.clock import Clock
 from haechi_connectors.azure import posture_reading as reading
 from haechi_connectors.azure.details import SCOPE
 from haechi_connectors.azure.hosts import PROVIDER
-from haechi_connectors.azure.posture_answers import Answer, ask
+from haechi_connectors.azure.posture_answers import NOT_ASKED, Answer, ask
 from haechi_connectors.azure.posture_clients import Management
 from haechi_connectors.azure.posture_reading import Found
 from haechi_connectors.azure.regions import country_of
@@ -35,6 +37,8 @@ STORAGE: Final = "2023-05-01"
 VAULTS: Final = "2023-07-01"
 DIAGNOSTICS: Final = "2021-05-01-preview"
 SUBSCRIPTIONS: Final = "2022-12-01"
+CONTAINER_OF_ACCOUNT: Final = Answer({"properties": {}})
+"""As a container says it that has no encryption scope of its own: what holds is the account's."""
 THREADS: Final = 16
 REMEMBERED_SECONDS: Final = 60.0
 """How long the lists of the first round are used again: many containers lie in few subscriptions."""
@@ -42,12 +46,13 @@ ASKED: Final = {
     "exists": "blobServices/containers",
     "region": "storageAccounts",
     "country": "countries.yaml",
-    "encryption": "storageAccounts, encryptionScopes, vaults",
+    "encryption": "storageAccounts, encryptionScopes, vaults, vaults/keys",
     "public": "storageAccounts, blobServices/containers",
     "replicas": "storageAccounts, objectReplicationPolicies",
     "versioning": "blobServices",
     "object_lock": "blobServices/containers",
     "logging": "diagnosticSettings",
+    "ways": "storageAccounts",
     "account": "storageAccounts of the registered subscriptions",
 }
 
@@ -99,8 +104,10 @@ class AzurePosture:
         account = ours.accounts.get(name)
         if account is None:
             return self._nothing(place, self._lacking(ours))
-        second = await self._together(self._about(account, container), ends)
+        own = reading.encryption(account, CONTAINER_OF_ACCOUNT, NOT_ASKED, ours.vaults, ours.kept)
+        second = await self._together(self._about(account, container) | self._state(own.key, ours), ends)
         about = second["container"]
+        encryption = reading.encryption(account, about, second["scopes"], ours.vaults, ours.kept)
         return Destination(
             provider=place.provider,
             container=place.container,
@@ -108,7 +115,7 @@ class AzurePosture:
             region=account.region,
             country=country_of(account.region),
             account=account.owner,
-            encryption=reading.encryption(account, about, second["scopes"], ours.vaults, ours.kept),
+            encryption=await self._stated(encryption, ours, ends, second),
             public=reading.public(account, about, container),
             replicas=reading.replicas(account, container, second["policies"], ours.accounts),
             versioning=reading.versioning(second["service"]),
@@ -116,6 +123,7 @@ class AzurePosture:
             object_lock=reading.object_lock(about),
             logging=reading.logging(second["diagnostics"]),
             acceleration=False,
+            ways=reading.ways(account),
             read_at=self._clock.now(),
             asked=ASKED,
         )
@@ -132,6 +140,7 @@ class AzurePosture:
         answers = await self._together({"scopes": self._list(f"{account.id}/encryptionScopes", STORAGE)}, ends)
         scope = key_id.removeprefix(SCOPE)
         found = reading.of_scope(scope, account, answers["scopes"], ours.vaults, ours.kept)
+        found = await self._stated(found, ours, ends)
         if isinstance(found.key, KeyFacts):
             return found.key
         if found.key is None:  # the provider's own key stands behind the scope
@@ -190,6 +199,24 @@ class AzurePosture:
             "scopes": self._list(f"{account.id}/encryptionScopes", STORAGE),
             "diagnostics": self._list(f"{blobs}/providers/Microsoft.Insights/diagnosticSettings", DIAGNOSTICS),
         }
+
+    def _state(self, key: Known[KeyFacts | None], ours: Ours) -> dict[str, Callable[[], Mapping[str, Any]]]:
+        """The question whether a key of ours can be used, by the key's name."""
+        path = reading.key_path(key, ours.vaults)
+        return {f"key:{key.id}": self._one(path, VAULTS)} if isinstance(key, KeyFacts) and path else {}
+
+    async def _stated(
+        self, encryption: EncryptionFacts, ours: Ours, ends: float, asked: Mapping[str, Answer] = MappingProxyType({})
+    ) -> EncryptionFacts:
+        """With the key's state; asked for now where it is not that of the account, which was asked about before."""
+        questions = self._state(encryption.key, ours)
+        missing = {name: question for name, question in questions.items() if name not in asked}
+        answers = {**asked, **(await self._together(missing, ends))} if missing else asked
+        answer = next((answers[name] for name in questions), None)
+        if answer is None or not isinstance(encryption.key, KeyFacts):
+            return encryption
+        stated = dataclasses.replace(encryption.key, enabled=reading.enabled(answer))
+        return dataclasses.replace(encryption, key=stated)
 
     # --- asking ---
 

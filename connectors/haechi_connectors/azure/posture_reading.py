@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from haechi.domain.destination import EncryptionFacts, KeyFacts, PublicAccess, ReplicaTarget
+from haechi.domain.destination import EncryptionFacts, KeyFacts, PublicAccess, ReplicaTarget, WaysIn
 from haechi.domain.facts import Known, Unknown
 
 from haechi_connectors.azure.posture_answers import Answer, of
@@ -22,6 +22,10 @@ ACCOUNT_KEY = "$account-encryption-key"
 """The scope that stands for the account's own key."""
 GEO = frozenset({"GRS", "RAGRS", "GZRS", "RAGZRS"})
 LOCAL = frozenset({"LRS", "ZRS"})
+GONE = frozenset({"KeyNotFound", "ResourceNotFound", "NotFound"})
+"""How a 404 of a key's own is called."""
+KEY_NAME = re.compile(r"[0-9A-Za-z-]{1,127}")
+TLS = {"TLS1_0": "1.0", "TLS1_1": "1.1", "TLS1_2": "1.2", "TLS1_3": "1.3"}
 LOGS = frozenset({"StorageRead", "StorageWrite", "StorageDelete"})
 RESOURCE = re.compile(
     r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)/.*/(?P<name>[^/]+)", re.I
@@ -147,6 +151,26 @@ def key(uri: str, vaults: Mapping[str, Found], read: Mapping[str, Answer]) -> Ke
     )
 
 
+def key_path(found: Known[KeyFacts | None], vaults: Mapping[str, Found]) -> str:
+    """Where the management API has a key of one of our vaults; empty for every other."""
+    if not isinstance(found, KeyFacts) or isinstance(found.id, Unknown):
+        return ""
+    parts = urlsplit(found.id)
+    vault = vaults.get((parts.hostname or "").partition(".")[0])
+    name = parts.path.rpartition("/")[2]
+    return f"{vault.id}/keys/{name}" if vault is not None and KEY_NAME.fullmatch(name) else ""
+
+
+def enabled(answer: Answer) -> Known[bool]:
+    """Whether a key's newest version can be used. One that is not there was deleted, and waits for its end or is gone;
+    that it was never there is no other case: an account encrypts with it.
+    """
+    if not answer.ok:
+        return False if answer.code in GONE else answer.unknown
+    told = of(answer.properties, "attributes").get("enabled")
+    return told if isinstance(told, bool) else Unknown("not-told")
+
+
 def _origin(hsm: bool) -> str:
     return "AZURE_MANAGED_HSM" if hsm else "AZURE_KEY_VAULT"
 
@@ -162,7 +186,7 @@ def replicas(
     found = []
     if redundancy in GEO:
         second = account.properties.get("secondaryLocation")
-        where: Known[str] = normal(second) if isinstance(second, str) and second else Unknown("invalid-answer")
+        where: Known[str] = normal(second) if isinstance(second, str) and second else Unknown("not-told")
         found.append(ReplicaTarget(f"{_short(account.id)}-secondary", where, country_of(where), account.owner))
     if not policies.ok:
         return policies.unknown
@@ -191,6 +215,24 @@ def _target(account: str, container: str, accounts: Mapping[str, Found]) -> Repl
 def _short(name: str) -> str:
     """An account's name, of its id or as it is."""
     return name.rstrip("/").rpartition("/")[2].lower()
+
+
+def ways(account: Found) -> WaysIn:
+    """The account's doors, which are its containers' too. SFTP and NFS were never opened where nothing is said of them,
+    and local users come in by SFTP alone.
+    """
+    told = account.properties
+    sftp, nfs = (_switch(told.get(name, False)) for name in ("isSftpEnabled", "isNfsV3Enabled"))
+    local = _switch(told.get("isLocalUserEnabled", False if sftp is False else None))
+    https = _switch(told.get("supportsHttpsTrafficOnly"))
+    oldest = TLS.get(str(told.get("minimumTlsVersion", "TLS1_0")))  # Microsoft takes 1.0 where nothing is set
+    return WaysIn(
+        sftp, nfs, local, https if isinstance(https, Unknown) else not https, oldest or Unknown("unrecognised-value")
+    )
+
+
+def _switch(value: object) -> Known[bool]:
+    return value if isinstance(value, bool) else Unknown("not-told" if value is None else "unrecognised-value")
 
 
 def versioning(service: Answer) -> Known[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from haechi.domain.facts import Known
 from haechi.domain.registry import Site
@@ -13,13 +14,14 @@ from haechi.ports.clock import Clock
 from haechi.ports.cloud import Institution, Way
 
 from haechi_connectors.gcs.connector import GcsConnector
-from haechi_connectors.gcs.hosts import PROVIDER
+from haechi_connectors.gcs.hosts import PROVIDER, find
 
 if TYPE_CHECKING:  # loading the SDK takes a second, and whoever only looks at requests needs none
     from haechi_connectors.gcs.buckets import GcsBuckets
     from haechi_connectors.gcs.posture import GcsPosture
 
 SCHEME: Final = "gs"
+JSON_PATH: Final = re.compile(r"/(?:(?:upload|download)/)?storage/v1/b/([^/]+)")
 HOST: Final = "storage.googleapis.com"
 
 
@@ -71,6 +73,18 @@ class GcsCloud:
         target = f"/upload/storage/v1/b/{parts.netloc}/o?uploadType=media&name={quote(key, safe='')}"
         host, scheme = (at.netloc.lower(), at.scheme) if endpoint else (HOST, "https")
         return Request("POST", scheme, host, target, (("content-length", str(size)),))
+
+    def container(self, url: str) -> str | None:
+        """Of ``gs://bucket`` and of addresses at either API."""
+        parts = urlsplit(url)
+        if parts.scheme == SCHEME:
+            return parts.netloc or None
+        host = find(parts.netloc) if parts.scheme in ("http", "https") else None
+        if host is None:
+            return None
+        named = JSON_PATH.match(parts.path)
+        first = named[1] if named else parts.path.lstrip("/").partition("/")[0]
+        return host.bucket or unquote(first) or None
 
     def in_region(self, request: Request, region: Known[str]) -> Request:
         """The same: Google's tools go to the endpoint without a region unless somebody names another."""

@@ -91,6 +91,7 @@ class GcsPosture:
             object_lock=bool(told["retention"]),
             logging=told["logging"] or "off",
             acceleration=False,  # there is no such setting
+            ways=reading.WAYS,
             read_at=self._clock.now(),
             asked=ASKED,
         )

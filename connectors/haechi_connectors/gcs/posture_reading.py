@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from haechi.domain.destination import KeyFacts, PublicAccess, ReplicaTarget
+from haechi.domain.destination import KeyFacts, PublicAccess, ReplicaTarget, WaysIn
 from haechi.domain.facts import Known, Unknown
 
 from haechi_connectors.gcs.details import EVERYONE
@@ -17,6 +17,11 @@ KEY_NAME: Final = re.compile(
     r"projects/([^/]+)/locations/([^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+(?:/cryptoKeyVersions/\d+)?"
 )
 INVALID: Final = Unknown("invalid-answer")
+_NO_SETTING: Final = Unknown("no-setting")
+WAYS: Final = WaysIn(sftp=False, nfs=False, local_users=False, plain_http=_NO_SETTING, minimum_tls=_NO_SETTING)
+"""A bucket has no way in but the API; Cloud Storage FUSE comes through it too. Which TLS is answered is not the bucket's
+to say (an organisation may restrict it).
+"""
 
 
 def region(location: object, kind: object) -> Known[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from haechi.domain.facts import Known, Unknown
 from haechi.domain.registry import Site
@@ -15,7 +15,7 @@ from haechi.ports.clock import Clock
 from haechi.ports.cloud import Institution, Way
 
 from haechi_connectors.s3.connector import S3Connector
-from haechi_connectors.s3.hosts import PROVIDER
+from haechi_connectors.s3.hosts import PROVIDER, Hosts
 
 if TYPE_CHECKING:  # loading the SDK takes a second, and whoever only looks at requests needs none
     from haechi_connectors.s3.buckets import S3Buckets
@@ -96,6 +96,16 @@ class S3Cloud:
         if "." in parts.netloc:  # its certificate would not fit a name with more dots
             return Request("PUT", "https", NO_REGION_HOST, f"/{parts.netloc}{target}", headers)
         return Request("PUT", "https", f"{parts.netloc}.{NO_REGION_HOST}", target, headers)
+
+    def container(self, url: str) -> str | None:
+        """Of ``s3://bucket`` and of AWS's own hosts; an access point stands for no bucket that is known here."""
+        parts = urlsplit(url)
+        if parts.scheme == SCHEME:
+            return parts.netloc or None
+        host = Hosts().find(parts.netloc) if parts.scheme in ("http", "https") else None
+        if host is None or host.service != "s3" or host.alias:
+            return None
+        return host.bucket or unquote(parts.path.lstrip("/").partition("/")[0]) or None
 
     def in_region(self, request: Request, region: Known[str]) -> Request:
         """The regional host instead of the one without a region."""

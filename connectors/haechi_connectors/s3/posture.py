@@ -103,6 +103,7 @@ class S3Posture:
             object_lock=reading.object_lock(first["lock"]),
             logging=reading.logging(first["logging"]),
             acceleration=reading.acceleration(first["acceleration"]),
+            ways=reading.ways(own_level=store.own_level),
             read_at=self._clock.now(),
             asked=_asked(store, method),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from haechi.domain.destination import EncryptionFacts, KeyFacts, PublicAccess, ReplicaTarget
+from haechi.domain.destination import EncryptionFacts, KeyFacts, PublicAccess, ReplicaTarget, WaysIn
 from haechi.domain.facts import Known, Unknown
 
 from haechi_connectors.s3.posture_answers import Answer
@@ -22,6 +22,7 @@ EVERYONE = (
 MODES = {"AES256": "provider", "aws:kms": "kms", "aws:kms:dsse": "kms-dual"}
 REGION_HEADER = "x-amz-bucket-region"
 INVALID = Unknown("invalid-answer")
+NO_SETTING = Unknown("no-setting")
 
 
 def exists(head: Answer, others: tuple[Answer, ...], *, hidden_means_there: bool) -> Known[bool]:
@@ -211,3 +212,13 @@ def _all(facts: Mapping[str, Known[bool]]) -> Known[bool]:
     if any(fact is False for fact in facts.values()):
         return False
     return next((fact for fact in facts.values() if isinstance(fact, Unknown)), True)
+
+
+def ways(*, own_level: bool) -> WaysIn:
+    """A bucket of AWS has no way in but its API: SFTP (Transfer Family) and NFS (File Gateway) are services of their
+    own, which come through that API as somebody whom the policies name. Plain HTTP and old TLS are AWS's to answer for
+    all buckets. What else a compatible store listens to, its API does not say.
+    """
+    if not own_level:
+        return WaysIn.unread(Unknown("not-supported"))
+    return WaysIn(sftp=False, nfs=False, local_users=False, plain_http=NO_SETTING, minimum_tls=NO_SETTING)

@@ -85,6 +85,10 @@ class SwiftCloud:
         """None: no scheme is Swift's alone."""
         return None
 
+    def container(self, url: str) -> str | None:
+        """None: as of ``plain_upload``."""
+        return None
+
     def in_region(self, request: Request, region: Known[str]) -> Request:
         """The same: a host is a region."""
         return request

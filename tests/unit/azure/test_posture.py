@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
-from haechi.domain.destination import KeyFacts, ReplicaTarget
+from haechi.domain.destination import KeyFacts, ReplicaTarget, WaysIn
 from haechi.domain.facts import Unknown
 from haechi.domain.registry import Site
 from haechi.domain.upload import Location
@@ -25,6 +25,7 @@ GROUP = f"/subscriptions/{SUB}/resourceGroups/storage/providers"
 ACCOUNT = f"{GROUP}/Microsoft.Storage/storageAccounts/fab1"
 BLOBS = f"{ACCOUNT}/blobServices/default"
 KEY = "https://ours.vault.azure.net/keys/nct"
+STATE = f"{GROUP}/Microsoft.KeyVault/vaults/ours/keys/nct"
 PLACE = Location("azure", "fab1/lots", "k", endpoint="fab1.blob.core.windows.net")
 ROLE = Path(__file__).resolve().parents[3] / "deploy" / "permissions" / "azure" / "destination-facts-role.json"
 
@@ -41,6 +42,8 @@ WHOLE: dict[str, Any] = {
                     "primaryLocation": "koreacentral",
                     "secondaryLocation": "koreasouth",
                     "allowBlobPublicAccess": False,
+                    "supportsHttpsTrafficOnly": True,
+                    "minimumTlsVersion": "TLS1_2",
                     "encryption": {
                         "keySource": "Microsoft.Keyvault",
                         "keyvaultproperties": {"keyvaulturi": "https://ours.vault.azure.net/", "keyname": "nct"},
@@ -52,6 +55,7 @@ WHOLE: dict[str, Any] = {
     f"/subscriptions/{SUB}/providers/Microsoft.KeyVault/vaults": {
         "value": [{"id": f"{GROUP}/Microsoft.KeyVault/vaults/ours", "name": "ours", "location": "Korea Central"}]
     },
+    STATE: {"name": "nct", "properties": {"attributes": {"enabled": True}, "keyUri": KEY}},
     f"{BLOBS}/containers/lots": {
         "name": "lots",
         "properties": {"publicAccess": "None", "defaultEncryptionScope": "$account-encryption-key"},
@@ -130,11 +134,71 @@ async def test_everything_is_read(said: Said) -> None:
     assert (facts.exists, facts.region, facts.country, facts.account) == (True, "koreacentral", "KR", OURS)
     assert facts.encryption.mode == "kms"
     assert facts.encryption.key == KeyFacts(
-        KEY, OURS, "koreacentral", "KR", "AZURE_KEY_VAULT", "customer", False, Unknown("not-read")
+        KEY, OURS, "koreacentral", "KR", "AZURE_KEY_VAULT", "customer", False, True
     )
     assert (facts.public.blocked, facts.public.acl_public, facts.public.policy_public) == (True, False, False)
     assert facts.replicas == (ReplicaTarget("fab1-secondary", "koreasouth", "KR", OURS),)
     assert (facts.versioning, facts.object_lock, facts.logging) == ("Enabled", False, "/workspaces/ours")
+
+
+@pytest.mark.parametrize(
+    ("answer", "enabled"),
+    [
+        ({"properties": {"attributes": {"enabled": False}}}, False),
+        (Refusal(404, "KeyNotFound"), False),
+        (Refusal(403, "AuthorizationFailed"), Unknown("access-denied")),
+        (Refusal(404, "SubscriptionNotFound"), Unknown("access-denied")),
+        ({"properties": {}}, Unknown("not-told")),
+    ],
+)
+async def test_whether_the_key_can_be_used_is_read(said: Said, answer: Any, enabled: object) -> None:
+    said.answers[STATE] = answer
+    facts = await posture(said).read(PLACE)
+    assert isinstance(facts.encryption.key, KeyFacts) and facts.encryption.key.enabled == enabled
+    assert facts.encryption.key.account == OURS and facts.exists is True, "all else is known without it"
+
+
+async def test_the_key_of_a_scope_of_its_own_has_its_state(said: Said) -> None:
+    said.change(LOTS, defaultEncryptionScope="held")
+    said.answers[STATE] = {"properties": {"attributes": {"enabled": False}}}
+    facts = await posture(said).read(PLACE)
+    assert isinstance(facts.encryption.key, KeyFacts) and facts.encryption.key.enabled is False
+    assert (await posture(said).key(PLACE, "scope/held")).enabled is False
+
+
+async def test_a_second_region_that_the_answer_leaves_out_is_said_to_be_left_out(said: Said) -> None:
+    said.change(ACCOUNTS, secondaryLocation=None)
+    (target,) = (await posture(said).read(PLACE)).replicas
+    assert (target.region, target.country) == (Unknown("not-told"), Unknown("not-told"))
+
+
+async def test_the_ways_in_are_those_of_the_account(said: Said) -> None:
+    assert (await posture(said).read(PLACE)).ways == WaysIn(False, False, False, False, "1.2")
+    said.change(ACCOUNTS, isSftpEnabled=True, isNfsV3Enabled=True, isLocalUserEnabled=True)
+    said.change(ACCOUNTS, supportsHttpsTrafficOnly=False, minimumTlsVersion="TLS1_0")
+    assert (await posture(said).read(PLACE)).ways == WaysIn(True, True, True, True, "1.0")
+
+
+@pytest.mark.parametrize(
+    ("told", "ways"),
+    [
+        ({"isSftpEnabled": True}, WaysIn(True, False, Unknown("not-told"), False, "1.2")),
+        ({"isSftpEnabled": "yes"}, WaysIn(Unknown("unrecognised-value"), False, Unknown("not-told"), False, "1.2")),
+        ({"supportsHttpsTrafficOnly": None}, WaysIn(False, False, False, Unknown("not-told"), "1.2")),
+        ({"minimumTlsVersion": "TLS9"}, WaysIn(False, False, False, False, Unknown("unrecognised-value"))),
+    ],
+)
+async def test_what_the_account_does_not_say_of_its_ways_is_unknown(
+    said: Said, told: dict[str, Any], ways: WaysIn
+) -> None:
+    said.change(ACCOUNTS, **told)
+    assert (await posture(said).read(PLACE)).ways == ways
+
+
+async def test_an_account_whose_tls_was_never_set_answers_the_oldest(said: Said) -> None:
+    said.change(ACCOUNTS)
+    del said.answers[ACCOUNTS]["value"][0]["properties"]["minimumTlsVersion"]
+    assert (await posture(said).read(PLACE)).ways.minimum_tls == "1.0"
 
 
 async def test_the_lists_are_asked_once_for_many_containers(said: Said) -> None:
@@ -142,7 +206,7 @@ async def test_the_lists_are_asked_once_for_many_containers(said: Said) -> None:
     await facts.read(PLACE)
     before = len(said.asked)
     await facts.read(PLACE)
-    assert len(said.asked) - before == 5
+    assert len(said.asked) - before == 6
     assert said.asked.count(ACCOUNTS) == 1
 
 

@@ -86,6 +86,9 @@ TOY = dedent('''
             box, _, key = url.removeprefix("toy://").partition("/")
             return Request("PUT", "https", f"{box}.toy.example", f"/{key}") if url.startswith("toy://") else None
 
+        def container(self, url):
+            return url.removeprefix("toy://") if url.startswith("toy://") else None
+
         def in_region(self, request, region):
             return replace(request, host=request.host)
 

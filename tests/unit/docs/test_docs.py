@@ -211,3 +211,9 @@ def test_the_index_leads_to_every_page(index: str) -> None:
 def test_no_user_visible_command_is_missing_from_the_changes() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert [name for name in COMMANDS if f"`haechi {name}" not in text] == []
+
+
+def test_korean_pages_call_one_thing_by_one_word() -> None:
+    for page in (*(ROOT / "docs").rglob("*.ko.md"), *(ROOT / "deploy").rglob("*.ko.md"), ROOT / "README.ko.md"):
+        text = page.read_text(encoding="utf-8")
+        assert "블롭" not in text and "레지스트리의 `watched`" not in text, page.name

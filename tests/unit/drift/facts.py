@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess, ReplicaTarget
+from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess, ReplicaTarget, WaysIn
 
 NOW = dt.datetime(2026, 11, 2, 3, 0, tzinfo=dt.UTC)
 OURS, SEOUL = "111122223333", "ap-northeast-2"
@@ -33,6 +33,7 @@ GOOD = Destination(
     object_lock=True,
     logging="logs",
     acceleration=False,
+    ways=WaysIn(False, False, False, False, "1.2"),
     read_at=NOW,
     revision="r1",
 )

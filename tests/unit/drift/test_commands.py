@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import io
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -148,14 +149,63 @@ def test_content_is_found_by_its_file_and_by_what_was_made_of_it(bench, capsys, 
     file = tmp_path / "recipe.bin"
     file.write_bytes(b"recipe")
     bench.put("designs", "plain", "kim", holding("recipe.bin", digest_of(str(file))))
-    bench.put("designs", "sealed", "kim", holding("recipe.bin.age", "blake3:sealed"))
-    bench.put("designs", "unlike", "kim", holding("unlike", "blake3:unlike"))
-    bench.copies = {digest_of(str(file)): ["blake3:sealed"]}
+    bench.put("designs", "sealed", "kim", holding("recipe.bin.age", "blake3:" + "5e" * 32))
+    bench.put("designs", "unlike", "kim", holding("unlike", "blake3:" + "00" * 32))
+    bench.copies = {digest_of(str(file)): ["blake3:" + "5e" * 32]}
     for content in (str(file), digest_of(str(file))):
         assert run(["objects", "--content", content, "--json"]) == 0
         assert [one["key"] for one in told(capsys)["objects"]] == ["plain", "sealed"]
     assert run(["objects", "--content", str(tmp_path / "none"), "--json"]) == 1
     assert told(capsys)["error"]["code"] == "registry.no-file"
+
+
+@pytest.mark.parametrize(
+    ("word", "keys"),
+    [
+        ("azure://fab1/ours", ["a"]),
+        ("azure://fab1/ours/some/key", ["a"]),
+        ("azure://fab1", ["a", "b"]),
+        ("fab1", ["a", "b"]),
+        ("https://fab1.blob.core.windows.net/ours", ["a"]),
+        ("https://fab1.dfs.core.windows.net/other/", ["b"]),
+        ("https://fab1.blob.core.windows.net", ["a", "b"]),
+        ("s3://designs", ["s"]),
+        ("https://designs.s3.ap-northeast-2.amazonaws.com/key", ["s"]),
+        ("https://s3.ap-northeast-2.amazonaws.com/designs/key", ["s"]),
+        ("gs://designs/key", ["s"]),
+        ("https://storage.googleapis.com/storage/v1/b/designs/o", ["s"]),
+        ("https://designs.storage.googleapis.com/", ["s"]),
+        ("designs", ["s"]),
+    ],
+)
+def test_a_container_is_understood_however_it_is_written(bench, capsys, word, keys):
+    for container, key in (("fab1/ours", "a"), ("fab1/other", "b"), ("fab10/ours", "c"), ("designs", "s")):
+        bench.put(container, key, "kim")
+    assert run(["objects", "--container", word, "--json"]) == 0
+    assert sorted(one["key"] for one in told(capsys)["objects"]) == keys
+
+
+@pytest.mark.parametrize("word", ["bogus://x", "https://example.com/designs", "s3://", "azure:///x", "gs://"])
+def test_what_names_no_container_is_never_read_as_nothing_there(bench, capsys, word):
+    assert run(["objects", "--container", word, "--json"]) not in (0, 1) or "error" in told(capsys)
+    assert run(["objects", "--container", word]) != 0
+    assert "No object" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("word", ["blake3:zz", "blake3:", "blake3:" + "A" * 64])
+def test_what_is_no_digest_is_an_error(bench, capsys, word):
+    run(["objects", "--content", word, "--json"])
+    assert told(capsys)["error"]["code"] == "objects.no-digest"
+
+
+def test_none_in_a_container_names_it(bench, capsys):
+    assert run(["objects", "--container", "s3://empty"]) == 1
+    assert "No object in empty" in capsys.readouterr().out
+
+
+def test_a_finding_that_is_none_is_told_before_the_reason(bench, capsys):
+    assert run(["drift", "accept", "hd-nope", "why", "--json"]) == 1
+    assert told(capsys)["error"]["code"] == "drift.unknown"
 
 
 @pytest.mark.parametrize("after", [["aws"], ["aws", "b", 3], "aws", [[], [], []]])
@@ -170,7 +220,7 @@ def test_a_page_that_begins_nowhere_is_refused(bench, after):
 def test_a_finding_names_its_objects_and_is_the_exit_code_until_it_ends(bench, capsys):
     bench.put("designs", "a/recipe.bin.age", "kim")
     assert run(["drift", "--now"]) == 0
-    assert "1 containers were read again" in capsys.readouterr().out
+    assert "Containers read again: 1" in capsys.readouterr().out
     bench.destinations.change("designs", public=OPEN, logging="off")
     assert run(["drift", "--now", "--json"]) == 1
     document = told(capsys)
@@ -245,3 +295,43 @@ async def test_findings_by_kind_are_a_metric(tmp_path: Path) -> None:
     assert b'haechi_drift_open{kind="public"} 2.0' in await asyncio.to_thread(generate_latest, metrics.registry)
     with pytest.raises(KeyError):
         metrics.gauges("haechi_policy_sequence", lambda: {})
+
+
+LOST = {
+    "provider": "azure", "container": "fab1/ours", "kind": "unreadable", "grave": True, "id": "hd-2",
+    "raised": "2026-11-02T03:00:00+00:00", "state": "open", "reason": "", "by": "", "objects": [], "more": False,
+    "objects_total": 1,
+    "was": {"region.region": "koreacentral", "key.region": "koreacentral", "key.account": "t/s", "logging.logging": "x"},
+    "now": dict.fromkeys(("region.region", "key.region", "key.account", "logging.logging"), {"unknown": "not-read"}),
+    "rules": [{"rule": "r10_region", "title": "In Korea", "remedy": "Go there."}, {"rule": "r14", "title": "Layer 2"}],
+}  # fmt: skip
+OWNER = {**LOST, "kind": "owner", "id": "hd-3", "was": {"account": "t/s"}, "now": {"account": {"unknown": "not-ours"}}}
+KEY = {**LOST, "kind": "key", "id": "hd-1", "was": {"region": "koreacentral", "id": "k"}, "now": {"region": "x", "id": "l"}}
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    from haechi.commands.drift import _show
+    from rich.console import Console
+
+    def show(*findings):
+        console = Console(width=200, record=True, file=io.StringIO())
+        _show(console, {"findings": list(findings), "looked": None, "age_seconds": 3, "unread": 0})
+        return console.export_text()
+
+    monkeypatch.setenv("HAECHI_LANG", "en")
+    return show
+
+
+def test_the_gravest_comes_first_and_what_went_out_of_sight_is_one_line(shown):
+    said = shown(LOST, KEY, OWNER)
+    assert said.index("another owner") < said.index("lost its key") < said.index("read no more")
+    lost = said[said.index("read no more"):]
+    assert "region, the key's region, the key's account, access logging → unknown (it was not read)" in lost
+    assert "assume the worst while it is unknown: In Korea, Layer 2" in lost and "Go there." not in lost
+
+
+def test_a_key_s_region_and_account_are_told_as_the_key_s(shown):
+    said = shown({**KEY, "now": {"region": "x", "account": "y"}, "was": {"region": "koreacentral", "account": "t/s"}})
+    assert "the key's region: koreacentral → x" in said and "the key's account: t/s → y" in said
+    assert "owning account" not in said

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess
+from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess, WaysIn
 from haechi.domain.destination_form import destination_from, form_of
 from haechi.domain.drift import Aspect, Turn
 from haechi.domain.drift_aspects import carried, causes, compare
@@ -55,6 +55,10 @@ WORSE = [
     (Aspect.OBJECT_LOCK, {"object_lock": False}),
     (Aspect.LOGGING, {"logging": "off"}),
     (Aspect.ACCELERATION, {"acceleration": True}),
+    (Aspect.WAYS, {"ways": dataclasses.replace(GOOD.ways, sftp=True, local_users=True)}),
+    (Aspect.WAYS, {"ways": dataclasses.replace(GOOD.ways, nfs=True)}),
+    (Aspect.TRANSPORT, {"ways": dataclasses.replace(GOOD.ways, plain_http=True)}),
+    (Aspect.TRANSPORT, {"ways": dataclasses.replace(GOOD.ways, minimum_tls="1.1")}),
 ]
 
 
@@ -100,6 +104,17 @@ def test_what_is_other_and_not_worse_is_left_to_the_rules(better: dict[str, Any]
     assert set(turns(GOOD, changed(**better)).values()) == {Turn.OTHER}
 
 
+def test_an_older_tls_that_the_rules_still_take_is_no_worse() -> None:
+    newest = changed(ways=dataclasses.replace(GOOD.ways, minimum_tls="1.3"))
+    assert turns(newest, GOOD) == {Aspect.TRANSPORT: Turn.OTHER}
+
+
+def test_ways_in_and_their_strength_are_told_apart() -> None:
+    bad = changed(ways=WaysIn(sftp=True, nfs=False, local_users=True, plain_http=True, minimum_tls="1.0"))
+    assert turns(GOOD, bad) == {Aspect.WAYS: Turn.WORSE, Aspect.TRANSPORT: Turn.WORSE}
+    assert turns(carried(GOOD, bad, Aspect.WAYS), bad) == {Aspect.TRANSPORT: Turn.WORSE}
+
+
 def test_what_gets_better_is_no_worse() -> None:
     bad = changed(
         public=public(False, acl=True), replicas=(TOKYO,), encryption=EncryptionFacts("provider", None), logging="off",
@@ -120,6 +135,8 @@ def test_what_gets_better_is_no_worse() -> None:
         (Aspect.KEY, {"encryption": key(enabled=DENIED)}),
         (Aspect.VERSIONING, {"versioning": DENIED}),
         (Aspect.LOGGING, {"logging": DENIED}),
+        (Aspect.WAYS, {"ways": dataclasses.replace(GOOD.ways, sftp=DENIED)}),
+        (Aspect.TRANSPORT, {"ways": dataclasses.replace(GOOD.ways, minimum_tls=DENIED)}),
     ],
     ids=lambda value: str(value)[:60],
 )
@@ -188,6 +205,7 @@ DESTINATIONS = st.builds(
     public=st.builds(PublicAccess, FACTS, st.dictionaries(st.text(max_size=3), FACTS, max_size=2), FACTS, FACTS),
     replicas=st.one_of(st.just(DENIED), st.just((TOKYO, BUSAN)), st.just(())),
     logging=WORDS,
+    ways=st.builds(WaysIn, FACTS, FACTS, FACTS, FACTS, WORDS),
 )
 
 

@@ -47,7 +47,8 @@ def test_a_wish_overrides_the_containers_key(mode: str) -> None:
 
 
 def test_an_object_whose_beginning_was_not_seen_has_an_unknown_encryption() -> None:
-    assert effective("not-seen") == {"mode": {"unknown": "begin-not-seen"}, "key": {"unknown": "begin-not-seen"}}
+    for mode, why in (("not-seen", "begin-not-seen"), ("object-not-seen",) * 2, ("differs", "beginnings-differ")):
+        assert effective(mode) == {"mode": {"unknown": why}, "key": {"unknown": why}}
 
 
 def test_a_destination_nobody_could_read_has_every_fact_unknown() -> None:

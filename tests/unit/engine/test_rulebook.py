@@ -128,3 +128,49 @@ def test_the_rules_that_place_content_abroad_know_doubt() -> None:
 def test_what_has_no_name_is_called_what_it_is(role: str, told: str) -> None:
     params = {"role": role, "container": "", "country": "US", "technology": "SEM-01", "funding": "private"}
     assert f"to {told} " in BOOK("r24_approval", "en", {**params, "reason": "none"}).message
+
+
+DIFFERING = [
+    (rule, cloud, part)
+    for rule, texts in POLICIES.words.items()
+    for cloud, said in texts.get("clouds", {}).items()
+    for part in said
+]
+
+
+@pytest.mark.parametrize(("rule", "cloud", "part"), DIFFERING)
+def test_words_of_a_cloud_are_in_both_languages_and_speak_of_no_other(rule: str, cloud: str, part: str) -> None:
+    assert cloud in ("azure", "gcp")
+    for lang in LANGUAGES:
+        there, elsewhere = (getattr(BOOK(rule, lang, {"@cloud": at}), part) for at in (cloud, "aws"))
+        assert there and there != elsewhere
+        assert "S3" not in there and "aws " not in there and "ARN" not in there
+
+
+SPEAKS_S3 = [rule for rule, texts in POLICIES.words.items() if "S3:" in texts["remedy"]["en"] or "aws " in texts["remedy"]["en"]]
+
+
+@pytest.mark.parametrize("rule", SPEAKS_S3)
+def test_a_remedy_that_names_the_console_of_one_cloud_has_one_for_each(rule: str) -> None:
+    assert set(POLICIES.words[rule].get("clouds", {})) >= {"azure", "gcp"}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_content_that_nobody_saw_is_not_accused(lang: str) -> None:
+    seen, unseen = (BOOK("r13_layer1", lang, {"name": name, "mode": "kms"}) for name in ("recipe.bin", ""))
+    assert (seen.unsure, unseen.unsure) == (False, True)
+    assert seen.message != unseen.message
+    composed = BOOK("r13_layer1", lang, {"name": "", "mode": "kms", "@operation": "objects.compose"})
+    assert "parallel_composite_upload_enabled False" in composed.remedy
+    assert "parallel_composite" not in unseen.remedy
+
+
+@pytest.mark.parametrize("cause", ["begin-not-seen", "beginnings-differ", "object-not-seen", "timeout"])
+def test_an_unknown_fact_has_the_remedy_of_its_cause(cause: str) -> None:
+    usual = BOOK("unknown_facts", "en", {"fact": "encryption.key", "cause": "access-denied"}).remedy
+    assert BOOK("unknown_facts", "en", {"fact": "encryption.key", "cause": cause}).remedy != usual
+
+
+def test_a_store_whose_operator_has_no_name_is_called_so() -> None:
+    told = BOOK("r12_operators", "en", {"provider": "unknown", "reason": "none", "subject": "s", "role": "r"})
+    assert "that the operations personnel of this store's operator are in Korea" in told.message

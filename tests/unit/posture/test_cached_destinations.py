@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pytest
-from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess, ReplicaTarget
+from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts, PublicAccess, ReplicaTarget, WaysIn
 from haechi.domain.facts import Unknown
 from haechi.domain.upload import Location
 from haechi.outbound.destinations import CachedDestinations, revision_of, unknown_causes
@@ -88,6 +88,7 @@ def known(container: str = "seoul", **change: object) -> Destination:
         object_lock=False,
         logging="off",
         acceleration=False,
+        ways=WaysIn(False, False, False, False, "1.2"),
     )
     return dataclasses.replace(facts, **change)  # type: ignore[arg-type]
 
@@ -490,6 +491,7 @@ FACTS = st.sampled_from(
         ("object_lock", True),
         ("logging", "logs"),
         ("acceleration", True),
+        ("ways", WaysIn(sftp=True)),
     ]
 )
 

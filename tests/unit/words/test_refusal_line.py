@@ -31,7 +31,7 @@ WORDS = {
 def line(*rules: tuple[str, str], basis: Basis = Basis.INFERENCE) -> str:
     found = tuple(Finding(rule, asks, basis, Severity.BLOCK, {}) for rule, asks in rules)
     writer = RefusalWriter(lambda rule, lang, params: WORDS[rule], "en")
-    action: Any = SimpleNamespace(kind=ActionKind.UPLOAD)
+    action: Any = SimpleNamespace(kind=ActionKind.UPLOAD, provider="aws", operation="PutObject")
     return writer(Decision(Effect.BLOCK, found, ()), action, "hd-1").message
 
 
@@ -56,7 +56,7 @@ def test_what_is_found_twice_is_said_once(count: int) -> None:
 def test_without_policies_the_refusal_tells_why_there_are_none(lang: str) -> None:
     cause = Cause(NO_POLICIES, {"problem": "policy.invalid", "about": {"file": "data.yaml", "why": "choices: gone"}})
     writer = RefusalWriter(lambda *_: pytest.fail("no rule spoke"), lang)
-    action: Any = SimpleNamespace(kind=ActionKind.UPLOAD)
+    action: Any = SimpleNamespace(kind=ActionKind.UPLOAD, provider="aws", operation="PutObject")
     said = writer(Decision(Effect.BLOCK, (), (cause,)), action, "hd-1").message
     assert "data.yaml" in said
     assert "choices: gone" in said
@@ -81,5 +81,27 @@ def test_what_rests_on_something_unknown_claims_no_statute() -> None:
 def test_what_was_refused_is_called_what_it_is(kind: ActionKind, said: str) -> None:
     writer = RefusalWriter(lambda rule, lang, params: WORDS[rule], "en")
     finding = Finding("r13_layer1", "R13", Basis.GUIDANCE, Severity.BLOCK, {})
-    action: Any = SimpleNamespace(kind=kind)
+    action: Any = SimpleNamespace(kind=kind, provider="aws", operation="PutObject")
     assert said in writer(Decision(Effect.BLOCK, (finding,), ()), action, "hd-1").message
+
+
+def test_of_a_request_that_nobody_understands_the_operation_alone_is_at_fault() -> None:
+    def found(rule: str, **params: str) -> Finding:
+        return Finding(rule, "haechi", Basis.INFERENCE, Severity.BLOCK, params)
+
+    worst = [found("r13_layer1", name=""), found("unknown_facts", fact="x"), found("r24_approval", operation="batch")]
+    writer = RefusalWriter(lambda rule, lang, params: WORDS[rule], "en")
+    action: Any = SimpleNamespace(kind=ActionKind.UNRECOGNISED, provider="gcp", operation="batch")
+    said = writer(Decision(Effect.BLOCK, tuple(worst), ()), action, "hd-1").message
+    assert "[Approval, inference]" in said and "Also" not in said
+    worst.append(found("r15_key_custody", name="recipe.bin"))
+    assert "Also: Whose key." in writer(Decision(Effect.BLOCK, tuple(worst), ()), action, "hd-1").message
+
+
+def test_the_words_are_those_of_the_cloud_and_the_operation() -> None:
+    asked: list[Any] = []
+    writer = RefusalWriter(lambda rule, lang, params: asked.append(params) or WORDS[rule], "en")
+    finding = Finding("r13_layer1", "R13", Basis.GUIDANCE, Severity.BLOCK, {"name": "f"})
+    action: Any = SimpleNamespace(kind=ActionKind.UPLOAD, provider="azure", operation="Put Blob")
+    writer(Decision(Effect.BLOCK, (finding,), ()), action, "hd-1")
+    assert {"name": "f", "@cloud": "azure", "@operation": "Put Blob"} in asked

@@ -33,9 +33,11 @@ LASTING = frozenset(
         "alias-of-requester",
         "no-container",
         "no-registered-account",
+        "no-setting",
         "not-a-key-name",
         "not-ours",
         "not-supported",
+        "not-told",
         "region-not-listed",
         "several-places",
     }

@@ -1,7 +1,8 @@
 """The words of the rules: what a finding is told in, in Korean and English. Rendered here, never in Rego.
 
 ``words.yaml`` beside a rule holds ``title``, ``message``, ``remedy``, ``why``, each ``{ko, en}``; ``reasons`` and
-``labels`` translate the parameters ``reason`` and ``role``, ``remedies`` may hold another remedy for a reason; other
+``labels`` translate the parameters ``reason`` and ``role``, ``remedies`` may hold another remedy for a reason or
+cause, ``clouds`` other words for a provider, ``unseen`` those for content of which nobody saw enough to name it; other
 values are told by ``haechi.words`` (``value.<parameter>.<value>``, a cause by ``unknown.<cause>``). Must not know
 engines.
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from haechi.domain.decision import KNOWN_ENOUGH
 from haechi.domain.facts import JSON
@@ -22,6 +23,10 @@ from haechi.words import LANGUAGES, catalogue, say, unknown, why_unknown
 
 _UNNAMED = {"container": "container", "name": "container", "replica": "replica", "key": "key"}
 """What stands for an empty name, where no role says more."""
+ABOUT: Final = "@"
+"""Begins the name of what is no parameter of the finding but says where it was made: ``@cloud`` (the provider) and
+``@operation``. Words that differ there stand under ``clouds`` and, of content that nobody saw, ``unseen``.
+"""
 _TRANSLATED = {"reason": "reasons", "role": "labels"}
 
 
@@ -49,6 +54,8 @@ class RuleBook:
 
     def __call__(self, rule_id: str, lang: str, params: Mapping[str, JSON]) -> RuleWords:
         """The words of one rule, filled. A rule without words says its id and parameters: nothing is lost."""
+        about = {name[1:]: value for name, value in params.items() if name.startswith(ABOUT)}
+        params = {name: value for name, value in params.items() if not name.startswith(ABOUT)}
         texts = self._words.get(rule_id)
         language = lang if lang in LANGUAGES else "en"
         if texts is None:
@@ -64,8 +71,11 @@ class RuleBook:
             filled["reason"] = str(reason[language]).format_map(filled)
         doubt: Mapping[str, Any] = texts.get("unsure", {})
         cause = next(filter(None, (_cause(params.get(name)) for name in doubt.get("by", ()))), "")
-        said = {**texts, **({"message": doubt["message"]} if cause and "message" in doubt else {})}
-        named = params.get("reason")
+        unseen = texts.get("unseen", {}) if params.get("name") == "" else {}
+        said = {**texts, **_at(texts.get("clouds", {}), about.get("cloud")), **unseen}
+        said |= _at(unseen.get("operations", {}), about.get("operation"))
+        said |= {"message": doubt["message"]} if cause and "message" in doubt else {}
+        named = params.get("reason", params.get("cause"))
         said["remedy"] = texts.get("remedies", {}).get(named if isinstance(named, str) else "", said.get("remedy", {}))
         if cause:
             filled["why"] = why_unknown(cause, language)
@@ -73,7 +83,13 @@ class RuleBook:
             str(said.get(part, {}).get(language, "")).format_map(filled)
             for part in ("title", "message", "remedy", "why")
         )
-        return RuleWords(title, message, remedy, why, unsure=bool(cause))
+        return RuleWords(title, message, remedy, why, unsure=bool(cause or unseen))
+
+
+def _at(table: Mapping[str, Any], name: JSON) -> Mapping[str, Any]:
+    """The words that stand under a name; none where it has none."""
+    found = table.get(name) if isinstance(name, str) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 def _cause(value: JSON) -> str:

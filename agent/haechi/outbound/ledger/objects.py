@@ -115,9 +115,10 @@ class SqliteObjectLedger:
         """See the port."""
         if container is not None and provider is None:
             found: list[StoredObject] = []
-            for one in self._providers(container):
-                only = {"container": container, "digests": digests, "user": user}
-                found += self.objects(after, most - len(found), provider=one, **only)  # type: ignore[arg-type]
+            for one, name in self._named(container):
+                found += self.objects(
+                    after, most - len(found), provider=one, container=name, digests=digests, user=user
+                )
             return tuple(found)
         where, values = ["(provider, container, key) > (?,?,?)"], [*after]
         if after[:2] == (provider, container):  # a seek, however much lies before it
@@ -138,10 +139,12 @@ class SqliteObjectLedger:
             rows = db.execute(asked, (*values, most)).fetchall()
         return tuple(self._object(row) for row in rows)
 
-    def _providers(self, container: str) -> tuple[str, ...]:
+    def _named(self, name: str) -> tuple[tuple[str, str], ...]:
+        """The containers of a name, and those in an account of it (``ACCOUNT/CONTAINER``)."""
+        asked = "SELECT provider, container FROM place WHERE container = ?1 OR (container > ?2 AND container < ?3) "
         with self._database.transaction() as db:
-            rows = db.execute("SELECT provider FROM place WHERE container = ? ORDER BY provider", (container,))
-            return tuple(provider for (provider,) in rows)
+            rows = db.execute(f"{asked} ORDER BY provider, container", (name, f"{name}/", f"{name}0")).fetchall()
+        return tuple((provider, container) for provider, container in rows)
 
     def seen(self, position: Position, since: dt.datetime, *, there: bool) -> None:
         """See the port."""
