@@ -108,7 +108,8 @@ class Judgement:
         self._standing = Standing(case.assessor, case.matters, pronounce)
         self._document: Document | None = None
         self._action = self._connector.action(request)
-        self._heeds: bool | None = None
+        self.heeds = self._awaited()
+        """Whether the store's answer tells what lies where later requests go on; as the ledger was before this one."""
         self._patient = False
         """A permit may let it go: nothing is decided, and nothing let go, before all was seen."""
 
@@ -160,16 +161,6 @@ class Judgement:
                 return verdict
             case Forward():
                 raise RuntimeError("a decision that blocks was not carried out")
-
-    @property
-    def heeds(self) -> bool:
-        """Whether the store's answer tells what lies where later requests go on."""
-        if self._heeds is None:
-            try:
-                self._heeds = not self._case.index.empty and self._case.matters.writes.awaited(self._action)
-            except HaechiError:  # judging meets the same, and says so
-                self._heeds = True
-        return self._heeds
 
     async def answered(self, status: int) -> None:
         """The store said whether it took what went. Where that cannot be remembered it counts as not said."""
@@ -305,6 +296,12 @@ class Judgement:
         if fields and action.body.framing in (Framing.FORM, Framing.RELATED):
             return standing.does(self._connector.with_form(action, fields))
         return action
+
+    def _awaited(self) -> bool:
+        try:
+            return not self._case.index.empty and self._case.matters.writes.awaited(self._action)
+        except HaechiError:  # judging meets the same, and says so
+            return True
 
     # --- the verdict ----------------------------------------------------------------------------------------------
 

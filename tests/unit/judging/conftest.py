@@ -89,20 +89,25 @@ class Case:
         host: str = HOST,
         pieces: int = 1 << 16,
         length: bool = True,
+        status: int | None = 201,
     ) -> Forward | Refuse:
-        """The verdict on a whole request, its body offered in pieces."""
+        """The verdict on a whole request, its body offered in pieces. ``status`` is the store's answer to what passes,
+        None where it gives none.
+        """
         said = [*self.headers, *headers]
         if length and (body or method in ("PUT", "POST")):
             said.append(("content-length", str(len(body))))
         judging = self.judge.open(Connection("127.0.0.1", 1), Request(method, "https", host, target, tuple(said)))
-        verdict = await judging.head()
-        if not isinstance(verdict, Inspect):
-            return verdict
-        for at in range(0, max(len(body), 1), pieces):
-            answer = await judging.piece(body[at : at + pieces], at + pieces >= len(body))
-            if isinstance(answer, Refuse):
-                return answer
-        return Forward()
+        verdict: Forward | Inspect | Refuse = await judging.head()
+        if isinstance(verdict, Inspect):
+            for at in range(0, max(len(body), 1), pieces):
+                verdict = await judging.piece(body[at : at + pieces], at + pieces >= len(body))
+                if isinstance(verdict, Refuse):
+                    return verdict
+        if isinstance(verdict, Forward) and judging.heeds and status is not None:
+            await judging.answered(status)
+        assert not isinstance(verdict, Inspect)
+        return verdict
 
     async def allowed(self, *request: Any, **more: Any) -> bool:
         """Whether the whole request passes."""

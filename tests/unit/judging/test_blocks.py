@@ -74,9 +74,11 @@ def name_of(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-async def block(case: Case, name: str, data: bytes, key: str = "k", *more: tuple[str, str]) -> bool:
+async def block(
+    case: Case, name: str, data: bytes, key: str = "k", *more: tuple[str, str], status: int | None = 201
+) -> bool:
     quoted = name_of(name).replace("=", "%3D").replace("+", "%2B")
-    return await case.allowed("PUT", f"/ours/{key}?comp=block&blockid={quoted}", data, *more, host=HOST)
+    return await case.allowed("PUT", f"/ours/{key}?comp=block&blockid={quoted}", data, *more, host=HOST, status=status)
 
 
 async def join(case: Case, *names: str, key: str = "k", state: str = "Latest") -> bool:
@@ -190,8 +192,24 @@ async def test_a_name_sent_again_with_other_bytes_may_be_either(blobs: Case) -> 
     assert await block(blobs, "1", noise(7, 9000))
     assert await join(blobs, "1", key="k")
     assert await block(blobs, "1", noise(7, 9000), "two")
-    assert await block(blobs, "1", noise(8, 9000), "two")
+    assert await block(blobs, "1", noise(8, 9000), "two", status=None)
     assert not await join(blobs, "1", key="two")
+
+
+@pytest.mark.parametrize("status", [201, 412])
+async def test_a_name_sent_again_is_the_one_that_the_store_took(blobs: Case, status: int) -> None:
+    """One of both versions makes a secret together with what follows."""
+    half, other = len(SECRET) // 2, noise(8, 4000)
+    first, second = (other, SECRET[:half]) if status == 201 else (SECRET[:half], other)
+    assert await block(blobs, "1", first)
+    assert await block(blobs, "1", second, status=status)
+    assert not await block(blobs, "2", SECRET[half:])
+
+
+async def test_what_the_store_fails_at_may_be_either(blobs: Case) -> None:
+    assert await create(blobs, "AppendBlob")
+    assert await blobs.allowed("PUT", "/ours/k?comp=appendblock", noise(9, 2000), host=HOST, status=503)
+    assert not await append(blobs, b"a line")
 
 
 async def test_an_upload_anew_is_another_round(blobs: Case) -> None:

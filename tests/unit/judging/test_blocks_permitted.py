@@ -85,9 +85,16 @@ async def test_a_name_under_which_other_bytes_went_does_not_tell_what_the_store_
 
 async def test_a_block_that_was_replaced_meanwhile_does_not_either(large: Case) -> None:
     await permitted(large)
-    assert await block(large, "a", OTHER)
+    assert await block(large, "a", OTHER, status=None)
     await sent(large, *"abc")
     assert not await join(large, *"abc")
+
+
+async def test_a_block_that_the_store_has_now_is_the_one_that_is_joined(large: Case) -> None:
+    await permitted(large)
+    assert await block(large, "a", OTHER)
+    await sent(large, *"abc")
+    assert await join(large, *"abc")
 
 
 async def test_an_exception_for_one_blob_is_none_for_another(large: Case) -> None:
