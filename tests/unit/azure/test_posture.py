@@ -133,9 +133,7 @@ async def test_everything_is_read(said: Said) -> None:
     facts = await posture(said).read(PLACE)
     assert (facts.exists, facts.region, facts.country, facts.account) == (True, "koreacentral", "KR", OURS)
     assert facts.encryption.mode == "kms"
-    assert facts.encryption.key == KeyFacts(
-        KEY, OURS, "koreacentral", "KR", "AZURE_KEY_VAULT", "customer", False, True
-    )
+    assert facts.encryption.key == KeyFacts(KEY, OURS, "koreacentral", "KR", "AZURE_KEY_VAULT", "customer", False, True)
     assert (facts.public.blocked, facts.public.acl_public, facts.public.policy_public) == (True, False, False)
     assert facts.replicas == (ReplicaTarget("fab1-secondary", "koreasouth", "KR", OURS),)
     assert (facts.versioning, facts.object_lock, facts.logging) == ("Enabled", False, "/workspaces/ours")

@@ -297,16 +297,23 @@ async def test_findings_by_kind_are_a_metric(tmp_path: Path) -> None:
         metrics.gauges("haechi_policy_sequence", lambda: {})
 
 
+LOST_LEAVES = ("region.region", "key.region", "key.account", "logging.logging")
 LOST = {
     "provider": "azure", "container": "fab1/ours", "kind": "unreadable", "grave": True, "id": "hd-2",
     "raised": "2026-11-02T03:00:00+00:00", "state": "open", "reason": "", "by": "", "objects": [], "more": False,
     "objects_total": 1,
-    "was": {"region.region": "koreacentral", "key.region": "koreacentral", "key.account": "t/s", "logging.logging": "x"},
-    "now": dict.fromkeys(("region.region", "key.region", "key.account", "logging.logging"), {"unknown": "not-read"}),
+    "was": dict(zip(LOST_LEAVES, ("koreacentral", "koreacentral", "t/s", "x"), strict=True)),
+    "now": {leaf: {"unknown": "not-read"} for leaf in LOST_LEAVES},
     "rules": [{"rule": "r10_region", "title": "In Korea", "remedy": "Go there."}, {"rule": "r14", "title": "Layer 2"}],
 }  # fmt: skip
 OWNER = {**LOST, "kind": "owner", "id": "hd-3", "was": {"account": "t/s"}, "now": {"account": {"unknown": "not-ours"}}}
-KEY = {**LOST, "kind": "key", "id": "hd-1", "was": {"region": "koreacentral", "id": "k"}, "now": {"region": "x", "id": "l"}}
+KEY = {
+    **LOST,
+    "kind": "key",
+    "id": "hd-1",
+    "was": {"region": "koreacentral", "id": "k"},
+    "now": {"region": "x", "id": "l"},
+}
 
 
 @pytest.fixture
@@ -326,7 +333,7 @@ def shown(monkeypatch):
 def test_the_gravest_comes_first_and_what_went_out_of_sight_is_one_line(shown):
     said = shown(LOST, KEY, OWNER)
     assert said.index("another owner") < said.index("lost its key") < said.index("read no more")
-    lost = said[said.index("read no more"):]
+    lost = said[said.index("read no more") :]
     assert "region, the key's region, the key's account, access logging → unknown (it was not read)" in lost
     assert "assume the worst while it is unknown: In Korea, Layer 2" in lost and "Go there." not in lost
 

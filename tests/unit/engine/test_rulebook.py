@@ -147,7 +147,9 @@ def test_words_of_a_cloud_are_in_both_languages_and_speak_of_no_other(rule: str,
         assert "S3" not in there and "aws " not in there and "ARN" not in there
 
 
-SPEAKS_S3 = [rule for rule, texts in POLICIES.words.items() if "S3:" in texts["remedy"]["en"] or "aws " in texts["remedy"]["en"]]
+SPEAKS_S3 = [
+    rule for rule, texts in POLICIES.words.items() if "S3:" in texts["remedy"]["en"] or "aws " in texts["remedy"]["en"]
+]
 
 
 @pytest.mark.parametrize("rule", SPEAKS_S3)
