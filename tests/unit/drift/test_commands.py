@@ -338,6 +338,14 @@ def test_the_gravest_comes_first_and_what_went_out_of_sight_is_one_line(shown):
     assert "assume the worst while it is unknown: In Korea, Layer 2" in lost and "Go there." not in lost
 
 
+def test_a_rule_that_speaks_twice_is_told_once(shown):
+    twice = [{"rule": "r14", "title": "Layer 2", "remedy": "Do so."}] * 2 + [
+        {"rule": "r14", "title": "Layer 2", "remedy": "Or so."}
+    ]
+    said = shown({**KEY, "rules": twice})
+    assert (said.count("Layer 2"), said.count("Do so."), said.count("Or so.")) == (1, 1, 1)
+
+
 def test_a_key_s_region_and_account_are_told_as_the_key_s(shown):
     said = shown({**KEY, "now": {"region": "x", "account": "y"}, "was": {"region": "koreacentral", "account": "t/s"}})
     assert "the key's region: koreacentral → x" in said and "the key's account: t/s → y" in said
