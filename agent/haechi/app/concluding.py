@@ -165,7 +165,7 @@ def _user(about: Circumstances) -> str:
 def held(earlier: Content | None, content: Content, assembly: Assembly | None) -> Content:
     """What an object is known to hold once ``content`` was let through to it. Both may lie there now, the one or the
     other: nothing that was recognised is forgotten, nothing is counted twice, and a size or digest in which they differ
-    is not known. An object that grows holds what was there, and ends with the newest piece where that is at its end.
+    is not known. An object that grows holds what was there, and ends with its newest piece where that has a place.
     """
     if assembly is not None and assembly.grows and not assembly.begins:
         end = None if assembly.scattered or assembly.part is None or content.size is None else assembly.part

@@ -41,7 +41,7 @@ from haechi.domain.facts import JSON, Unknown
 from haechi.domain.upload import Location
 from haechi.ports.audit import AuditLog
 from haechi.ports.clock import Clock
-from haechi.ports.cloud import Finds
+from haechi.ports.cloud import NAMELESS, Finds
 from haechi.ports.destinations import PASSING
 from haechi.ports.drift import DriftLedger, Watched
 from haechi.ports.engine import PolicyEngine
@@ -217,6 +217,8 @@ class WatchDrift:
         )
         for one in page:
             there = await finds.there(dataclasses.replace(holding.place, key=one.key))
+            if there == Unknown(NAMELESS):
+                continue
             if isinstance(there, Unknown):
                 return after if there.cause in PASSING else ""  # one that may not be listed tells of the others too
             await asyncio.to_thread(self.objects.seen, one.position, one.since, there=there)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from haechi.domain.destination import Destination, KeyFacts
 from haechi.domain.facts import Known
@@ -62,6 +62,10 @@ class Facts(Protocol):
 
     def close(self) -> None:
         """Take no more questions."""
+
+
+NAMELESS: Final = "no-object-name"
+"""Why nobody can be asked whether an object is there: what it is called is not known here."""
 
 
 @runtime_checkable

@@ -17,8 +17,10 @@ from haechi.domain.destination import Destination, EncryptionFacts, KeyFacts
 from haechi.domain.facts import Known, Unknown
 from haechi.domain.upload import Location
 from haechi.ports.clock import Clock
+from haechi.ports.cloud import NAMELESS
 
 from haechi_connectors.gcs import posture_reading as reading
+from haechi_connectors.gcs.details import APPEND
 from haechi_connectors.gcs.posture_answers import NOT_ASKED, Answer, ask
 from haechi_connectors.gcs.posture_way import Clients
 from haechi_connectors.questions import together
@@ -99,6 +101,21 @@ class GcsPosture:
     async def key(self, place: Location, key_id: str) -> KeyFacts:
         """The facts of a key that a request itself names (``kmsKeyName``)."""
         return await self._described(key_id, self._clock.monotonic() + self._deadline)
+
+    async def there(self, place: Location) -> Known[bool]:
+        """See ``haechi.ports.cloud.Finds``: of all names that begin with a key, the key itself is listed first."""
+        if not place.container:
+            return Unknown("no-container")
+        if place.key.startswith(APPEND):
+            return Unknown(NAMELESS)  # a session's id, which stands for an object that its pieces did not name
+
+        def listed() -> bool:
+            store, limit = self._clients.store(), {"timeout": self._clients.timeout, "retry": None}
+            found = store.list_blobs(place.container, prefix=place.key, max_results=1, **limit)
+            return any(blob.name == place.key for blob in found)
+
+        answers = await self._together({"listed": listed}, self._clock.monotonic() + self._deadline)
+        return bool(answers["listed"].data) if answers["listed"].ok else answers["listed"].unknown
 
     def _unread(self, place: Location, bucket: Answer) -> Destination:
         gone = bucket.cause == "no-such-container"

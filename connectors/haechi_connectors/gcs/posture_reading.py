@@ -19,8 +19,8 @@ KEY_NAME: Final = re.compile(
 INVALID: Final = Unknown("invalid-answer")
 _NO_SETTING: Final = Unknown("no-setting")
 WAYS: Final = WaysIn(sftp=False, nfs=False, local_users=False, plain_http=_NO_SETTING, minimum_tls=_NO_SETTING)
-"""A bucket has no way in but the API; Cloud Storage FUSE comes through it too. Which TLS is answered is not the
-bucket's to say (an organisation may restrict it).
+"""A bucket has no way in but the API; Cloud Storage FUSE comes through it too. Which TLS is answered the bucket does
+not say (an organisation may restrict it).
 """
 
 

@@ -297,16 +297,13 @@ async def test_findings_by_kind_are_a_metric(tmp_path: Path) -> None:
         metrics.gauges("haechi_policy_sequence", lambda: {})
 
 
+LOST_LEAVES = ("region.region", "key.region", "key.account", "logging.logging")
 LOST = {
     "provider": "azure", "container": "fab1/ours", "kind": "unreadable", "grave": True, "id": "hd-2",
     "raised": "2026-11-02T03:00:00+00:00", "state": "open", "reason": "", "by": "", "objects": [], "more": False,
     "objects_total": 1,
-    "was": {
-        "region.region": "koreacentral", "key.region": "koreacentral", "key.account": "t/s", "logging.logging": "x",
-    },
-    "now": {
-        name: {"unknown": "not-read"} for name in ("region.region", "key.region", "key.account", "logging.logging")
-    },
+    "was": dict(zip(LOST_LEAVES, ("koreacentral", "koreacentral", "t/s", "x"), strict=True)),
+    "now": {leaf: {"unknown": "not-read"} for leaf in LOST_LEAVES},
     "rules": [{"rule": "r10_region", "title": "In Korea", "remedy": "Go there."}, {"rule": "r14", "title": "Layer 2"}],
 }  # fmt: skip
 OWNER = {**LOST, "kind": "owner", "id": "hd-3", "was": {"account": "t/s"}, "now": {"account": {"unknown": "not-ours"}}}
@@ -339,6 +336,14 @@ def test_the_gravest_comes_first_and_what_went_out_of_sight_is_one_line(shown):
     lost = said[said.index("read no more") :]
     assert "region, the key's region, the key's account, access logging → unknown (it was not read)" in lost
     assert "assume the worst while it is unknown: In Korea, Layer 2" in lost and "Go there." not in lost
+
+
+def test_a_rule_that_speaks_twice_is_told_once(shown):
+    twice = [{"rule": "r14", "title": "Layer 2", "remedy": "Do so."}] * 2 + [
+        {"rule": "r14", "title": "Layer 2", "remedy": "Or so."}
+    ]
+    said = shown({**KEY, "rules": twice})
+    assert (said.count("Layer 2"), said.count("Do so."), said.count("Or so.")) == (1, 1, 1)
 
 
 def test_a_key_s_region_and_account_are_told_as_the_key_s(shown):

@@ -16,6 +16,7 @@ from haechi.domain.upload import Location
 from haechi.outbound.clock import SystemClock
 from haechi.ports.cloud import Institution, Way
 from haechi_connectors.gcs.cloud import GcsAsk
+from haechi_connectors.gcs.details import APPEND
 
 from tests.unit.gcs.published import KEY, PROJECT, Google, described
 
@@ -186,3 +187,18 @@ async def test_the_buckets_of_each_registered_project(ask: GcsAsk, google: Googl
     google.answers["/storage/v1/b"] = 403
     (listing,) = await ask.lists().listed()
     assert (listing.buckets, listing.cause) == ((), "access-denied")
+
+
+async def test_whether_an_object_is_there_is_asked_by_its_name_alone(ask: GcsAsk, google: Google) -> None:
+    facts = ask.facts()
+    there = "/storage/v1/b/ours/o"
+    for listed, found in (([{"name": "a/k"}], True), ([{"name": "a/k2"}], False), ([], False)):
+        google.answers[there] = {"kind": "storage#objects", "items": listed}
+        assert await facts.there(Location("gcp", "ours", "a/k")) is found
+    google.answers[there] = 403
+    assert await facts.there(Location("gcp", "ours", "a/k")) == Unknown("access-denied")
+    asked = len(google.asked)
+    assert await facts.there(Location("gcp", "ours", f"{APPEND}id")) == Unknown("no-object-name")
+    assert await facts.there(Location("gcp", "", "k")) == Unknown("no-container")
+    assert len(google.asked) == asked
+    facts.close()
