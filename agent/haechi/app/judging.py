@@ -25,7 +25,8 @@ knows this one:
 ``standing``      the state, what is known of the request, and where a verdict leads
 ``looking``       what is recognised in the body as it passes
 ``documents``     what a control document asks for
-``matters``       what is judged: the content together with what the ledgers know; what is remembered once it went
+``matters``       what is judged: the content together with what the ledgers know
+``writes``        what is remembered once it went, and once the store answered (docs/adr/0018)
 ``assessing``     the decision: facts, policy input, engine
 ``pronouncing``   the verdict: permit, record, answer
 ================  ==============================================================================================

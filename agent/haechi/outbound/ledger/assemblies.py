@@ -6,7 +6,7 @@ parts costs each part as much as one of ten.
 A piece's edges are bytes of the body, perhaps of tagged content: the file is its owner's alone, deleted pieces are
 overwritten, and pieces that nobody completed go after ``max_age``. What must not happen is forgetting a piece of a
 living assembly to make room: a full ledger refuses instead. A finished assembly (completed, or an object that may be
-appended to) is kept for a while, because the data path does not read the store's answer, and a client may have to
+appended to) is kept for a while, because a completion's answer is not heard, and a client may have to
 complete it again; the oldest of them make room. Who comes back to one that is gone is judged by the worst case.
 """
 
