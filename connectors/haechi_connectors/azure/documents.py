@@ -57,6 +57,8 @@ def _listed(action: Action, document: bytes) -> Action:
         return action
     names = tuple(name for _, name in rows)
     older = frozenset(name for tag, name in rows if tag == "Committed")
+    if older & {name for tag, name in rows if tag != "Committed"}:  # two versions of one name, each in its place
+        return action
     return replace(action, assembly=replace(action.assembly, names=names, older=older))
 
 
