@@ -184,7 +184,7 @@ async def test_a_place_without_a_bucket_is_unknown_without_asking(container: str
 
 async def test_when_every_question_fails_every_fact_is_unknown_for_that_cause() -> None:
     clients = ScriptedClients(dict.fromkeys([*GOOD, "head_bucket"], refusal(503)))
-    assert unknown_causes(await posture(clients).read(PLACE)) == {"server-error", "no-setting"}
+    assert unknown_causes(await posture(clients).read(PLACE)) == {"server-error"}
 
 
 async def test_endpoints_and_credentials_come_from_settings_alone(

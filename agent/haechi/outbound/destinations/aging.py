@@ -33,7 +33,6 @@ LASTING = frozenset(
         "alias-of-requester",
         "no-container",
         "no-registered-account",
-        "no-setting",
         "not-a-key-name",
         "not-ours",
         "not-supported",

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from haechi.domain.destination import Destination, KeyFacts
 from haechi.domain.facts import JSON, Unknown
 
+NO_SETTING = "no-setting"
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -20,8 +21,8 @@ def revision_of(facts: Destination) -> str:
 
 
 def unknown_causes(facts: Destination) -> frozenset[str]:
-    """The causes of all that is unknown."""
-    return frozenset(_causes(_facts(facts)))
+    """The causes of all that is unknown. A setting that its provider does not have for a container is no gap."""
+    return frozenset(_causes(_facts(facts))) - {NO_SETTING}
 
 
 def key_causes(facts: KeyFacts | Unknown) -> frozenset[str]:
