@@ -47,7 +47,8 @@ class JudgeGuarded:
         known = self._judges.get(key)
         if known is not None and known[0] is actor:
             return known[1]
-        judge = dataclasses.replace(ahead(self.judge) if leads_here else self.judge, actors=_Known(actor))
+        # No store's answer comes by here: what went past counts as taken.
+        judge = dataclasses.replace(ahead(self.judge) if leads_here else self.judge, actors=_Known(actor), hears=False)
         self._judges[key] = actor, judge
         while len(self._judges) > REMEMBERED:
             self._judges.popitem(last=False)

@@ -83,13 +83,17 @@ class JudgeUploads:
     unpacking: Unpacking
     reassembly: Reassembly
     holds: Holds = BY_PLACE
+    hears: bool = True
+    """Whether the data path tells what stores answer."""
     matters: Matters = field(init=False, repr=False)
     """What the requests are judged with; made of the other parts."""
 
     def __post_init__(self) -> None:
         assessor, file_of = self.assessor, self.conclude.permits.file_of
         pieces = Pieces(self.index, self.assemblies, self.reassembly, assessor.worst_case, file_of)
-        made = Matters(pieces, self.assemblies, self.ledger, self.index, assessor.worst_case, assessor.words_in)
+        made = Matters(
+            pieces, self.assemblies, self.ledger, self.index, assessor.worst_case, assessor.words_in, self.hears
+        )
         object.__setattr__(self, "matters", made)
 
     def open(self, connection: Connection, request: Request) -> Judging:

@@ -21,6 +21,7 @@ from haechi.app.lanes import side_by_side
 from haechi.app.refusing import RuleWords
 from haechi.domain.actor import Actor
 from haechi.domain.content import Content, ContentState, Match, MatchHow
+from haechi.domain.destination import NO_SETTING
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON, Unknown, as_json
 from haechi.domain.upload import Action
@@ -203,4 +204,4 @@ def _causes(facts: Mapping[str, JSON]) -> set[str]:
                 stack.extend(value.values())
         elif isinstance(value, list):
             stack.extend(value)
-    return found
+    return found - {NO_SETTING}

@@ -31,15 +31,16 @@ def taken(status: int) -> bool | None:
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """Remembers what went."""
+    """Remembers what went. Where nobody ``hears`` what stores answer, all of it counts as taken."""
 
     assemblies: Assemblies
     reassembly: Reassembly
+    hears: bool = True
 
     def awaited(self, action: Action) -> bool:
         """Whether the store's answer to this request matters. Raises ``HaechiError('ledger.…')``."""
         place, assembly = action.destination, action.assembly
-        if place is None or assembly is None or action.kind not in _WRITES:
+        if not self.hears or place is None or assembly is None or action.kind not in _WRITES:
             return False
         if assembly.begins and action.kind is not ActionKind.PREPARE:
             return self.assemblies.known(place, assembly)  # else there is nothing that could still lie there
@@ -47,9 +48,9 @@ class Writes:
 
     def went(self, place: Location, assembly: Assembly, pieces: Sequence[Piece]) -> Answered | None:
         """These pieces were let through."""
-        if assembly.begins and self.assemblies.known(place, assembly):
+        if self.hears and assembly.begins and self.assemblies.known(place, assembly):
             return self.anew(place, assembly, pieces)
-        if assembly.begins or not _told_apart(assembly):
+        if not self.hears or assembly.begins or not _told_apart(assembly):
             self.assemblies.put_all(place, assembly, pieces)
             return None
         (piece,) = pieces
@@ -66,7 +67,7 @@ class Writes:
 
         return answered
 
-    def anew(self, place: Location, assembly: Assembly, pieces: Sequence[Piece] = ()) -> Answered:
+    def anew(self, place: Location, assembly: Assembly, pieces: Sequence[Piece] = ()) -> Answered | None:
         """A request was let through that makes the object anew, with these pieces or with none."""
         since = self.assemblies.renewing(place, assembly)
 
@@ -77,6 +78,9 @@ class Writes:
             if took and known and pieces:
                 self.assemblies.put_all(place, assembly, pieces)
 
+        if not self.hears:
+            answered(True)
+            return None
         return answered
 
 

@@ -71,6 +71,10 @@ class PublicAccess:
         }
 
 
+NO_SETTING = "no-setting"
+"""The cause of a fact that is the provider's for everybody: unknown, and no gap in what is known of a container."""
+
+
 @dataclass(frozen=True, slots=True)
 class WaysIn:
     """By which ways, beside the HTTPS that is judged, what lies there can be read and written.

@@ -76,6 +76,20 @@ _IN_PIECES: Config = {
     },
 }
 
+_WHOLE: Config = {
+    "@type": EXTENSION + "filters.http.ext_proc.v3.ExtProcPerRoute",
+    "overrides": {
+        "processing_mode": {
+            "request_header_mode": "SEND",
+            # Envoy takes no change of this from the judge where the body goes both ways. Not for every request: of one
+            # that Envoy itself turns away (two lengths, say) the answer would be lost.
+            "response_header_mode": "SEND",
+            "request_body_mode": "FULL_DUPLEX_STREAMED",
+            "request_trailer_mode": "SEND",
+        }
+    },
+}
+
 _NOT_ENVOYS = "[^x].*|x[^-].*|x-[^e].*|x-e[^n].*"
 """A refusal's headers, without the one (``x-envoy-upstream-service-time``) that Envoy gave it on the way from us."""
 
@@ -140,8 +154,7 @@ def judged_filters(way: str, settings: DataPathSettings, *, tls: bool) -> list[C
     """The judge's filters and the resolver behind them."""
     head_only = {"response_header_mode": "SKIP"}
     whole = {
-        # Envoy takes no change of this from the judge where the body goes both ways.
-        "response_header_mode": "SEND",
+        "response_header_mode": "SKIP",
         "request_body_mode": "FULL_DUPLEX_STREAMED",
         "request_trailer_mode": "SEND",
     }
@@ -203,7 +216,11 @@ def _host(name: str, domains: list[str], cluster: str) -> Config:
         "request_headers_to_add": [_EXPECT_AGAIN],
         "routes": [
             asked([pieces], route, {CHECK_FILTER: _CHECK_OFF, BODY_FILTER: _IN_PIECES}),
-            asked([_present(BODY_HEADER)], {**route, "cluster": cluster + clusters.HELD}, {CHECK_FILTER: _CHECK_OFF}),
+            asked(
+                [_present(BODY_HEADER)],
+                {**route, "cluster": cluster + clusters.HELD},
+                {CHECK_FILTER: _CHECK_OFF, BODY_FILTER: _WHOLE},
+            ),
             asked([_present(APART_HEADER)], route, judge_only),
             asked([small], route, check_only),
             asked(no_body, route, check_only),

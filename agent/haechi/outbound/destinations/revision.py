@@ -7,10 +7,9 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 
-from haechi.domain.destination import Destination, KeyFacts
+from haechi.domain.destination import NO_SETTING, Destination, KeyFacts
 from haechi.domain.facts import JSON, Unknown
 
-NO_SETTING = "no-setting"
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
