@@ -32,7 +32,7 @@ def ahead(judge: JudgeUploads) -> JudgeUploads:
 class _Read:
     """``Assemblies`` that are read and never written."""
 
-    known_there: Assemblies
+    known: Assemblies
 
     def begun(self, place: Location, wish: Wish) -> None:
         """The data path's to remember."""
@@ -43,9 +43,9 @@ class _Read:
     def put_all(self, place: Location, assembly: Assembly, pieces: Sequence[Piece]) -> None:
         """The data path's to remember."""
 
-    def known(self, place: Location, assembly: Assembly) -> bool:
+    def remembers(self, place: Location, assembly: Assembly) -> bool:
         """See the port."""
-        return self.known_there.known(place, assembly)
+        return self.known.remembers(place, assembly)
 
     def answered(self, place: Location, assembly: Assembly, piece: Piece, before: Piece | None, *, taken: bool) -> None:
         """The data path's to hear."""
@@ -66,23 +66,23 @@ class _Read:
 
     def wishes(self, place: Location) -> frozenset[Wish]:
         """See the port."""
-        return self.known_there.wishes(place)
+        return self.known.wishes(place)
 
     def numbered(self, place: Location, assembly: Assembly) -> Assembly:
         """See the port. A name's number is given here already: without its piece it says nothing."""
-        return self.known_there.numbered(place, assembly)
+        return self.known.numbered(place, assembly)
 
     def named(self, place: Location, assembly: Assembly) -> Sequence[Called] | None:
         """See the port."""
-        return self.known_there.named(place, assembly)
+        return self.known.named(place, assembly)
 
     def pieces(self, place: Location, assembly: Assembly) -> tuple[Piece, ...]:
         """See the port."""
-        return self.known_there.pieces(place, assembly)
+        return self.known.pieces(place, assembly)
 
     def around(self, place: Location, assembly: Assembly, reach: int) -> Around:
         """See the port."""
-        return self.known_there.around(place, assembly, reach)
+        return self.known.around(place, assembly, reach)
 
 
 class _Looked(Reassembly):

@@ -52,7 +52,7 @@ from haechi.app.pronouncing import Pronounce, Verdict
 from haechi.app.reassembling import Reassembly
 from haechi.app.standing import NOT_INSPECTED, Standing, State
 from haechi.app.unpacking import Unpacking
-from haechi.app.writes import taken
+from haechi.app.writes import Writes, taken
 from haechi.domain.content import Content, ContentState
 from haechi.domain.decision import Cause, Effect
 from haechi.domain.errors import HaechiError
@@ -91,9 +91,8 @@ class JudgeUploads:
     def __post_init__(self) -> None:
         assessor, file_of = self.assessor, self.conclude.permits.file_of
         pieces = Pieces(self.index, self.assemblies, self.reassembly, assessor.worst_case, file_of)
-        made = Matters(
-            pieces, self.assemblies, self.ledger, self.index, assessor.worst_case, assessor.words_in, self.hears
-        )
+        writes = Writes(self.assemblies, self.reassembly, self.hears)
+        made = Matters(pieces, self.assemblies, self.ledger, self.index, assessor.worst_case, assessor.words_in, writes)
         object.__setattr__(self, "matters", made)
 
     def open(self, connection: Connection, request: Request) -> Judging:

@@ -56,12 +56,7 @@ class Matters:
     index: ContentIndex
     worst_case: Callable[[], Content]
     words_in: Callable[[Action], tuple[SensitiveWord, ...]]
-    hears: bool = True
-
-    @property
-    def writes(self) -> Writes:
-        """What is remembered of the requests that go."""
-        return Writes(self.assemblies, self.pieces.reassembly, self.hears)
+    writes: Writes
 
     async def of(self, action: Action, carried: Content | None = None) -> Matter:
         """What a request is judged with that brings its content from elsewhere, or none; ``carried`` is what was

@@ -21,7 +21,7 @@ from haechi.app.lanes import side_by_side
 from haechi.app.refusing import RuleWords
 from haechi.domain.actor import Actor
 from haechi.domain.content import Content, ContentState, Match, MatchHow
-from haechi.domain.destination import NO_SETTING
+from haechi.domain.destination import gaps
 from haechi.domain.errors import HaechiError
 from haechi.domain.facts import JSON, Unknown, as_json
 from haechi.domain.upload import Action
@@ -189,19 +189,7 @@ class SurveyBuckets:
         }
 
 
-def _causes(facts: Mapping[str, JSON]) -> set[str]:
+def _causes(facts: Mapping[str, JSON]) -> frozenset[str]:
     """Why what of the destination is not known."""
-    found: set[str] = set()
     destination = facts.get("destination")
-    stack: list[JSON] = [destination.get("facts")] if isinstance(destination, Mapping) else []
-    while stack:
-        value = stack.pop()
-        if isinstance(value, Mapping):
-            cause = value.get("unknown")
-            if isinstance(cause, str) and len(value) == 1:
-                found.add(cause)
-            else:
-                stack.extend(value.values())
-        elif isinstance(value, list):
-            stack.extend(value)
-    return found - {NO_SETTING}
+    return gaps(destination.get("facts")) if isinstance(destination, Mapping) else frozenset()

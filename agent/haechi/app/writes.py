@@ -43,12 +43,12 @@ class Writes:
         if not self.hears or place is None or assembly is None or action.kind not in _WRITES:
             return False
         if assembly.begins and action.kind is not ActionKind.PREPARE:
-            return self.assemblies.known(place, assembly)  # else there is nothing that could still lie there
+            return self.assemblies.remembers(place, assembly)  # else there is nothing that could still lie there
         return _told_apart(assembly)
 
     def went(self, place: Location, assembly: Assembly, pieces: Sequence[Piece]) -> Answered | None:
         """These pieces were let through."""
-        if self.hears and assembly.begins and self.assemblies.known(place, assembly):
+        if self.hears and assembly.begins and self.assemblies.remembers(place, assembly):
             return self.anew(place, assembly, pieces)
         if not self.hears or assembly.begins or not _told_apart(assembly):
             self.assemblies.put_all(place, assembly, pieces)

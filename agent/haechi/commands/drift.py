@@ -132,14 +132,13 @@ def _changed(one: Mapping[str, Any]) -> Iterator[str]:
     """What was and is, line by line, and each rule with its remedy."""
     for leaf, now in one["now"].items():
         yield f"{_leaf(one['kind'], leaf)}: {_value(one['was'].get(leaf))} → {_value(now)}"
-    remedies: dict[str, dict[str, None]] = {}
+    remedies: dict[str, list[str]] = {}
     for rule in one["rules"]:
-        remedies.setdefault(f"{rule.get('title') or rule['rule']} ({rule['rule']})", {})[rule.get("remedy") or ""] = (
-            None
-        )
+        title = f"{rule.get('title') or rule['rule']} ({rule['rule']})"
+        remedies.setdefault(title, []).append(rule.get("remedy") or "")
     for title, told in remedies.items():
         yield title
-        yield from (f"  → {remedy}" for remedy in told if remedy)
+        yield from (f"  → {remedy}" for remedy in dict.fromkeys(told) if remedy)
 
 
 def _lost(one: Mapping[str, Any]) -> Iterator[str]:

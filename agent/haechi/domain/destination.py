@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from haechi.domain.facts import JSON, Known, Unknown, as_json
+from haechi.domain.facts import JSON, Known, Unknown, as_json, causes
 
 
 def _unread() -> Unknown:
@@ -73,6 +73,11 @@ class PublicAccess:
 
 NO_SETTING = "no-setting"
 """The cause of a fact that is the provider's for everybody: unknown, and no gap in what is known of a container."""
+
+
+def gaps(facts: JSON) -> frozenset[str]:
+    """Why what is not known of a container, by its facts as they stand in the policy input."""
+    return frozenset(causes(facts)) - {NO_SETTING}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ the policy as ``{"unknown": "<cause>"}``, so a rule must say what it does about 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -44,3 +44,17 @@ def as_json(fact: object) -> JSON:
         rendered = [as_json(item) for item in fact]
         return rendered if isinstance(fact, list | tuple) else sorted(rendered, key=repr)
     raise TypeError(f"{type(fact).__name__} is not a fact")
+
+
+def causes(value: JSON) -> Iterator[str]:
+    """The causes of all that is unknown in facts rendered by ``as_json``, in order, repeated ones too."""
+    if isinstance(value, Mapping):
+        cause = value.get("unknown")
+        if isinstance(cause, str) and len(value) == 1:
+            yield cause
+            return
+        for item in value.values():
+            yield from causes(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from causes(item)

@@ -94,7 +94,7 @@ class Assemblies(Protocol):
         ``REPLACED`` where the newest is awaited and other bytes went under the same name before.
         """
 
-    def known(self, place: Location, assembly: Assembly) -> bool:
+    def remembers(self, place: Location, assembly: Assembly) -> bool:
         """Whether anything is remembered of the object."""
 
     def answered(self, place: Location, assembly: Assembly, piece: Piece, before: Piece | None, *, taken: bool) -> None:
@@ -216,8 +216,7 @@ class StoredObjects(Protocol):
         user: str | None = None,
     ) -> tuple[StoredObject, ...]:
         """The next ``most`` behind ``after``: those in the container (without a provider: at any, and in the containers
-        of an account of that name), with one of these contents, that the user alone
-        wrote; without a condition all.
+        of an account of that name), with one of these contents, that the user alone wrote; without a condition all.
         """
 
     def seen(self, position: Position, since: dt.datetime, *, there: bool) -> None:

@@ -622,7 +622,7 @@ def test_an_answer_that_never_came_is_not_forgotten(tmp_path, clock):
     again = SqliteAssemblies(tmp_path / "kept.db", clock)
     assert again.numbered(PLACE, END).part is None
     assert again.numbered(PLACE, Assembly("append:other", grows=True)).part is None
-    assert again.known(PLACE, Assembly("append:other", grows=True))
+    assert again.remembers(PLACE, Assembly("append:other", grows=True))
 
 
 def test_a_rejected_piece_gives_its_place_back(assemblies):

@@ -62,33 +62,20 @@ _CHECK_OFF: Config = {"@type": EXTENSION + "filters.http.ext_authz.v3.ExtAuthzPe
 NOTHING_ASKED: Config = {CHECK_FILTER: _CHECK_OFF, JUDGE_FILTER: _EXT_PROC_OFF, BODY_FILTER: _EXT_PROC_OFF}
 """What a route says per filter when nobody is asked."""
 
-_IN_PIECES: Config = {
-    "@type": EXTENSION + "filters.http.ext_proc.v3.ExtProcPerRoute",
-    "overrides": {
-        "processing_mode": {
-            "request_header_mode": "SEND",
-            # So that an answer before the body's end can wait: see ``stream``.
-            "response_header_mode": "SEND",
-            "request_body_mode": "STREAMED",
-            # Without it a body that ends in trailers would end unseen.
-            "request_trailer_mode": "SEND",
-        }
-    },
-}
 
-_WHOLE: Config = {
-    "@type": EXTENSION + "filters.http.ext_proc.v3.ExtProcPerRoute",
-    "overrides": {
-        "processing_mode": {
-            "request_header_mode": "SEND",
-            # Envoy takes no change of this from the judge where the body goes both ways. Not for every request: of one
-            # that Envoy itself turns away (two lengths, say) the answer would be lost.
-            "response_header_mode": "SEND",
-            "request_body_mode": "FULL_DUPLEX_STREAMED",
-            "request_trailer_mode": "SEND",
-        }
-    },
-}
+def _bodies(mode: str) -> Config:
+    """What a route says whose bodies are judged: the store's answer is shown, too. So one that comes before the body's
+    end can wait (see ``stream``), and the judge can hear it; where the body goes both ways, Envoy takes no change of
+    that from the judge. Not for every request: of one that Envoy itself turns away (two lengths, say) its answer would
+    be lost.
+    """
+    shown: Config = {"request_header_mode": "SEND", "response_header_mode": "SEND", "request_body_mode": mode}
+    # Without it a body that ends in trailers would end unseen.
+    shown["request_trailer_mode"] = "SEND"
+    return {"@type": EXTENSION + "filters.http.ext_proc.v3.ExtProcPerRoute", "overrides": {"processing_mode": shown}}
+
+
+_IN_PIECES, _WHOLE = _bodies("STREAMED"), _bodies("FULL_DUPLEX_STREAMED")
 
 _NOT_ENVOYS = "[^x].*|x[^-].*|x-[^e].*|x-e[^n].*"
 """A refusal's headers, without the one (``x-envoy-upstream-service-time``) that Envoy gave it on the way from us."""

@@ -111,16 +111,18 @@ def request_of(head: ext_proc.HttpHeaders, scheme: str) -> Request:
 
 def status_of(head: ext_proc.HttpHeaders) -> int:
     """The status of an answer; 0 where it has none that is a number."""
-    said = next((header.raw_value or header.value for header in head.headers.headers if header.key == ":status"), b"")
-    text = said.decode("latin-1") if isinstance(said, bytes) else said
+    text = _first(head, ":status")
     return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def token_of(head: ext_proc.HttpHeaders) -> str:
     """The one-time token of a body to judge; empty where there is none."""
-    return next(
-        (header.raw_value.decode("latin-1") for header in head.headers.headers if header.key == BODY_HEADER), ""
-    )
+    return _first(head, BODY_HEADER)
+
+
+def _first(head: ext_proc.HttpHeaders, name: str) -> str:
+    """The first value of a header; empty where there is none."""
+    return next((header.raw_value.decode("latin-1") for header in head.headers.headers if header.key == name), "")
 
 
 def head_marked(token: str) -> bytes:

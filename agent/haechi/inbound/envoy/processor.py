@@ -238,6 +238,7 @@ class Processor:
                     await hearing
             finally:
                 hearing.cancel()
+                await asyncio.gather(hearing, return_exceptions=True)
 
     async def _take_whole(self, stream: Stream, judging: Judging, spool: Spool) -> tuple[Forward | Refuse | None, bool]:
         """The last verdict, None when the client broke off; and whether trailers ended the body."""

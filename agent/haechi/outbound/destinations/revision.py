@@ -5,10 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
 
-from haechi.domain.destination import NO_SETTING, Destination, KeyFacts
-from haechi.domain.facts import JSON, Unknown
+from haechi.domain.destination import Destination, KeyFacts, gaps
+from haechi.domain.facts import JSON, Unknown, causes
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -21,26 +20,13 @@ def revision_of(facts: Destination) -> str:
 
 def unknown_causes(facts: Destination) -> frozenset[str]:
     """The causes of all that is unknown. A setting that its provider does not have for a container is no gap."""
-    return frozenset(_causes(_facts(facts))) - {NO_SETTING}
+    return gaps(_facts(facts))
 
 
 def key_causes(facts: KeyFacts | Unknown) -> frozenset[str]:
     """The same of a key."""
-    return frozenset([facts.cause]) if isinstance(facts, Unknown) else frozenset(_causes(facts.as_json()))
+    return frozenset([facts.cause]) if isinstance(facts, Unknown) else frozenset(causes(facts.as_json()))
 
 
 def _facts(facts: Destination) -> dict[str, JSON]:
     return {name: fact for name, fact in facts.as_json(_EPOCH).items() if name != "age_seconds"}
-
-
-def _causes(value: JSON) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        cause = value.get("unknown")
-        if isinstance(cause, str) and len(value) == 1:
-            yield cause
-            return
-        for item in value.values():
-            yield from _causes(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _causes(item)

@@ -147,7 +147,7 @@ class SqliteAssemblies:
             for name, one in zip(assembly.names or (), whole, strict=True)
         ]
 
-    def known(self, place: Location, assembly: Assembly) -> bool:
+    def remembers(self, place: Location, assembly: Assembly) -> bool:
         """As the port says."""
         named = (*place_of(place).container, assembly.id)
         with self._database.transaction() as db:
