@@ -70,18 +70,10 @@ def azure() -> Iterator[World]:
         lab.institution.publish(accounts=[OURS], keys=[VAULT_KEY], provider="azure")
         lab.configure()
         lab.start()
-        tagged = os.urandom(SIZE)
-        sealed = _sealed(lab, "recipe.bin", tagged)
+        file = lab.work / "recipe.bin"
+        file.write_bytes(tagged := os.urandom(SIZE))
+        lab.tag(file)
+        sealed = lab.seal(file).read_bytes()
         described = lab.status()["parts"]["data_path"]
         way = described["proxy_port"], Path(described["bundle"])
         yield World(store, management, lab, tagged, sealed, os.urandom(150 * KIB), *way)
-
-
-def _sealed(lab: Laboratory, name: str, data: bytes) -> bytes:
-    file, sealed = lab.work / name, lab.work / f"{name}.age"
-    file.write_bytes(data)
-    tag = ("tag", file, "--technology", "SEM-01", "--grade", "A", "--owner", "공정팀")
-    for command in (tag, ("seal", file, "-o", sealed)):
-        done = lab.haechi(*command)
-        assert done.status == 0, done.said
-    return sealed.read_bytes()

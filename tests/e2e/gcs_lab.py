@@ -18,7 +18,6 @@ from tests.unit.gcs.published import KEY, PROJECT, Google, described
 BUCKET = "ours"
 CHUNK = 256 << 10
 SIZE = 3 * CHUNK + 1000
-TAG = ("--technology", "SEM-01", "--grade", "A", "--owner", "공정팀")
 
 
 @dataclass(slots=True)
@@ -57,10 +56,8 @@ def cloud_lab(folder: Path) -> Iterator[CloudLab]:
         lab = stack.enter_context(Laboratory(hosts=store.hosts, roots=(store.ca,), more=more))
         lab.institution.publish(provider="gcp", accounts=[PROJECT, "nct"], keys=[KEY])
         lab.configure()
-        tagged, sealed = lab.work / "recipe.bin", lab.work / "recipe.bin.age"
+        tagged = lab.work / "recipe.bin"
         tagged.write_bytes(os.urandom(SIZE))
         lab.start()
-        for command in (("tag", tagged, *TAG), ("seal", tagged, "-o", sealed)):
-            done = lab.haechi(*command)
-            assert done.status == 0, done.said
-        yield CloudLab(lab, store, google, signer, tagged, sealed)
+        lab.tag(tagged)
+        yield CloudLab(lab, store, google, signer, tagged, lab.seal(tagged))

@@ -150,11 +150,8 @@ def azure_settings(at: At, *, through: bool = False, account: str = "fab1", **mo
 def _begun(lab: Laboratory, store: Any, way: str) -> At:
     lab.configure()
     tagged = os.urandom(300_000)
-    file, sealed = lab.work / "recipe.bin", lab.work / "recipe.bin.age"
+    file = lab.work / "recipe.bin"
     file.write_bytes(tagged)
     lab.start()
-    tag = ("tag", file, "--technology", "SEM-01", "--grade", "A", "--owner", "공정팀")
-    for command in (tag, ("seal", file, "-o", sealed)):
-        done = lab.haechi(*command)
-        assert done.status == 0, done.said
-    return At(lab, store, way, tagged, sealed.read_bytes(), os.urandom(150 * KIB))
+    lab.tag(file)
+    return At(lab, store, way, tagged, lab.seal(file).read_bytes(), os.urandom(150 * KIB))

@@ -10,20 +10,18 @@ import hashlib
 import http.server
 import json
 import os
-import ssl
 import subprocess
-import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from tests.stores.certificates import StoreAuthority
+from tests.stores.served import Served, over_tls
 
 BELOW = "clouds.test"
 
 
-class OtherClouds:
+class OtherClouds(Served):
     """The server. ``kept`` holds what was stored, by its name."""
 
     def __init__(self, folder: Path) -> None:
@@ -35,30 +33,13 @@ class OtherClouds:
         authority = StoreAuthority(folder)
         self.ca = authority.ca
         leaf = authority.issue((f"*.{BELOW}",), "clouds")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(leaf.cert, leaf.key)
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(target=self._server.serve_forever)
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
+        super().__init__(over_tls(_handler(self), leaf))
 
     def pushed(self, name: str) -> bytes | None:
         """A file on the branch that was pushed."""
         command = ["git", "-C", str(self.repository), "cat-file", "blob", f"refs/heads/main:{name}"]
         done = subprocess.run(command, capture_output=True, timeout=20, check=False)
         return done.stdout if done.returncode == 0 else None
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 def _of_part(part: bytes) -> bytes:

@@ -10,24 +10,39 @@ import io
 import os
 import ssl
 import subprocess
-import threading
-from collections.abc import Callable, Iterable
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from flask import Flask, request
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import make_server
 from wsgidav.wsgidav_app import WsgiDAVApp
 
+from tests.lab import Laboratory
 from tests.stores.certificates import StoreAuthority
+from tests.stores.served import Served
 
 BELOW = "elsewhere.test"
 WEB, DAV, GIT = (f"https://{name}.{BELOW}" for name in ("web", "dav", "git"))
 
 
-class OtherHosts:
+@contextmanager
+def before_others() -> Iterator[tuple[OtherHosts, Laboratory]]:
+    """The server, and a laboratory that is set to it and not started, in whose scope its names are. The institution
+    has nothing anywhere.
+    """
+    with tempfile.TemporaryDirectory(prefix="haechi-elsewhere-") as name, OtherHosts(Path(name)) as hosts:
+        names, more = {f"*.{BELOW}": f"127.0.0.1:{hosts.port}"}, f'[scope]\npatterns = ["*.{BELOW}"]\n'
+        with Laboratory(hosts=names, roots=[hosts.ca], more=more) as lab:
+            lab.institution.publish(accounts=[], keys=[])
+            lab.configure()
+            yield hosts, lab
+
+
+class OtherHosts(Served):
     """The server, at every name below ``BELOW``."""
 
     def __init__(self, folder: Path) -> None:
@@ -56,12 +71,7 @@ class OtherHosts:
         )
         parts = {"/dav": dav, "/git": _git(self.repository.parent)}
         app = DispatcherMiddleware(_web(self), parts)
-        self._server = make_server("127.0.0.1", 0, self._noted(app), threaded=True, ssl_context=context)
-        self._thread = threading.Thread(target=self._server.serve_forever)
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_port)
+        super().__init__(make_server("127.0.0.1", 0, self._noted(app), threaded=True, ssl_context=context))
 
     def pushed(self, name: str) -> bytes | None:
         """A file on the branch that was pushed."""
@@ -81,15 +91,6 @@ class OtherHosts:
             return app(environ, start)
 
         return noting
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 def _web(hosts: OtherHosts) -> Flask:

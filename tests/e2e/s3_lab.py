@@ -303,11 +303,8 @@ def world(
             (lab.work / "layout.gds").write_bytes(made.big_tagged)
         lab.start()
         for name in ("recipe.bin", "layout.gds") if big else ("recipe.bin",):
-            file, sealed = lab.work / name, lab.work / f"{name}.age"
-            tag = ("tag", file, "--technology", "SEM-01", "--grade", "A", "--owner", "공정팀")
-            for command in (tag, ("seal", file, "-o", sealed)):
-                done = lab.haechi(*command)
-                assert done.status == 0, done.said
+            lab.tag(lab.work / name)
+            lab.seal(lab.work / name)
         made.sealed = (lab.work / "recipe.bin.age").read_bytes()
         if big:
             made.big_sealed = (lab.work / "layout.gds.age").read_bytes()

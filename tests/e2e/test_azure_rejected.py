@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from azure.core import MatchConditions
@@ -77,7 +78,7 @@ def pages(world: World, name: str, between: Callable[[BlobClient, int], None]) -
 
 def test_a_blob_that_is_not_made_anew_between_pages(world: World) -> None:
     def between(blob: BlobClient, _: int) -> None:
-        anew = lambda: blob.create_page_blob(16 * PIECE, match_condition=MatchConditions.IfMissing)  # noqa: E731
+        anew = partial(blob.create_page_blob, 16 * PIECE, match_condition=MatchConditions.IfMissing)
         rejected_by_the_store(anew, 409, 412)
 
     refused(pages(world, "paged", between))
@@ -85,10 +86,8 @@ def test_a_blob_that_is_not_made_anew_between_pages(world: World) -> None:
 
 def test_a_page_that_is_not_written_over(world: World) -> None:
     def between(blob: BlobClient, start: int) -> None:
-        over = lambda: blob.upload_page(  # noqa: E731
-            os.urandom(PIECE), start, PIECE, etag="0x1", match_condition=MatchConditions.IfNotModified
-        )
-        rejected_by_the_store(over, 412)
+        never = {"etag": "0x1", "match_condition": MatchConditions.IfNotModified}
+        rejected_by_the_store(partial(blob.upload_page, os.urandom(PIECE), start, PIECE, **never), 412)
 
     refused(pages(world, "paged-over", between))
 

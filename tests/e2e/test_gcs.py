@@ -16,7 +16,7 @@ from google.api_core.exceptions import Forbidden
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
-from tests.e2e.gcs_lab import BUCKET, CHUNK, SIZE, TAG, CloudLab, cloud_lab
+from tests.e2e.gcs_lab import BUCKET, CHUNK, SIZE, CloudLab, cloud_lab
 from tests.lab import Laboratory
 from tests.stores.cloud_storage import SEOUL, CloudStorage
 
@@ -137,8 +137,7 @@ def test_the_endpoint_without_a_region_is_no_place_in_korea(at: World, way: str)
 def test_a_session_goes_on_over_connections_and_a_restart_of_the_agent(at: World) -> None:
     """The protected bytes lie over the seam: neither piece alone holds more than one block that could be recognised."""
     (at.lab.work / "small.bin").write_bytes(secret := os.urandom(8192))
-    done = at.lab.haechi("tag", at.lab.work / "small.bin", *TAG)
-    assert done.status == 0, done.said
+    at.lab.tag(at.lab.work / "small.bin")
     data = os.urandom(CHUNK - 4096) + secret + os.urandom(CHUNK - 4096)
     where = at.begin("seam")
     assert at.send(where, data[:CHUNK], 0, len(data)).status_code == 308

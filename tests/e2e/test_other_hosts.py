@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import random
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.other_hosts import BELOW, DAV, GIT, WEB, OtherHosts
+from tests.e2e.other_hosts import BELOW, DAV, GIT, WEB, OtherHosts, before_others
 from tests.e2e.tools_lab import found
 from tests.lab import Finished, Laboratory
 
@@ -37,21 +36,14 @@ class There:
 
 @pytest.fixture(scope="module")
 def there() -> Iterator[There]:
-    with tempfile.TemporaryDirectory(prefix="haechi-elsewhere-") as name, OtherHosts(Path(name)) as hosts:
-        names = {f"*.{BELOW}": f"127.0.0.1:{hosts.port}"}
-        more = f'[scope]\npatterns = ["*.{BELOW}"]\n'
-        with Laboratory(hosts=names, roots=[hosts.ca], more=more) as lab:
-            lab.institution.publish(accounts=[], keys=[])
-            lab.configure()
-            tagged, large, plain = lab.work / "recipe.bin", lab.work / "mask.bin", lab.work / "notes.bin"
-            tagged.write_bytes(random.Random(7).randbytes(60_000))
-            large.write_bytes(random.Random(9).randbytes(3_000_000))
-            plain.write_bytes(random.Random(8).randbytes(2_000_000))
-            lab.start()
-            for file in (tagged, large):
-                done = lab.haechi("tag", file, "--technology", "SEM-01", "--grade", "A")
-                assert done.status == 0, done.said
-            yield There(lab, hosts, tagged, large, plain)
+    with before_others() as (hosts, lab):
+        tagged, large, plain = lab.work / "recipe.bin", lab.work / "mask.bin", lab.work / "notes.bin"
+        tagged.write_bytes(random.Random(7).randbytes(60_000))
+        large.write_bytes(random.Random(9).randbytes(3_000_000))
+        plain.write_bytes(random.Random(8).randbytes(2_000_000))
+        lab.start()
+        lab.tag(tagged, large)
+        yield There(lab, hosts, tagged, large, plain)
 
 
 def refused(at: There, done: Finished) -> str:

@@ -248,6 +248,19 @@ extra_roots = [{", ".join(f'"{root}"' for root in roots)}]
         """Run ``haechi …``."""
         return self.run(sys.executable, "-m", "haechi.cli", *arguments, seconds=seconds, **more)
 
+    def tag(self, *files: Path) -> None:
+        """Tag files of the person's."""
+        for file in files:
+            done = self.haechi("tag", file, "--technology", "SEM-01", "--grade", "A", "--owner", "공정팀")
+            assert done.status == 0, done.said
+
+    def seal(self, file: Path) -> Path:
+        """What ``haechi seal`` makes of a file, beside it."""
+        sealed = file.with_name(f"{file.name}.age")
+        done = self.haechi("seal", file, "-o", sealed)
+        assert done.status == 0, done.said
+        return sealed
+
     def through(self, *command: str | Path, account: Account = OURS, seconds: float = 60, **more: str) -> Finished:
         """Run a command through the data path: ``haechi run -- …``."""
         line = [sys.executable, "-m", "haechi.cli", "run", "--", *command]

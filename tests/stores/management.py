@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import http.server
 import json
-import ssl
-import threading
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 from tests.stores.certificates import StoreAuthority
+from tests.stores.served import Served, over_tls
 
 TENANT, SUBSCRIPTION = "7e000000-0000-4000-8000-0000000000aa", "5b000000-0000-4000-8000-000000000001"
 OURS = f"{TENANT}/{SUBSCRIPTION}"
@@ -73,19 +71,15 @@ def landscape() -> dict[str, Any]:
     return answers
 
 
-class Management:
+class Management(Served):
     """The server. ``answers`` by path; what is not there is a 404 in Azure's shape. ``asked`` are all paths."""
 
     def __init__(self, folder: Path, authority: StoreAuthority) -> None:
         self.answers: Mapping[str, Any] = landscape()
         self.asked: list[str] = []
         leaf = authority.issue(("localhost", "127.0.0.1"), "management")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(leaf.cert, leaf.key)
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.url = f"https://localhost:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        super().__init__(over_tls(_handler(self), leaf))
+        self.url = f"https://localhost:{self.port}"
         secret = folder / "azure-secret"
         secret.write_text("not a secret\n")
         self.settings = f"""[destinations.credentials]
@@ -97,15 +91,6 @@ class Management:
 management = "{self.url}"
 login = "{self.url}"
 """
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 def _handler(management: Management) -> type[http.server.BaseHTTPRequestHandler]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import ssl
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+from http.server import BaseHTTPRequestHandler
 
 from tests.stores.certificates import Certificate
+from tests.stores.served import Served, over_tls
 
 HOST = "oauth2.googleapis.com"
 
@@ -28,27 +25,13 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-class Tokens:
+class Tokens(Served):
     """The endpoint, over TLS. ``leaf`` has to be for ``HOST``."""
 
     def __init__(self, leaf: Certificate) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(leaf.cert, leaf.key)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        super().__init__(over_tls(_Handler, leaf))
 
     @property
     def address(self) -> str:
         """Where it listens."""
-        return f"127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return f"127.0.0.1:{self.port}"

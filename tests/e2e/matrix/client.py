@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -63,6 +64,16 @@ class Place:
     store: str = ""
     begun: Callable[[], Collection[str]] | None = None
     plain: Path | None = None
+
+
+def started(lab: Laboratory) -> tuple[Path, Path, Path]:
+    """Start the agent, before which a person has these files: one that is tagged, the same sealed, and a plain one."""
+    tagged, plain = lab.work / "recipe.bin", lab.work / "notes.bin"
+    tagged.write_bytes(random.Random(7).randbytes(300_000))
+    plain.write_bytes(random.Random(8).randbytes(200_000))
+    lab.start()
+    lab.tag(tagged)
+    return tagged, lab.seal(tagged), plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import random
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,13 +16,12 @@ import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 
+from tests.e2e.azure_lab import azure
 from tests.e2e.matrix.client import Client, Place, meets
 from tests.e2e.tools_lab import found
-from tests.lab import Finished, Laboratory
+from tests.lab import Finished
 from tests.lab.aside import python_with
 from tests.stores.azurite import KEY, PROGRAM, Azurite
-from tests.stores.management import KEY as VAULT_KEY
-from tests.stores.management import OURS, Management
 
 pytestmark = pytest.mark.e2e
 HERE = Path(__file__).parent
@@ -41,23 +38,9 @@ def place() -> Iterator[Place]:
     if not PROGRAM.exists():
         message = "Azurite is not installed: make test, or tools/node-tools.sh"
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
-    with ExitStack() as stack:
-        store = stack.enter_context(Azurite())
-        lab = stack.enter_context(Laboratory(hosts={"*.core.windows.net": f"127.0.0.1:{store.port}"}, roots=[store.ca]))
-        management = stack.enter_context(Management(lab.folder, store.authority))
-        lab.more = management.settings
-        lab.institution.publish(accounts=[OURS], keys=[VAULT_KEY], provider="azure")
-        lab.configure()
-        lab.start()
-        tagged, sealed = lab.work / "recipe.bin", lab.work / "recipe.bin.age"
-        tagged.write_bytes(random.Random(7).randbytes(300_000))
-        _done(lab.haechi("tag", tagged, "--technology", "SEM-01", "--grade", "A", "--owner", "공정팀"))
-        _done(lab.haechi("seal", tagged, "-o", sealed))
-        yield Place(lab, tagged, sealed, lambda key: _held(store, key), store)
-
-
-def _done(command: Finished) -> None:
-    assert command.status == 0, command.said
+    with azure() as world:
+        lab, store = world.lab, world.store
+        yield Place(lab, lab.work / "recipe.bin", lab.work / "recipe.bin.age", lambda key: _held(store, key), store)
 
 
 def _held(store: Azurite, key: str) -> bytes | None:

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import base64
 import json
-import random
-import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.matrix.client import Client, Place, Sealed, meets
+from tests.e2e.matrix.client import Client, Place, Sealed, meets, started
 from tests.e2e.matrix.s3_clients import said_by
-from tests.e2e.other_hosts import BELOW, DAV, GIT, WEB, OtherHosts
+from tests.e2e.other_hosts import DAV, GIT, WEB, OtherHosts, before_others
 from tests.e2e.tools_lab import found
-from tests.lab import Finished, Laboratory
+from tests.lab import Finished
 
 pytestmark = pytest.mark.e2e
 
@@ -77,20 +75,9 @@ CLIENTS = [
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
-    with tempfile.TemporaryDirectory(prefix="haechi-elsewhere-") as name, OtherHosts(Path(name)) as hosts:
-        names = {f"*.{BELOW}": f"127.0.0.1:{hosts.port}"}
-        more = f'[scope]\npatterns = ["*.{BELOW}"]\n'
-        with Laboratory(hosts=names, roots=[hosts.ca], more=more) as lab:
-            lab.institution.publish(accounts=[], keys=[])
-            lab.configure()
-            tagged, sealed, plain = (lab.work / one for one in ("recipe.bin", "recipe.bin.age", "notes.bin"))
-            tagged.write_bytes(random.Random(7).randbytes(300_000))
-            plain.write_bytes(random.Random(8).randbytes(200_000))
-            lab.start()
-            for command in (("tag", tagged, "--technology", "SEM-01", "--grade", "A"), ("seal", tagged, "-o", sealed)):
-                done = lab.haechi(*command)
-                assert done.status == 0, done.said
-            yield Place(lab, tagged, sealed, partial(_held, hosts), hosts, "servers", None, plain)
+    with before_others() as (hosts, lab):
+        tagged, sealed, plain = started(lab)
+        yield Place(lab, tagged, sealed, partial(_held, hosts), hosts, "servers", None, plain)
 
 
 def _held(hosts: OtherHosts, key: str) -> bytes | None:

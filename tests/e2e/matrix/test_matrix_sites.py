@@ -6,7 +6,6 @@ Who holds the key of a bucket there nobody but the provider can tell, so sealed 
 
 from __future__ import annotations
 
-import random
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -16,7 +15,7 @@ import pytest
 from haechi_connectors.s3.known_sites import known_sites
 
 from tests.e2e.matrix import s3_clients as by
-from tests.e2e.matrix.client import Client, Place, Sealed, meets
+from tests.e2e.matrix.client import Client, Place, Sealed, meets, started
 from tests.e2e.tools_lab import found
 from tests.lab import Finished, Laboratory
 from tests.stores import OURS, MotoStore
@@ -84,13 +83,7 @@ def place() -> Iterator[Place]:
                 others={one.provider: ([OURS.id], [land.seoul_key]) for one in sites[1:]},
             )
             lab.configure()
-            tagged, sealed, plain = (lab.work / one for one in ("recipe.bin", "recipe.bin.age", "notes.bin"))
-            tagged.write_bytes(random.Random(7).randbytes(300_000))
-            plain.write_bytes(random.Random(8).randbytes(200_000))
-            lab.start()
-            for command in (("tag", tagged, "--technology", "SEM-01", "--grade", "A"), ("seal", tagged, "-o", sealed)):
-                done = lab.haechi(*command)
-                assert done.status == 0, done.said
+            tagged, sealed, plain = started(lab)
 
             def held(key: str) -> bytes | None:
                 there = store.client()
